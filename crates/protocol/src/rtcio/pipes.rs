@@ -1,0 +1,102 @@
+use bytestring::ByteString;
+use memchr::memchr;
+use serde::de::IgnoredAny;
+
+/// Splits off the part at the start of `rest`: its length in bytes, up to the next `|` or the end.
+///
+/// A part that is one whole JSON object or array may contain `|` in its strings. JSON that does not end at
+/// a `|` or at the end of the frame is taken for bare text.
+pub(super) fn part_len(rest: &str) -> usize {
+    let plain = memchr(b'|', rest.as_bytes()).unwrap_or(rest.len());
+    if plain == rest.len() || !rest.starts_with(['{', '[']) {
+        return plain;
+    }
+    match json_len(rest) {
+        Some(len) if len == rest.len() || rest.as_bytes()[len] == b'|' => len,
+        _ => plain,
+    }
+}
+
+fn json_len(rest: &str) -> Option<usize> {
+    let mut values = serde_json::Deserializer::from_str(rest).into_iter::<IgnoredAny>();
+    matches!(values.next(), Some(Ok(_))).then(|| values.byte_offset())
+}
+
+/// Rewrites every `|` inside the JSON parts of `frame` from byte `from` on, where a part begins.
+///
+/// Returns `frame` itself when there is nothing to rewrite, which is nearly always.
+pub(super) fn escape(frame: &ByteString, from: usize) -> ByteString {
+    let mut escaped: Option<String> = None;
+    let mut at = from;
+    while let Some(rest) = frame.get(at..) {
+        if memchr(b'|', rest.as_bytes()).is_none() {
+            break;
+        }
+        let part = &rest[..part_len(rest)];
+        if memchr(b'|', part.as_bytes()).is_some() {
+            let out = escaped.get_or_insert_with(|| frame[..at].to_owned());
+            out.push_str(&part.replace('|', "\\u007c"));
+        } else if let Some(out) = &mut escaped {
+            out.push_str(part);
+        }
+        at += part.len();
+        if at < frame.len() {
+            if let Some(out) = &mut escaped {
+                out.push('|');
+            }
+            at += 1;
+        }
+    }
+    let Some(mut out) = escaped else {
+        return frame.clone();
+    };
+    out.push_str(frame.get(at..).unwrap_or_default());
+    ByteString::from(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(frame: &str, expected: &str) {
+        assert_eq!(escape(&frame.into(), 3), expected);
+    }
+
+    #[test]
+    fn a_pipe_inside_a_json_object_becomes_an_escape() {
+        check(
+            r#"/x|id|{"a":"b|c","d":["|"]}"#,
+            r#"/x|id|{"a":"b\u007cc","d":["\u007c"]}"#,
+        );
+    }
+
+    #[test]
+    fn json_parts_are_found_between_bare_ones() {
+        check(
+            r#"/x|id|{"a":"|"}|text|[1,"|"]|"#,
+            r#"/x|id|{"a":"\u007c"}|text|[1,"\u007c"]|"#,
+        );
+        check(r#"/x|[1]|{"a":"|"}|end"#, r#"/x|[1]|{"a":"\u007c"}|end"#);
+    }
+
+    #[test]
+    fn what_only_looks_like_json_stays_as_it_is() {
+        for frame in [
+            "/x|id|{a|b}",
+            r#"/x|id|{"a":1}tail|b"#,
+            "/x|id|[1|2]",
+            "/x|id|plain|text||",
+            r#"/x|"a|b""#,
+            "/x|",
+            "/x|[|",
+        ] {
+            check(frame, frame);
+        }
+    }
+
+    #[test]
+    fn an_escaped_quote_does_not_end_the_string() {
+        check(r#"/x|{"a":"\"|\\"}|b"#, r#"/x|{"a":"\"\u007c\\"}|b"#);
+    }
+}

@@ -1,0 +1,71 @@
+use std::{collections::VecDeque, time::Instant};
+
+use protocol::{ClientMessage, PeerId, RoomId};
+
+use crate::Config;
+
+/// One socket, numbered by the node; never reused, so that it tells two sockets of one peer apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(pub u64);
+
+/// A room and the id under which a connection is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seat {
+    pub(crate) room: RoomId,
+    pub(crate) peer: PeerId,
+}
+
+/// What a connection is to the switchboard.
+#[derive(Debug)]
+pub(crate) enum Connection {
+    /// Has not announced itself; `until` is set while frames are held.
+    Waiting { held: Held, until: Option<Instant> },
+    /// Has announced itself; the cluster has not answered yet, and later frames wait for that.
+    Joining {
+        seat: Seat,
+        attributes: protocol::Payload,
+        held: Held,
+        closed: bool,
+    },
+    /// Speaks for the peer of its seat.
+    Member(Seat),
+    /// A newer connection speaks for the peer of its seat.
+    Muted(Seat),
+}
+
+impl Connection {
+    pub(crate) fn waiting() -> Self {
+        Self::Waiting {
+            held: Held::default(),
+            until: None,
+        }
+    }
+}
+
+/// A client's frames that cannot be handled yet, in order, bounded.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    frames: VecDeque<ClientMessage>,
+    bytes: usize,
+}
+
+impl Held {
+    /// Keeps `message`; false when there is no room for it.
+    pub(crate) fn push(&mut self, message: &ClientMessage, config: &Config) -> bool {
+        let bytes = self.bytes + message.size();
+        if self.frames.len() >= config.hold_frames || bytes > config.hold_bytes {
+            return false;
+        }
+        self.bytes = bytes;
+        self.frames.push_back(message.detach());
+        true
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.frames.len()
+    }
+
+    pub(crate) fn into_frames(self) -> VecDeque<ClientMessage> {
+        self.frames
+    }
+}

@@ -1,0 +1,277 @@
+//! How a connection's peer enters a room, is lost, returns and leaves.
+
+use std::time::Instant;
+
+use protocol::{ClientMessage, LeaveReason, Payload, PeerId, RoomId, ServerMessage};
+
+use crate::{
+    ClusterCommand, ConnectionId, DropReason, Fence, Switchboard,
+    connection::{Connection, Held, Seat},
+    effects::Timer,
+    room::{Holder, Member, Previous, Room, RosterState, Waiting},
+};
+
+impl Switchboard {
+    /// Asks the cluster to enter the peer; what the client says next waits for the answer.
+    pub(crate) fn join(
+        &mut self,
+        connection: ConnectionId,
+        room: &RoomId,
+        peer: &PeerId,
+        attributes: &Payload,
+    ) {
+        let seat = Seat {
+            room: room.detach(),
+            peer: peer.detach(),
+        };
+        let attributes = attributes.detach();
+        let held = match self.connections.remove(&connection) {
+            Some(Connection::Waiting { held, until }) => {
+                if let Some(until) = until {
+                    let timer = Timer::AnnounceWindow(connection);
+                    self.effects.timers.remove(&(until, timer));
+                }
+                held
+            }
+            _ => Held::default(),
+        };
+        let place = self
+            .rooms
+            .entry(seat.room.clone())
+            .or_insert_with(Room::new);
+        place.joining += 1;
+        let want_roster = matches!(place.roster, RosterState::Unknown { .. });
+        self.effects.cluster(ClusterCommand::Join {
+            connection,
+            room: seat.room.clone(),
+            peer: seat.peer.clone(),
+            attributes: attributes.clone(),
+            want_roster,
+        });
+        let joining = Connection::Joining {
+            seat,
+            attributes,
+            held,
+            closed: false,
+        };
+        self.connections.insert(connection, joining);
+    }
+
+    /// The cluster has answered a join: the peer is in the room, and everybody is told.
+    pub(crate) fn enter(&mut self, connection: ConnectionId, fence: Fence, now: Instant) {
+        let Some(Connection::Joining {
+            seat,
+            attributes,
+            held,
+            closed,
+        }) = self.connections.remove(&connection)
+        else {
+            return;
+        };
+        if let Some(room) = self.rooms.get_mut(&seat.room) {
+            room.joining -= 1;
+        }
+        if self.is_overtaken(&seat, fence) {
+            let muted = Connection::Muted(seat.clone());
+            self.connections.insert(connection, muted);
+            self.forget_if_empty(&seat.room);
+            return;
+        }
+        if closed {
+            self.enter_suspended(connection, &seat, attributes, fence, now);
+            // The socket is gone, but what it said before still counts.
+            for message in held.into_frames() {
+                if !matches!(message, ClientMessage::Announce { .. }) {
+                    self.handle_member(connection, &seat, &message);
+                }
+            }
+            return;
+        }
+        let member = Connection::Member(seat.clone());
+        self.connections.insert(connection, member);
+        self.seat(connection, &seat, attributes, fence);
+        for message in held.into_frames() {
+            self.handle_message(connection, &message, now);
+        }
+    }
+
+    /// Whether a later claim on the id, made at another node, is known already.
+    fn is_overtaken(&self, seat: &Seat, fence: Fence) -> bool {
+        let member = self
+            .rooms
+            .get(&seat.room)
+            .and_then(|room| room.members.get(&seat.peer));
+        member.is_some_and(|member| {
+            matches!(member.holder, Holder::Remote(_)) && fence != 0 && member.fence > fence
+        })
+    }
+
+    /// As [`Self::enter`], for a socket that closed meanwhile: what the peer missed waits on.
+    fn enter_suspended(
+        &mut self,
+        connection: ConnectionId,
+        seat: &Seat,
+        attributes: Payload,
+        fence: Fence,
+        now: Instant,
+    ) {
+        if let Some(room) = self.rooms.get_mut(&seat.room)
+            && let Some(member) = room.members.get_mut(&seat.peer)
+            && let Holder::Suspended { until, .. } = &mut member.holder
+        {
+            let timer = Timer::SuspendWindow(seat.room.clone(), seat.peer.clone());
+            self.effects.timers.remove(&(*until, timer.clone()));
+            *until = now + self.effects.config.suspend_window;
+            self.effects.timers.insert((*until, timer));
+            member.fence = fence;
+            member.attributes = attributes.clone();
+            let peer = seat.peer.clone();
+            let news = ServerMessage::Updated { peer, attributes };
+            room.tell_others(&seat.peer, news, &mut self.effects);
+        } else {
+            self.seat(connection, seat, attributes, fence);
+            self.suspend(connection, seat, now);
+        }
+    }
+
+    /// Puts `connection` in its seat, whoever was in it, and tells the room.
+    fn seat(&mut self, connection: ConnectionId, seat: &Seat, attributes: Payload, fence: Fence) {
+        let effects = &mut self.effects;
+        let Some(room) = self.rooms.get_mut(&seat.room) else {
+            return;
+        };
+        let peer = seat.peer.clone();
+        let holder = Holder::Local(connection);
+        let previous = match room.members.get_mut(&peer) {
+            Some(member) => {
+                member.fence = fence;
+                member.attributes = attributes.clone();
+                Some(member.move_to(holder, &seat.room, &peer, effects))
+            }
+            None => {
+                let member = Member {
+                    holder,
+                    fence,
+                    attributes: attributes.clone(),
+                };
+                room.members.insert(peer.clone(), member);
+                None
+            }
+        };
+        let member_count = room.members.len();
+        effects.deliver(connection, ServerMessage::RoomInfo { member_count });
+        let news = match previous {
+            None => ServerMessage::Joined {
+                peer: peer.clone(),
+                attributes,
+            },
+            Some(Previous::Suspended(missed)) => {
+                for message in missed {
+                    effects.deliver(connection, message);
+                }
+                ServerMessage::Resumed {
+                    peer: peer.clone(),
+                    attributes,
+                }
+            }
+            Some(Previous::Local(other)) => {
+                if other != connection {
+                    effects.deliver(other, ServerMessage::Superseded);
+                    self.connections
+                        .insert(other, Connection::Muted(seat.clone()));
+                }
+                ServerMessage::Updated {
+                    peer: peer.clone(),
+                    attributes,
+                }
+            }
+            Some(Previous::Remote) => ServerMessage::Updated {
+                peer: peer.clone(),
+                attributes,
+            },
+        };
+        room.tell_others(&peer, news, effects);
+    }
+
+    /// The connection is gone: its peer, if it still speaks for it, has the window to return.
+    pub(crate) fn suspend(&mut self, connection: ConnectionId, seat: &Seat, now: Instant) {
+        let effects = &mut self.effects;
+        let Some(room) = self.rooms.get_mut(&seat.room) else {
+            return;
+        };
+        let Some(member) = room.members.get_mut(&seat.peer) else {
+            return;
+        };
+        if !matches!(member.holder, Holder::Local(holder) if holder == connection) {
+            return;
+        }
+        let until = now + effects.config.suspend_window;
+        let held = Waiting::default();
+        member.holder = Holder::Suspended { until, held };
+        let timer = Timer::SuspendWindow(seat.room.clone(), seat.peer.clone());
+        effects.timers.insert((until, timer));
+        let peer = seat.peer.clone();
+        room.tell_others(&seat.peer, ServerMessage::Suspended { peer }, effects);
+    }
+
+    /// The client says that it leaves: at once, and once.
+    pub(crate) fn leave(&mut self, connection: ConnectionId, seat: &Seat) {
+        if self.connections.contains_key(&connection) {
+            self.connections.insert(connection, Connection::waiting());
+        }
+        self.remove(seat, LeaveReason::Left);
+    }
+
+    /// A suspended peer did not return.
+    pub(crate) fn expire(&mut self, room: &RoomId, peer: &PeerId) {
+        let seat = Seat {
+            room: room.clone(),
+            peer: peer.clone(),
+        };
+        self.remove(&seat, LeaveReason::Expired);
+    }
+
+    fn remove(&mut self, seat: &Seat, reason: LeaveReason) {
+        let effects = &mut self.effects;
+        let Some(room) = self.rooms.get_mut(&seat.room) else {
+            return;
+        };
+        let Some(member) = room.members.remove(&seat.peer) else {
+            return;
+        };
+        if let Holder::Suspended { until, held } = member.holder {
+            let timer = Timer::SuspendWindow(seat.room.clone(), seat.peer.clone());
+            effects.timers.remove(&(until, timer));
+            for message in held.release(effects) {
+                if matches!(message, ServerMessage::Message { .. }) {
+                    effects.dropped(DropReason::NoSuchPeer);
+                }
+            }
+        }
+        let peer = seat.peer.clone();
+        effects.cluster(ClusterCommand::Leave {
+            room: seat.room.clone(),
+            peer: peer.clone(),
+            fence: member.fence,
+            reason,
+        });
+        room.tell_others(&seat.peer, ServerMessage::Left { peer, reason }, effects);
+        self.forget_if_empty(&seat.room);
+    }
+
+    /// Drops a room in which this node has nobody any more.
+    pub(crate) fn forget_if_empty(&mut self, room: &RoomId) {
+        if self.rooms.get(room).is_some_and(Room::has_local) {
+            return;
+        }
+        if let Some(state) = self.rooms.remove(room) {
+            if let Some(at) = state.assert_at {
+                self.effects
+                    .timers
+                    .remove(&(at, Timer::Assert(room.clone())));
+            }
+            self.effects
+                .cluster(ClusterCommand::Forget { room: room.clone() });
+        }
+    }
+}

@@ -1,0 +1,180 @@
+use std::{
+    collections::{BTreeMap, VecDeque},
+    mem,
+    time::Instant,
+};
+
+use protocol::{Payload, PeerId, RoomId, ServerMessage};
+
+use crate::{
+    ConnectionId, DropReason, Fence, NodeId, RosterChange,
+    effects::{Effects, Timer},
+};
+
+/// Changes kept while the roster is on its way; beyond it the room is asserted instead.
+const MAX_EARLY_CHANGES: usize = 1024;
+
+/// A room in which this node has, or is about to have, a peer: the cluster's whole roster of it.
+#[derive(Debug)]
+pub(crate) struct Room {
+    pub(crate) members: BTreeMap<PeerId, Member>,
+    pub(crate) roster: RosterState,
+    /// Joins of this node that are not answered yet.
+    pub(crate) joining: usize,
+    /// When the room is to be asserted, if it is.
+    pub(crate) assert_at: Option<Instant>,
+}
+
+/// How much of the cluster's roster this node has.
+#[derive(Debug)]
+pub(crate) enum RosterState {
+    /// None yet; changes that overtook the roster wait.
+    Unknown { early: Vec<RosterChange> },
+    /// All, up to this version.
+    Known { epoch: u64, version: u64 },
+}
+
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) holder: Holder,
+    pub(crate) fence: Fence,
+    pub(crate) attributes: Payload,
+}
+
+/// Where a member's connection is.
+#[derive(Debug)]
+pub(crate) enum Holder {
+    /// Here.
+    Local(ConnectionId),
+    /// Lost; what is meant for the peer waits until it returns or `until`.
+    Suspended { until: Instant, held: Waiting },
+    /// At another node.
+    Remote(NodeId),
+}
+
+/// Messages for a suspended peer, in order, bounded.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    messages: VecDeque<ServerMessage>,
+    bytes: usize,
+}
+
+impl Waiting {
+    fn push(&mut self, message: &ServerMessage, effects: &mut Effects) {
+        let size = message.size();
+        let config = &effects.config;
+        if self.messages.len() >= config.hold_frames
+            || self.bytes + size > config.hold_bytes
+            || effects.held_bytes + size > config.hold_bytes_total
+        {
+            effects.dropped(DropReason::SuspendedFull);
+            return;
+        }
+        self.bytes += size;
+        effects.held_bytes += size;
+        self.messages.push_back(message.detach());
+    }
+
+    /// Gives the messages up, and their bytes back.
+    pub(crate) fn release(self, effects: &mut Effects) -> VecDeque<ServerMessage> {
+        effects.held_bytes -= self.bytes;
+        self.messages
+    }
+}
+
+impl Room {
+    pub(crate) fn new() -> Self {
+        Self {
+            members: BTreeMap::new(),
+            roster: RosterState::Unknown { early: Vec::new() },
+            joining: 0,
+            assert_at: None,
+        }
+    }
+
+    /// Whether this node has anybody here, suspended peers included.
+    pub(crate) fn has_local(&self) -> bool {
+        self.joining > 0
+            || self
+                .members
+                .values()
+                .any(|member| !matches!(member.holder, Holder::Remote(_)))
+    }
+
+    pub(crate) fn has_remote(&self) -> bool {
+        self.members
+            .values()
+            .any(|member| matches!(member.holder, Holder::Remote(_)))
+    }
+
+    /// Tells every peer of this node but `except`.
+    pub(crate) fn tell_others(
+        &mut self,
+        except: &PeerId,
+        message: ServerMessage,
+        effects: &mut Effects,
+    ) {
+        let mut to = Vec::new();
+        for (peer, member) in &mut self.members {
+            if peer == except {
+                continue;
+            }
+            match &mut member.holder {
+                Holder::Local(connection) => to.push(*connection),
+                Holder::Suspended { held, .. } => held.push(&message, effects),
+                Holder::Remote(_) => {}
+            }
+        }
+        effects.deliver_all(to, message);
+    }
+
+    /// Keeps a change for when the roster is known; false when there are too many.
+    pub(crate) fn keep_early(&mut self, change: RosterChange) -> bool {
+        match &mut self.roster {
+            RosterState::Unknown { early } if early.len() < MAX_EARLY_CHANGES => {
+                early.push(change);
+                true
+            }
+            RosterState::Unknown { .. } | RosterState::Known { .. } => false,
+        }
+    }
+}
+
+impl Member {
+    /// Tells a member of this node; a remote one's node is returned instead.
+    pub(crate) fn tell(&mut self, message: ServerMessage, effects: &mut Effects) -> Option<NodeId> {
+        match &mut self.holder {
+            Holder::Local(connection) => effects.deliver(*connection, message),
+            Holder::Suspended { held, .. } => held.push(&message, effects),
+            Holder::Remote(node) => return Some(node.clone()),
+        }
+        None
+    }
+
+    /// Puts another holder in place. What a suspended peer was waiting for is returned, its timer is off.
+    pub(crate) fn move_to(
+        &mut self,
+        holder: Holder,
+        room: &RoomId,
+        peer: &PeerId,
+        effects: &mut Effects,
+    ) -> Previous {
+        match mem::replace(&mut self.holder, holder) {
+            Holder::Local(connection) => Previous::Local(connection),
+            Holder::Remote(_) => Previous::Remote,
+            Holder::Suspended { until, held } => {
+                let timer = Timer::SuspendWindow(room.clone(), peer.clone());
+                effects.timers.remove(&(until, timer));
+                Previous::Suspended(held.release(effects))
+            }
+        }
+    }
+}
+
+/// Who held a member before.
+#[derive(Debug)]
+pub(crate) enum Previous {
+    Local(ConnectionId),
+    Suspended(VecDeque<ServerMessage>),
+    Remote,
+}

@@ -1,0 +1,84 @@
+//! Who hears what a peer says.
+
+use protocol::{Payload, PeerId, RoomId, ServerMessage};
+
+use crate::{ClusterCommand, DropReason, Switchboard, connection::Seat};
+
+impl Switchboard {
+    /// To one peer of the sender's room, never to anybody else.
+    pub(crate) fn send(&mut self, seat: &Seat, to: &PeerId, payload: &Payload) {
+        let effects = &mut self.effects;
+        let Some(member) = self
+            .rooms
+            .get_mut(&seat.room)
+            .and_then(|room| room.members.get_mut(to))
+        else {
+            effects.dropped(DropReason::NoSuchPeer);
+            return;
+        };
+        let message = ServerMessage::Message {
+            from: seat.peer.clone(),
+            payload: payload.clone(),
+        };
+        if let Some(node) = member.tell(message, effects) {
+            effects.cluster(ClusterCommand::Send {
+                node,
+                room: seat.room.clone(),
+                from: seat.peer.clone(),
+                to: to.detach(),
+                payload: payload.clone(),
+            });
+        }
+    }
+
+    /// To everybody else in the sender's room.
+    pub(crate) fn broadcast(&mut self, seat: &Seat, payload: &Payload) {
+        let effects = &mut self.effects;
+        let Some(room) = self.rooms.get_mut(&seat.room) else {
+            return;
+        };
+        let message = ServerMessage::Message {
+            from: seat.peer.clone(),
+            payload: payload.clone(),
+        };
+        room.tell_others(&seat.peer, message, effects);
+        if room.has_remote() {
+            effects.cluster(ClusterCommand::Broadcast {
+                room: seat.room.clone(),
+                from: seat.peer.clone(),
+                payload: payload.clone(),
+            });
+        }
+    }
+
+    /// What a peer of another node says to one of this node.
+    pub(crate) fn receive(&mut self, room: &RoomId, from: PeerId, to: &PeerId, payload: Payload) {
+        let effects = &mut self.effects;
+        let member = self
+            .rooms
+            .get_mut(room)
+            .and_then(|room| room.members.get_mut(to));
+        let elsewhere = match member {
+            Some(member) => member.tell(ServerMessage::Message { from, payload }, effects),
+            None => {
+                effects.dropped(DropReason::NoSuchPeer);
+                return;
+            }
+        };
+        // The sender's roster is behind: it is told of the move by the change that moved the peer.
+        if elsewhere.is_some() {
+            effects.dropped(DropReason::NoSuchPeer);
+        }
+    }
+
+    /// What a peer of another node says to the room.
+    pub(crate) fn hear(&mut self, room: &RoomId, from: PeerId, payload: Payload) {
+        if let Some(state) = self.rooms.get_mut(room) {
+            let message = ServerMessage::Message {
+                from: from.clone(),
+                payload,
+            };
+            state.tell_others(&from, message, &mut self.effects);
+        }
+    }
+}

@@ -1,0 +1,250 @@
+use std::time::Instant;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use protocol::{ClientMessage, RoomId};
+
+use crate::{
+    Config, ConnectionId, DropReason, NodeId, Output,
+    connection::{Connection, Seat},
+    effects::{Effects, Timer},
+    room::{Holder, Room},
+};
+
+/// The state machine of one node; see the crate's documentation for how it is driven.
+#[derive(Debug)]
+pub struct Switchboard {
+    pub(crate) node: NodeId,
+    pub(crate) connections: HashMap<ConnectionId, Connection, FixedState>,
+    pub(crate) rooms: HashMap<RoomId, Room, FixedState>,
+    pub(crate) effects: Effects,
+}
+
+/// How much a switchboard holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Connections, announced or not.
+    pub connections: usize,
+    /// Rooms in which this node has a peer.
+    pub rooms: usize,
+    /// Peers of this node in rooms.
+    pub members: usize,
+    /// Those of them whose connection is lost.
+    pub suspended: usize,
+    /// Bytes held for suspended peers.
+    pub held_bytes: usize,
+}
+
+impl Switchboard {
+    /// `seed` makes the hash of the clients' ids unpredictable; the same seed and inputs give the same
+    /// outputs.
+    pub fn new(node: NodeId, config: Config, seed: u64) -> Self {
+        let state = FixedState::with_seed(seed);
+        Self {
+            node,
+            connections: HashMap::with_hasher(state.clone()),
+            rooms: HashMap::with_hasher(state),
+            effects: Effects::new(config),
+        }
+    }
+
+    /// A socket opened. `connection` must be new.
+    pub fn handle_connect(&mut self, connection: ConnectionId) {
+        self.connections.insert(connection, Connection::waiting());
+    }
+
+    /// A client said something.
+    pub fn handle_message(
+        &mut self,
+        connection: ConnectionId,
+        message: &ClientMessage,
+        now: Instant,
+    ) {
+        let Some(state) = self.connections.get_mut(&connection) else {
+            return;
+        };
+        match state {
+            Connection::Member(seat) => {
+                let seat = seat.clone();
+                self.handle_member(connection, &seat, message);
+            }
+            Connection::Waiting { held, until } => {
+                if let ClientMessage::Announce {
+                    room,
+                    peer,
+                    attributes,
+                } = message
+                {
+                    self.join(connection, room, peer, attributes);
+                } else if matches!(message, ClientMessage::Leave { .. }) {
+                    // Kept, it would undo the announce that follows it.
+                    self.effects.dropped(DropReason::NotAnnounced);
+                } else if !held.push(message, &self.effects.config) {
+                    self.effects.dropped(DropReason::HoldFull);
+                } else if until.is_none() {
+                    let end = now + self.effects.config.announce_window;
+                    *until = Some(end);
+                    let timer = Timer::AnnounceWindow(connection);
+                    self.effects.timers.insert((end, timer));
+                }
+            }
+            Connection::Joining { held, closed, .. } => {
+                if !*closed && !held.push(message, &self.effects.config) {
+                    self.effects.dropped(DropReason::HoldFull);
+                }
+            }
+            Connection::Muted(seat) => match message {
+                ClientMessage::Announce {
+                    room,
+                    peer,
+                    attributes,
+                } if seat.room != *room || seat.peer != *peer => {
+                    self.join(connection, room, peer, attributes);
+                }
+                ClientMessage::Announce { .. }
+                | ClientMessage::Leave { .. }
+                | ClientMessage::Send { .. }
+                | ClientMessage::Broadcast { .. } => self.effects.dropped(DropReason::Muted),
+            },
+        }
+    }
+
+    /// A message of a connection that has a seat in a room, or of one that had it when it was sent.
+    pub(crate) fn handle_member(
+        &mut self,
+        connection: ConnectionId,
+        seat: &Seat,
+        message: &ClientMessage,
+    ) {
+        match message {
+            ClientMessage::Announce {
+                room,
+                peer,
+                attributes,
+            } => {
+                if seat.room != *room || seat.peer != *peer {
+                    self.leave(connection, seat);
+                }
+                self.join(connection, room, peer, attributes);
+            }
+            ClientMessage::Leave { sender } => {
+                if self.is_own(sender.as_deref(), seat) {
+                    self.leave(connection, seat);
+                }
+            }
+            ClientMessage::Send {
+                sender,
+                to,
+                payload,
+            } => {
+                if self.is_own(sender.as_deref(), seat) {
+                    self.send(seat, to, payload);
+                }
+            }
+            ClientMessage::Broadcast { sender, payload } => {
+                if self.is_own(sender.as_deref(), seat) {
+                    self.broadcast(seat, payload);
+                }
+            }
+        }
+    }
+
+    /// The sender written in a frame must be the connection's own id, where one is written.
+    fn is_own(&mut self, sender: Option<&str>, seat: &Seat) -> bool {
+        let own = sender.is_none_or(|sender| sender == seat.peer.as_str());
+        if !own {
+            self.effects.dropped(DropReason::ForeignSender);
+        }
+        own
+    }
+
+    /// A socket closed without its client having said that it leaves: its peer may return.
+    pub fn handle_disconnect(&mut self, connection: ConnectionId, now: Instant) {
+        match self.connections.remove(&connection) {
+            Some(Connection::Member(seat)) => self.suspend(connection, &seat, now),
+            Some(Connection::Joining {
+                seat,
+                attributes,
+                held,
+                closed: false,
+            }) => {
+                // Already in the room under this id, if this was an update.
+                self.suspend(connection, &seat, now);
+                let joining = Connection::Joining {
+                    seat,
+                    attributes,
+                    held,
+                    closed: true,
+                };
+                self.connections.insert(connection, joining);
+            }
+            Some(Connection::Waiting { held, until }) => {
+                for _ in 0..held.len() {
+                    self.effects.dropped(DropReason::NotAnnounced);
+                }
+                if let Some(until) = until {
+                    let timer = Timer::AnnounceWindow(connection);
+                    self.effects.timers.remove(&(until, timer));
+                }
+            }
+            Some(Connection::Joining { .. } | Connection::Muted(_)) | None => {}
+        }
+    }
+
+    /// The next thing to carry out.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.effects.outputs.pop_front()
+    }
+
+    /// When [`Self::handle_timeout`] is to be called, if nothing happens before.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.effects.timers.first().map(|(at, _)| *at)
+    }
+
+    /// Does what is due at `now`.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some((at, _)) = self.effects.timers.first()
+            && *at <= now
+            && let Some((_, timer)) = self.effects.timers.pop_first()
+        {
+            match timer {
+                Timer::AnnounceWindow(connection) => self.end_announce_window(connection),
+                Timer::SuspendWindow(room, peer) => self.expire(&room, &peer),
+                Timer::Assert(room) => self.assert(&room),
+            }
+        }
+    }
+
+    /// What the client sent without announcing itself is dropped; it may still announce itself later.
+    fn end_announce_window(&mut self, connection: ConnectionId) {
+        if let Some(state) = self.connections.get_mut(&connection)
+            && let Connection::Waiting { held, .. } = state
+        {
+            for _ in 0..held.len() {
+                self.effects.dropped(DropReason::NotAnnounced);
+            }
+            *state = Connection::waiting();
+        }
+    }
+
+    /// Counts what is held. Walks all rooms: for metrics, not for every message.
+    pub fn stats(&self) -> Stats {
+        let mut stats = Stats {
+            connections: self.connections.len(),
+            rooms: self.rooms.len(),
+            held_bytes: self.effects.held_bytes,
+            ..Stats::default()
+        };
+        for member in self.rooms.values().flat_map(|room| room.members.values()) {
+            match member.holder {
+                Holder::Local(_) => stats.members += 1,
+                Holder::Suspended { .. } => {
+                    stats.members += 1;
+                    stats.suspended += 1;
+                }
+                Holder::Remote(_) => {}
+            }
+        }
+        stats
+    }
+}

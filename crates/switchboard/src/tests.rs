@@ -276,7 +276,7 @@ trait Start {
 impl Start for Instant {
     #[expect(clippy::disallowed_methods, reason = "virtual time starts somewhere")]
     fn now_for_tests() -> Instant {
-        Instant::now()
+        Self::now()
     }
 }
 

@@ -1,0 +1,68 @@
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use crate::NodeId;
+
+/// What a node asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Enter `member` in the room's roster as held by this node; answered by
+    /// [`Event::Joined`](crate::Event::Joined) or [`Event::JoinFailed`](crate::Event::JoinFailed).
+    Join {
+        /// Returned in the answer.
+        token: u64,
+        /// The room.
+        room: ByteString,
+        /// Who.
+        member: ByteString,
+        /// What the roster keeps of it.
+        data: Bytes,
+        /// Whether the answer brings the roster.
+        want_roster: bool,
+    },
+    /// Take `member` out of the roster, if this node's claim on it is the last.
+    Leave {
+        /// The room.
+        room: ByteString,
+        /// Who.
+        member: ByteString,
+        /// The claim that ends.
+        fence: u64,
+        /// Told to the other nodes.
+        data: Bytes,
+    },
+    /// Hear no more of the room.
+    Forget {
+        /// The room.
+        room: ByteString,
+    },
+    /// Make the roster hold just these members for this node, and bring the roster; answered by
+    /// [`Event::Asserted`](crate::Event::Asserted) or [`Event::AssertFailed`](crate::Event::AssertFailed).
+    ///
+    /// A member whose claim is older than the roster's stays as the roster has it.
+    Assert {
+        /// The room.
+        room: ByteString,
+        /// This node's members: who, fence (0 for a claim the roster has not seen), data.
+        members: Vec<(ByteString, u64, Bytes)>,
+    },
+    /// Deliver to one node.
+    Send {
+        /// The node.
+        node: NodeId,
+        /// What.
+        payload: Bytes,
+    },
+    /// Deliver to the other nodes in the room.
+    Publish {
+        /// The room.
+        room: ByteString,
+        /// What.
+        payload: Bytes,
+    },
+}
+
+/// The command was not taken, since it or its answer would not have fitted a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the backplane is overloaded")]
+pub struct Overloaded;

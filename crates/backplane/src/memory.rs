@@ -1,0 +1,358 @@
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use tokio::sync::mpsc::{self, error::TrySendError};
+
+use crate::{
+    Backplane, Change, Command, EVENT_QUEUE, Entry, Event, Events, Health, NodeId, Overloaded,
+    event::Gaps,
+};
+
+/// A backplane inside one process: what a node without Redis runs on. Several nodes of a process may share it.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    hub: Arc<Mutex<Hub>>,
+}
+
+#[derive(Debug, Default)]
+struct Hub {
+    nodes: HashMap<NodeId, Listener>,
+    rooms: HashMap<ByteString, Roster>,
+    epochs: u64,
+    fences: u64,
+}
+
+/// A node's queue.
+#[derive(Debug)]
+struct Listener {
+    queue: mpsc::Sender<Event>,
+    gaps: Gaps,
+    lost: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+struct Roster {
+    epoch: u64,
+    version: u64,
+    members: BTreeMap<ByteString, Entry>,
+    listeners: BTreeSet<NodeId>,
+}
+
+/// One node's half; its members leave when it is dropped.
+#[derive(Debug)]
+struct Attached {
+    node: NodeId,
+    hub: Arc<Mutex<Hub>>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Memory {
+    /// Attaches a node under a name that no other node has.
+    pub fn attach(&self, node: NodeId) -> (Arc<dyn Backplane>, Events) {
+        self.attach_with_queue(node, EVENT_QUEUE)
+    }
+
+    pub(crate) fn attach_with_queue(
+        &self,
+        node: NodeId,
+        bound: usize,
+    ) -> (Arc<dyn Backplane>, Events) {
+        let (queue, receiver) = mpsc::channel(bound);
+        let gaps = Gaps::default();
+        let lost = Arc::new(AtomicU64::new(0));
+        let listener = Listener {
+            queue,
+            gaps: gaps.clone(),
+            lost: lost.clone(),
+        };
+        lock(&self.hub).nodes.insert(node.clone(), listener);
+        let hub = self.hub.clone();
+        let attached = Arc::new(Attached { node, hub, lost });
+        (attached, Events::new(receiver, gaps))
+    }
+}
+
+impl Backplane for Attached {
+    fn node(&self) -> &NodeId {
+        &self.node
+    }
+
+    fn submit(&self, command: Command) -> Result<(), Overloaded> {
+        let mut hub = lock(&self.hub);
+        match command {
+            Command::Join {
+                token,
+                room,
+                member,
+                data,
+                want_roster,
+            } => hub.join(&self.node, token, room, member, data, want_roster)?,
+            Command::Leave {
+                room,
+                member,
+                fence,
+                data,
+            } => hub.leave(&self.node, &room, &member, fence, data),
+            Command::Forget { room } => hub.forget(&self.node, &room),
+            Command::Assert { room, members } => hub.assert(&self.node, room, members)?,
+            Command::Send { node, payload } => {
+                let from = self.node.clone();
+                hub.tell(&node, None, || Event::Received { from, payload });
+            }
+            Command::Publish { room, payload } => hub.publish(&self.node, &room, &payload),
+        }
+        Ok(())
+    }
+
+    fn health(&self) -> Health {
+        Health::Healthy
+    }
+
+    fn events_lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        let mut hub = lock(&self.hub);
+        hub.nodes.remove(&self.node);
+        let rooms: Vec<ByteString> = hub.rooms.keys().cloned().collect();
+        for room in rooms {
+            hub.forget(&self.node, &room);
+            hub.drop_members(&self.node, &room, |_| false);
+        }
+    }
+}
+
+impl Hub {
+    fn join(
+        &mut self,
+        node: &NodeId,
+        token: u64,
+        room: ByteString,
+        member: ByteString,
+        data: Bytes,
+        want_roster: bool,
+    ) -> Result<(), Overloaded> {
+        let answer = self.reserve(node)?;
+        self.open(&room).listeners.insert(node.clone());
+        let fence = self.enter(node, &room, member, data);
+        if let Some(roster) = self.rooms.get(&room) {
+            let (epoch, version) = (roster.epoch, roster.version);
+            let roster = want_roster.then(|| roster.members.values().cloned().collect());
+            answer.send(Event::Joined {
+                token,
+                room,
+                fence,
+                epoch,
+                version,
+                roster,
+            });
+        }
+        Ok(())
+    }
+
+    /// Room for the answer, kept before anything is changed.
+    fn reserve(&self, node: &NodeId) -> Result<mpsc::OwnedPermit<Event>, Overloaded> {
+        let listener = self.nodes.get(node).ok_or(Overloaded)?;
+        let queue = listener.queue.clone();
+        queue.try_reserve_owned().map_err(|_| Overloaded)
+    }
+
+    fn open(&mut self, room: &ByteString) -> &mut Roster {
+        let epochs = &mut self.epochs;
+        self.rooms.entry(room.clone()).or_insert_with(|| {
+            *epochs += 1;
+            Roster {
+                epoch: *epochs,
+                version: 0,
+                members: BTreeMap::new(),
+                listeners: BTreeSet::new(),
+            }
+        })
+    }
+
+    fn enter(&mut self, node: &NodeId, room: &ByteString, member: ByteString, data: Bytes) -> u64 {
+        self.fences += 1;
+        let entry = Entry {
+            member,
+            node: node.clone(),
+            fence: self.fences,
+            data,
+        };
+        self.change(room, Change::Joined(entry));
+        self.fences
+    }
+
+    fn leave(
+        &mut self,
+        node: &NodeId,
+        room: &ByteString,
+        member: &ByteString,
+        fence: u64,
+        data: Bytes,
+    ) {
+        let held = self
+            .rooms
+            .get(room)
+            .and_then(|roster| roster.members.get(member))
+            .is_some_and(|entry| entry.node == *node && entry.fence <= fence);
+        if held {
+            let change = Change::Left {
+                member: member.clone(),
+                node: node.clone(),
+                fence,
+                data,
+            };
+            self.change(room, change);
+        }
+    }
+
+    /// Changes the roster and tells every node in the room.
+    fn change(&mut self, room: &ByteString, change: Change) {
+        let Some(roster) = self.rooms.get_mut(room) else {
+            return;
+        };
+        match &change {
+            Change::Joined(entry) => {
+                roster.members.insert(entry.member.clone(), entry.clone());
+            }
+            Change::Left { member, .. } => {
+                roster.members.remove(member);
+            }
+        }
+        roster.version += 1;
+        let (epoch, version) = (roster.epoch, roster.version);
+        let listeners: Vec<NodeId> = roster.listeners.iter().cloned().collect();
+        for node in listeners {
+            self.tell(&node, Some(room), || Event::Changed {
+                room: room.clone(),
+                epoch,
+                version,
+                change: change.clone(),
+            });
+        }
+        self.close_if_empty(room);
+    }
+
+    fn assert(
+        &mut self,
+        node: &NodeId,
+        room: ByteString,
+        members: Vec<(ByteString, u64, Bytes)>,
+    ) -> Result<(), Overloaded> {
+        let answer = self.reserve(node)?;
+        self.open(&room).listeners.insert(node.clone());
+        self.drop_members(node, &room, |member| {
+            members.iter().any(|(name, ..)| name == member)
+        });
+        for (member, fence, data) in members {
+            let entry = self
+                .rooms
+                .get(&room)
+                .and_then(|roster| roster.members.get(&member));
+            let stands = match entry {
+                Some(entry) if entry.node == *node => entry.data == data,
+                Some(entry) => fence != 0 && entry.fence > fence,
+                None => false,
+            };
+            if !stands {
+                self.enter(node, &room, member, data);
+            }
+        }
+        let roster = self.open(&room);
+        answer.send(Event::Asserted {
+            room: room.clone(),
+            epoch: roster.epoch,
+            version: roster.version,
+            roster: roster.members.values().cloned().collect(),
+        });
+        Ok(())
+    }
+
+    /// Takes out the node's members that are not to be kept.
+    fn drop_members(
+        &mut self,
+        node: &NodeId,
+        room: &ByteString,
+        keep: impl Fn(&ByteString) -> bool,
+    ) {
+        let gone: Vec<Entry> = match self.rooms.get(room) {
+            Some(roster) => roster
+                .members
+                .values()
+                .filter(|entry| entry.node == *node && !keep(&entry.member))
+                .cloned()
+                .collect(),
+            None => Vec::new(),
+        };
+        for entry in gone {
+            let change = Change::Left {
+                member: entry.member,
+                node: entry.node,
+                fence: entry.fence,
+                data: Bytes::new(),
+            };
+            self.change(room, change);
+        }
+    }
+
+    fn publish(&self, from: &NodeId, room: &ByteString, payload: &Bytes) {
+        let listeners: Vec<NodeId> = match self.rooms.get(room) {
+            Some(roster) => roster.listeners.iter().cloned().collect(),
+            None => return,
+        };
+        for node in listeners.iter().filter(|node| *node != from) {
+            self.tell(node, Some(room), || Event::Published {
+                room: room.clone(),
+                from: from.clone(),
+                payload: payload.clone(),
+            });
+        }
+    }
+
+    fn forget(&mut self, node: &NodeId, room: &ByteString) {
+        if let Some(roster) = self.rooms.get_mut(room) {
+            roster.listeners.remove(node);
+        }
+        self.close_if_empty(room);
+    }
+
+    fn close_if_empty(&mut self, room: &ByteString) {
+        if let Some(roster) = self.rooms.get(room)
+            && roster.members.is_empty()
+            && roster.listeners.is_empty()
+        {
+            self.rooms.remove(room);
+        }
+    }
+
+    /// Queues an event for a node; what does not fit is counted, and its room remembered as having a gap.
+    fn tell(&self, node: &NodeId, room: Option<&ByteString>, event: impl FnOnce() -> Event) {
+        let Some(listener) = self.nodes.get(node) else {
+            return;
+        };
+        match listener.queue.try_send(event()) {
+            Ok(()) | Err(TrySendError::Closed(_)) => {}
+            Err(TrySendError::Full(_)) => {
+                listener.lost.fetch_add(1, Ordering::Relaxed);
+                if let Some(room) = room {
+                    lock(&listener.gaps).insert(room.clone());
+                }
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it holds the lock; if it ever did, the rosters would still be whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

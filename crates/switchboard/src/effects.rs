@@ -5,7 +5,7 @@ use std::{
 
 use protocol::{PeerId, RoomId, ServerMessage};
 
-use crate::{ClusterCommand, Config, ConnectionId};
+use crate::{ClusterCommand, Config, ConnectionId, room::Holder};
 
 /// What the caller must do, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +92,10 @@ pub(crate) struct Effects {
     pub(crate) timers: BTreeSet<(Instant, Timer)>,
     /// Bytes held for suspended peers.
     pub(crate) held_bytes: usize,
+    /// Peers of this node in rooms, suspended ones included.
+    pub(crate) members: usize,
+    /// Peers of this node whose connection is lost.
+    pub(crate) suspended: usize,
 }
 
 impl Effects {
@@ -101,6 +105,32 @@ impl Effects {
             outputs: VecDeque::new(),
             timers: BTreeSet::new(),
             held_bytes: 0,
+            members: 0,
+            suspended: 0,
+        }
+    }
+
+    /// Counts a holder that a member gets.
+    pub(crate) fn count(&mut self, holder: &Holder) {
+        match holder {
+            Holder::Local(_) => self.members += 1,
+            Holder::Suspended { .. } => {
+                self.members += 1;
+                self.suspended += 1;
+            }
+            Holder::Remote(_) => {}
+        }
+    }
+
+    /// Counts a holder that a member loses.
+    pub(crate) fn discount(&mut self, holder: &Holder) {
+        match holder {
+            Holder::Local(_) => self.members -= 1,
+            Holder::Suspended { .. } => {
+                self.members -= 1;
+                self.suspended -= 1;
+            }
+            Holder::Remote(_) => {}
         }
     }
 

@@ -149,6 +149,7 @@ impl Switchboard {
                 Some(member.move_to(holder, &seat.room, &peer, effects))
             }
             None => {
+                effects.count(&holder);
                 let member = Member {
                     holder,
                     fence,
@@ -207,7 +208,8 @@ impl Switchboard {
         }
         let until = now + effects.config.suspend_window;
         let held = Waiting::default();
-        member.holder = Holder::Suspended { until, held };
+        let holder = Holder::Suspended { until, held };
+        member.move_to(holder, &seat.room, &seat.peer, effects);
         let timer = Timer::SuspendWindow(seat.room.clone(), seat.peer.clone());
         effects.timers.insert((until, timer));
         let peer = seat.peer.clone();
@@ -239,6 +241,7 @@ impl Switchboard {
         let Some(member) = room.members.remove(&seat.peer) else {
             return;
         };
+        effects.discount(&member.holder);
         if let Holder::Suspended { until, held } = member.holder {
             let timer = Timer::SuspendWindow(seat.room.clone(), seat.peer.clone());
             effects.timers.remove(&(until, timer));

@@ -159,7 +159,10 @@ impl Member {
         peer: &PeerId,
         effects: &mut Effects,
     ) -> Previous {
-        match mem::replace(&mut self.holder, holder) {
+        effects.count(&holder);
+        let previous = mem::replace(&mut self.holder, holder);
+        effects.discount(&previous);
+        match previous {
             Holder::Local(connection) => Previous::Local(connection),
             Holder::Remote(_) => Previous::Remote,
             Holder::Suspended { until, held } => {

@@ -8,7 +8,7 @@ use crate::{
     Config, ConnectionId, DropReason, NodeId, Output,
     connection::{Connection, Seat},
     effects::{Effects, Timer},
-    room::{Holder, Room},
+    room::Room,
 };
 
 /// The state machine of one node; see the crate's documentation for how it is driven.
@@ -27,7 +27,7 @@ pub struct Stats {
     pub connections: usize,
     /// Rooms in which this node has a peer.
     pub rooms: usize,
-    /// Peers of this node in rooms.
+    /// Peers of this node in rooms, suspended ones included.
     pub members: usize,
     /// Those of them whose connection is lost.
     pub suspended: usize,
@@ -227,24 +227,14 @@ impl Switchboard {
         }
     }
 
-    /// Counts what is held. Walks all rooms: for metrics, not for every message.
+    /// How much is held now.
     pub fn stats(&self) -> Stats {
-        let mut stats = Stats {
+        Stats {
             connections: self.connections.len(),
             rooms: self.rooms.len(),
+            members: self.effects.members,
+            suspended: self.effects.suspended,
             held_bytes: self.effects.held_bytes,
-            ..Stats::default()
-        };
-        for member in self.rooms.values().flat_map(|room| room.members.values()) {
-            match member.holder {
-                Holder::Local(_) => stats.members += 1,
-                Holder::Suspended { .. } => {
-                    stats.members += 1;
-                    stats.suspended += 1;
-                }
-                Holder::Remote(_) => {}
-            }
         }
-        stats
     }
 }

@@ -187,6 +187,14 @@ proptest! {
                 .map(|(room, id)| (room.to_string(), format!("p{id}")))
                 .collect();
             prop_assert_eq!(roster(&board), seats);
+            let suspended = model
+                .seats
+                .values()
+                .filter(|speaker| matches!(speaker, Speaker::SuspendedUntil(_)))
+                .count();
+            let stats = board.switchboard.stats();
+            prop_assert_eq!(stats.members, model.seats.len());
+            prop_assert_eq!(stats.suspended, suspended);
         }
         board.pass(60 * SECOND);
         for connection in lives.values() {

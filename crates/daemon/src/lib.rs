@@ -1,0 +1,19 @@
+//! What every process does besides its job.
+//!
+//! - [`logs`]: structured logs on standard error;
+//! - [`shutdown`]: SIGINT and SIGTERM, once to drain, twice to exit;
+//! - [`listen`]: sockets that say which option is wrong when they cannot be bound;
+//! - [`serve`]: HTTP/1.1 with a time limit on headers and a handshake off the accept path;
+//! - [`admin`]: `/metrics`, `/healthz` and `/readyz`.
+//!
+//! What this crate does not do: it knows neither signalling nor relaying.
+
+pub mod admin;
+pub mod listen;
+pub mod logs;
+pub mod metrics;
+pub mod serve;
+pub mod shutdown;
+
+/// Exit code for a wrong command line or configuration (`EX_USAGE` of sysexits.h).
+pub const EXIT_USAGE: u8 = 64;

@@ -1,0 +1,92 @@
+//! The public listener: WebSockets, pages, health.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderValue, Method, Response, StatusCode, header},
+    response::IntoResponse,
+    routing::any,
+};
+use daemon::admin::{Readiness, health};
+use tokio_util::task::TaskTracker;
+
+use crate::{node::Node, pages, upgrade};
+
+/// What handlers need.
+#[derive(Clone, Debug)]
+pub(crate) struct App {
+    pub(crate) node: Arc<Node>,
+    pub(crate) ping_interval: Duration,
+    pub(crate) tasks: TaskTracker,
+}
+
+/// The routes of the public listener.
+pub(crate) fn router(app: App, readiness: Readiness) -> Router {
+    Router::new()
+        .route("/", any(root))
+        .route("/primus", any(primus))
+        .route("/primus/", any(primus))
+        .fallback(page)
+        .with_state(app)
+        .merge(health(readiness))
+        .method_not_allowed_fallback(async || {
+            let message = "only GET is answered here";
+            refuse(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                message,
+            )
+        })
+}
+
+/// An answer to a request that cannot be honoured: a code for programs, a sentence for people.
+pub(crate) fn refuse(status: StatusCode, code: &str, message: &str) -> Response<Body> {
+    let body = serde_json::json!({ "code": code, "message": message }).to_string() + "\n";
+    let mut response = (status, body).into_response();
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}
+
+/// A WebSocket of rtc-signaller 6 and its like, or a browser that wants the page.
+async fn root(State(app): State<App>, request: Request) -> Response<Body> {
+    if upgrade::is_wanted(request.headers()) {
+        upgrade::accept(&app, request, true)
+    } else {
+        page(request).await
+    }
+}
+
+/// Where older clients connect. Those that speak Primus itself say so, and would take a greeting for data.
+async fn primus(State(app): State<App>, request: Request) -> Response<Body> {
+    if upgrade::is_wanted(request.headers()) {
+        let query = request.uri().query().unwrap_or_default();
+        let is_primus = query.split('&').any(|pair| pair.starts_with("_primuscb"));
+        return upgrade::accept(&app, request, !is_primus);
+    }
+    let message = "a WebSocket is served here";
+    let mut response = refuse(StatusCode::UPGRADE_REQUIRED, "upgrade-required", message);
+    let upgrade = HeaderValue::from_static("websocket");
+    response.headers_mut().insert(header::UPGRADE, upgrade);
+    response
+}
+
+async fn page(request: Request) -> Response<Body> {
+    let method = request.method();
+    if method != Method::GET && method != Method::HEAD {
+        let message = "only GET is answered here";
+        return refuse(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method-not-allowed",
+            message,
+        );
+    }
+    let known = request.headers().get(header::IF_NONE_MATCH);
+    pages::find(request.uri().path(), known).unwrap_or_else(|| {
+        let message = "nothing is served here; WebSockets connect to / or /primus";
+        refuse(StatusCode::NOT_FOUND, "not-found", message)
+    })
+}

@@ -1,0 +1,29 @@
+//! The signalling node.
+//!
+//! ```text
+//!  browser ── WebSocket ── connection ──► node ──► switchboard        (pure: who must be told?)
+//!                 ▲            │ outbox    │  ▲
+//!                 └────────────┘           ▼  │ pump
+//!                                        backplane                    (the other nodes)
+//! ```
+//!
+//! - `http` answers requests and hands WebSockets to `upgrade`;
+//! - a `connection` is one task for one socket: it decodes frames, asks the node, and writes its outbox;
+//! - the `node` owns the switchboard behind one lock, carries its outputs out, and lets its time pass;
+//! - `cluster` translates between the switchboard's words and the backplane's.
+
+mod close;
+mod cluster;
+mod config;
+mod connection;
+mod http;
+mod metrics;
+mod node;
+mod outbox;
+mod pages;
+mod service;
+mod upgrade;
+
+pub use close::CloseCode;
+pub use config::SignalArgs;
+pub use service::Signal;

@@ -1,0 +1,126 @@
+//! All metrics of a signalling node. None has a label per room, peer or address.
+
+use std::{fmt, sync::Weak};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
+    metrics::{
+        counter::{ConstCounter, Counter},
+        family::Family,
+        gauge::ConstGauge,
+    },
+    registry::Registry,
+};
+
+use crate::node::Node;
+
+/// Counters that connections and the node raise.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SignalMetrics {
+    pub(crate) opened: Counter,
+    pub(crate) closed: Family<Reason, Counter>,
+    pub(crate) received: Counter,
+    pub(crate) sent: Counter,
+    pub(crate) dropped: Family<Reason, Counter>,
+    pub(crate) overloaded: Counter,
+    pub(crate) unreadable: Counter,
+}
+
+/// Why something was dropped or closed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Reason {
+    pub(crate) reason: &'static str,
+}
+
+impl SignalMetrics {
+    /// Enters the counters, and gauges that read `node` when they are asked for.
+    pub(crate) fn register(&self, node: Weak<Node>, registry: &mut Registry) {
+        let registry = registry.sub_registry_with_prefix("trunkline");
+        registry.register(
+            "connections_opened",
+            "WebSockets accepted",
+            self.opened.clone(),
+        );
+        registry.register(
+            "connections_closed",
+            "WebSockets ended, by reason",
+            self.closed.clone(),
+        );
+        registry.register(
+            "messages_received",
+            "Text frames received from clients",
+            self.received.clone(),
+        );
+        registry.register(
+            "messages_sent",
+            "Text frames queued for clients",
+            self.sent.clone(),
+        );
+        registry.register(
+            "messages_dropped",
+            "Messages that reached nobody, by reason",
+            self.dropped.clone(),
+        );
+        registry.register(
+            "backplane_overloaded",
+            "Commands that the backplane had no room for",
+            self.overloaded.clone(),
+        );
+        registry.register(
+            "backplane_unreadable",
+            "Payloads of other nodes that this version cannot read",
+            self.unreadable.clone(),
+        );
+        registry.register_collector(Box::new(Gauges { node }));
+    }
+
+    pub(crate) fn drop_for(&self, reason: &'static str) {
+        self.dropped.get_or_create(&Reason { reason }).inc();
+    }
+
+    pub(crate) fn close_for(&self, reason: &'static str) {
+        self.closed.get_or_create(&Reason { reason }).inc();
+    }
+}
+
+#[derive(Debug)]
+struct Gauges {
+    node: Weak<Node>,
+}
+
+impl Collector for Gauges {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let Some(node) = self.node.upgrade() else {
+            return Ok(());
+        };
+        let stats = node.stats();
+        for (name, help, value) in [
+            ("connections", "WebSockets open", stats.connections),
+            ("rooms", "Rooms with a peer of this node", stats.rooms),
+            ("members", "Peers of this node in rooms", stats.members),
+            (
+                "members_suspended",
+                "Peers of this node whose connection is lost",
+                stats.suspended,
+            ),
+            (
+                "held_bytes",
+                "Bytes held for suspended peers",
+                stats.held_bytes,
+            ),
+        ] {
+            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
+            gauge.encode(metric)?;
+        }
+        let lost = ConstCounter::new(node.events_lost());
+        let metric = encoder.encode_descriptor(
+            "backplane_events_lost",
+            "Events of other nodes lost because this node's queue was full",
+            None,
+            lost.metric_type(),
+        )?;
+        lost.encode(metric)
+    }
+}

@@ -1,0 +1,201 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use backplane::{Backplane, Events, Health};
+use protocol::{ClientMessage, ServerMessage, rtcio};
+use switchboard::{
+    ClusterCommand, ClusterEvent, Config, ConnectionId, Output, Recipients, Stats, Switchboard,
+};
+use tokio::sync::Notify;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use crate::{CloseCode, cluster, metrics::SignalMetrics, outbox::Outbox};
+
+/// The switchboard of this process and what it is wired to.
+#[derive(Debug)]
+pub(crate) struct Node {
+    state: Mutex<State>,
+    backplane: Arc<dyn Backplane>,
+    /// Told when the next timer is earlier than it was.
+    timer: Notify,
+    pub(crate) metrics: SignalMetrics,
+}
+
+#[derive(Debug)]
+struct State {
+    switchboard: Switchboard,
+    outboxes: HashMap<ConnectionId, Arc<Outbox>>,
+    connections: u64,
+    /// Set once: new connections are closed with this.
+    closing: Option<CloseCode>,
+}
+
+impl Node {
+    pub(crate) fn new(config: Config, backplane: Arc<dyn Backplane>, seed: u64) -> Self {
+        let name = switchboard::NodeId(backplane.node().0.clone());
+        let state = State {
+            switchboard: Switchboard::new(name, config, seed),
+            outboxes: HashMap::new(),
+            connections: 0,
+            closing: None,
+        };
+        Self {
+            state: Mutex::new(state),
+            backplane,
+            timer: Notify::new(),
+            metrics: SignalMetrics::default(),
+        }
+    }
+
+    /// A socket opened; what it is told goes to `outbox`.
+    pub(crate) fn connect(&self, outbox: Arc<Outbox>) -> ConnectionId {
+        let mut state = self.lock();
+        state.connections += 1;
+        let connection = ConnectionId(state.connections);
+        if let Some(code) = state.closing {
+            outbox.close(code);
+        }
+        state.switchboard.handle_connect(connection);
+        state.outboxes.insert(connection, outbox);
+        connection
+    }
+
+    /// A client said something.
+    pub(crate) fn message(&self, connection: ConnectionId, message: &ClientMessage) {
+        self.change(|switchboard, now| switchboard.handle_message(connection, message, now));
+    }
+
+    /// A socket is gone.
+    pub(crate) fn disconnect(&self, connection: ConnectionId) {
+        self.lock().outboxes.remove(&connection);
+        self.change(|switchboard, now| switchboard.handle_disconnect(connection, now));
+    }
+
+    /// Ends every connection, and those that are still to come.
+    pub(crate) fn close_all(&self, code: CloseCode) {
+        let mut state = self.lock();
+        state.closing = Some(code);
+        for outbox in state.outboxes.values() {
+            outbox.close(code);
+        }
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.lock().switchboard.stats()
+    }
+
+    pub(crate) fn events_lost(&self) -> u64 {
+        self.backplane.events_lost()
+    }
+
+    /// Whether this node takes new work.
+    pub(crate) fn ready(&self) -> Result<(), &'static str> {
+        if self.lock().closing.is_some() {
+            return Err("shutting down");
+        }
+        match self.backplane.health() {
+            Health::Starting => Err("the backplane has not worked yet"),
+            // The load balancer must not take every node away because they share an outage.
+            Health::Healthy | Health::Degraded => Ok(()),
+        }
+    }
+
+    /// Hands the other nodes' doings to the switchboard, as long as the backplane lives.
+    pub(crate) async fn pump(&self, mut events: Events) {
+        while let Some(event) = events.next().await {
+            match cluster::event(event) {
+                Ok(event) => self.change(|switchboard, now| switchboard.handle_cluster(event, now)),
+                Err(cluster::Unreadable) => {
+                    self.metrics.unreadable.inc();
+                }
+            }
+        }
+    }
+
+    /// Lets the switchboard's time pass, for ever.
+    pub(crate) async fn keep_time(&self) {
+        loop {
+            let next = self.lock().switchboard.poll_timeout();
+            let next = next.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
+            tokio::select! {
+                () = tokio::time::sleep_until(next.into()) => {
+                    self.change(|switchboard, now| switchboard.handle_timeout(now));
+                }
+                () = self.timer.notified() => {}
+            }
+        }
+    }
+
+    fn change(&self, input: impl FnOnce(&mut Switchboard, Instant)) {
+        let mut state = self.lock();
+        let before = state.switchboard.poll_timeout();
+        let now = Instant::now();
+        input(&mut state.switchboard, now);
+        while let Some(output) = state.switchboard.poll_output() {
+            self.carry_out(&mut state, output, now);
+        }
+        let after = state.switchboard.poll_timeout();
+        drop(state);
+        if after.is_some_and(|after| before.is_none_or(|before| after < before)) {
+            self.timer.notify_one();
+        }
+    }
+
+    fn carry_out(&self, state: &mut State, output: Output, now: Instant) {
+        match output {
+            Output::Deliver { to, message } => self.deliver(state, &to, &message),
+            Output::Dropped(reason) => self.metrics.drop_for(reason.label()),
+            Output::Cluster(command) => self.submit(&mut state.switchboard, command, now),
+        }
+    }
+
+    fn deliver(&self, state: &State, to: &Recipients, message: &ServerMessage) {
+        let Some(text) = rtcio::encode(message) else {
+            return;
+        };
+        let Ok(frame) = Utf8Bytes::try_from(text.into_bytes()) else {
+            return;
+        };
+        for connection in to.as_slice() {
+            if let Some(outbox) = state.outboxes.get(connection) {
+                self.metrics.sent.inc();
+                tracing::trace!(connection = connection.0, text = %frame, "told");
+                if !outbox.push(frame.clone()) {
+                    tracing::debug!(connection = connection.0, "reading too slowly");
+                }
+            }
+        }
+    }
+
+    /// What the backplane has no room for is not lost: the room is compared later.
+    fn submit(&self, switchboard: &mut Switchboard, command: ClusterCommand, now: Instant) {
+        let refused = match &command {
+            ClusterCommand::Join {
+                connection, room, ..
+            } => Some(ClusterEvent::JoinFailed {
+                connection: *connection,
+                room: room.clone(),
+            }),
+            ClusterCommand::Leave { room, .. } | ClusterCommand::Assert { room, .. } => {
+                Some(ClusterEvent::AssertFailed { room: room.clone() })
+            }
+            ClusterCommand::Forget { .. }
+            | ClusterCommand::Send { .. }
+            | ClusterCommand::Broadcast { .. } => None,
+        };
+        if self.backplane.submit(cluster::command(command)).is_err() {
+            self.metrics.overloaded.inc();
+            if let Some(event) = refused {
+                switchboard.handle_cluster(event, now);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it holds the lock; if it ever did, the other peers' calls would still count.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

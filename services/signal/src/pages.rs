@@ -1,0 +1,138 @@
+//! The files of `web/`, inside the binary.
+
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::LazyLock,
+};
+
+use axum::{
+    body::Body,
+    http::{HeaderName, HeaderValue, Response, StatusCode, header},
+    response::IntoResponse,
+};
+
+struct Page {
+    path: &'static str,
+    content_type: &'static str,
+    content: &'static [u8],
+}
+
+macro_rules! page {
+    ($path:literal, $file:literal) => {
+        Page {
+            path: $path,
+            content_type: content_type($file),
+            content: include_bytes!(concat!("../web/", $file)),
+        }
+    };
+}
+
+/// Every file, by the path it is served at.
+const PAGES: &[Page] = &[
+    page!("/demo/board.js", "demo/board.js"),
+    page!("/demo/call.js", "demo/call.js"),
+    page!("/demo/icon.svg", "demo/icon.svg"),
+    page!("/", "demo/index.html"),
+    page!("/demo/log.js", "demo/log.js"),
+    page!("/demo/media.js", "demo/media.js"),
+    page!("/demo/names.js", "demo/names.js"),
+    page!("/demo/page.css", "demo/page.css"),
+    page!("/demo/page.js", "demo/page.js"),
+    page!("/demo/room.css", "demo/room.css"),
+    page!("/demo/signalling.js", "demo/signalling.js"),
+    page!("/demo/stats.js", "demo/stats.js"),
+    page!("/demo/view.js", "demo/view.js"),
+];
+
+/// Scripts, styles and connections of this origin alone; nothing may put the pages into a frame.
+const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; media-src 'self' blob:; \
+                      object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+const fn content_type(file: &str) -> &'static str {
+    match file.as_bytes() {
+        [.., b'h', b't', b'm', b'l'] => "text/html; charset=utf-8",
+        [.., b'c', b's', b's'] => "text/css; charset=utf-8",
+        [.., b'.', b'j', b's'] => "text/javascript; charset=utf-8",
+        [.., b's', b'v', b'g'] => "image/svg+xml",
+        _ => panic!("a content type is missing for a file of web/"),
+    }
+}
+
+/// A page and its entity tag, made from its content.
+static BY_PATH: LazyLock<BTreeMap<&'static str, (&'static Page, HeaderValue)>> =
+    LazyLock::new(|| {
+        let tagged = |page: &'static Page| {
+            let mut hasher = DefaultHasher::new();
+            page.content.hash(&mut hasher);
+            let tag = format!("\"{:016x}\"", hasher.finish());
+            let tag = HeaderValue::try_from(tag).unwrap_or(HeaderValue::from_static("\"\""));
+            (page.path, (page, tag))
+        };
+        PAGES.iter().map(tagged).collect()
+    });
+
+/// The file served at `path`, or that it has not changed since `known`.
+pub(crate) fn find(path: &str, known: Option<&HeaderValue>) -> Option<Response<Body>> {
+    let (page, tag) = BY_PATH.get(path)?;
+    let headers: [(HeaderName, HeaderValue); 6] = [
+        (header::ETAG, tag.clone()),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static(page.content_type),
+        ),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(POLICY),
+        ),
+        (
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ),
+        (
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("no-referrer"),
+        ),
+    ];
+    Some(if known == Some(tag) {
+        (StatusCode::NOT_MODIFIED, headers).into_response()
+    } else {
+        (headers, page.content).into_response()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_web_folder_is_served() {
+        let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
+        let mut files = 0;
+        for folder in fs::read_dir(&web).unwrap() {
+            for file in fs::read_dir(folder.unwrap().path()).unwrap() {
+                let path = file.unwrap().path();
+                let name = path.strip_prefix(&web).unwrap().to_str().unwrap();
+                let served = PAGES
+                    .iter()
+                    .any(|page| page.content == fs::read(&path).unwrap());
+                assert!(served, "{name} is not in PAGES");
+                files += 1;
+            }
+        }
+        assert_eq!(files, PAGES.len());
+    }
+
+    #[test]
+    fn a_page_that_has_not_changed_is_not_sent_again() {
+        let first = find("/", None).unwrap();
+        let tag = first.headers()[header::ETAG].clone();
+        assert_eq!(first.status(), StatusCode::OK);
+        let again = find("/", Some(&tag)).unwrap();
+        assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+        assert!(find("/demo/none.js", None).is_none());
+    }
+}

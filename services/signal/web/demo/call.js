@@ -1,0 +1,317 @@
+// One call: one RTCPeerConnection with one peer, by perfect negotiation.
+//
+// Events:  "change"  something to show changed (state, detail, pair, channelRtt)
+//          "track"   detail = MediaStreamTrack of the other side
+//          "note"    detail = a line for the log
+//
+// state is connecting | connected | failed | ended.
+
+import { milliseconds, pairText, readPair } from './stats.js';
+
+const CONNECT_MS = 30000;
+const RECOVER_MS = 12000;
+const POLL_MS = 1000;
+
+/** The STUN and TURN servers to use; the server will hand them out later. */
+export function iceServers() {
+  return [];
+}
+
+export class Call extends EventTarget {
+  state = 'connecting';
+  detail = 'Looking for a path';
+  pair = null;
+  channelRtt = null;
+  media;
+  peerId;
+  peerName;
+  #send; #pc; #channel; #initiator; #polite;
+  #jobs = Promise.resolve();
+  #makingOffer = false;
+  #ignoreOffer = false;
+  #stream = null;
+  #candidates = { early: [], sent: 0, got: 0 };
+  #everConnected = false;
+  #restarted = false;
+  #relayOffered;
+  #deadline = 0;
+  #poll = 0;
+  #pings = new Map();
+  #pairSeen = '';
+
+  constructor({ selfId, peerId, peerName, media, initiator, send }) {
+    super();
+    Object.assign(this, { peerId, peerName, media });
+    this.#send = send;
+    this.#initiator = initiator;
+    this.#polite = selfId > peerId;
+    const servers = iceServers();
+    this.#relayOffered = servers.some(({ urls }) => [urls].flat().some((url) => /^turns?:/.test(url)));
+    this.#pc = new RTCPeerConnection({ iceServers: servers });
+    this.#listen();
+    this.#expect(CONNECT_MS);
+    if (initiator) this.#begin();
+  }
+
+  get live() {
+    return this.state === 'connecting' || this.state === 'connected';
+  }
+
+  /** True while bytes really pass between the two, whatever signalling says. */
+  get flowing() {
+    return this.#pc.connectionState === 'connected' && this.#channel?.readyState === 'open';
+  }
+
+  /**
+   * When both call at once one offer must go. A first offer taken back leaves
+   * Chromium unable to start its data channel, so the polite side starts anew.
+   */
+  get yields() {
+    return this.unanswered && this.#polite;
+  }
+
+  get unanswered() {
+    return this.#initiator && !this.#pc.remoteDescription;
+  }
+
+  /** Send this camera to the other side, now or as soon as they have offered. */
+  attach(stream) {
+    this.#stream = stream;
+    if (this.live && (this.#initiator || this.#pc.remoteDescription)) this.#attachNow();
+  }
+
+  onDescription(description) {
+    this.#enqueue(() => this.#describe(description));
+  }
+
+  onCandidate(candidate) {
+    this.#enqueue(() => this.#addCandidate(candidate));
+  }
+
+  /** Signalling came back: an offer or candidates may have been lost meanwhile. */
+  nudge() {
+    if (!this.live) return;
+    if (this.#pc.signalingState === 'have-local-offer') this.#tell();
+    else if (this.#pc.remoteDescription && this.#pc.connectionState !== 'connected') this.#pc.restartIce();
+  }
+
+  /** It cannot work, and the other side knows: say why. */
+  fail() {
+    if (this.live) this.close('failed', this.#reason());
+  }
+
+  close(state, detail) {
+    if (!this.live) return;
+    clearTimeout(this.#deadline);
+    clearInterval(this.#poll);
+    this.#channel?.close();
+    this.#pc.close();
+    this.channelRtt = null;
+    this.#setState(state, detail);
+  }
+
+  // --- setting up ---
+
+  #begin() {
+    if (this.media === 'video') {
+      this.#pc.addTransceiver('audio', { direction: 'recvonly' });
+      this.#pc.addTransceiver('video', { direction: 'recvonly' });
+    }
+    this.#openChannel();
+  }
+
+  /** Both sides open channel 0 by agreement, so it matters not who calls. */
+  #openChannel() {
+    if (this.#channel) return;
+    const channel = this.#pc.createDataChannel('trunkline', { negotiated: true, id: 0 });
+    this.#channel = channel;
+    channel.onopen = () => {
+      this.#note('data channel open');
+      this.#ping();
+    };
+    channel.onmessage = ({ data }) => this.#onChannel(data);
+    channel.onclose = () => this.live && this.close('ended', `${this.peerName} hung up`);
+  }
+
+  #attachNow() {
+    const senders = this.#pc.getSenders().map(({ track }) => track);
+    for (const track of this.#stream?.getTracks() ?? []) {
+      if (!senders.includes(track)) this.#pc.addTrack(track, this.#stream);
+    }
+  }
+
+  #listen() {
+    const pc = this.#pc;
+    pc.onnegotiationneeded = () => this.#negotiate();
+    pc.onicecandidate = ({ candidate }) => this.#onLocalCandidate(candidate);
+    pc.ontrack = ({ track }) => this.#emit('track', track);
+    pc.oniceconnectionstatechange = () => this.#note(`ICE ${pc.iceConnectionState}`);
+    pc.onconnectionstatechange = () => this.#onConnection(pc.connectionState);
+  }
+
+  // --- perfect negotiation ---
+
+  async #negotiate() {
+    try {
+      this.#makingOffer = true;
+      await this.#pc.setLocalDescription();
+      this.#tell();
+    } catch (error) {
+      if (this.live) this.#note(`could not make an offer: ${error.message}`);
+    } finally {
+      this.#makingOffer = false;
+    }
+  }
+
+  #tell() {
+    const { type, sdp } = this.#pc.localDescription;
+    this.#send('/description', { type, sdp });
+  }
+
+  async #describe({ type, sdp }) {
+    const pc = this.#pc;
+    const busy = this.unanswered || this.#makingOffer || pc.signalingState !== 'stable';
+    this.#ignoreOffer = type === 'offer' && busy && !this.#polite;
+    if (this.#ignoreOffer) {
+      this.#candidates.early = [];
+      return;
+    }
+    if (type === 'answer' && pc.signalingState !== 'have-local-offer') return;
+    await pc.setRemoteDescription({ type, sdp });
+    for (const early of this.#candidates.early.splice(0)) await this.#addCandidate(early);
+    if (type !== 'offer') return;
+    this.#openChannel();
+    this.#attachNow();
+    await pc.setLocalDescription();
+    this.#tell();
+  }
+
+  #onLocalCandidate(candidate) {
+    if (candidate?.candidate) this.#candidates.sent += 1;
+    if (candidate && !candidate.candidate) return; // Firefox says the end twice
+    this.#send('/candidate', candidate ? candidate.toJSON() : { candidate: '' });
+  }
+
+  async #addCandidate(candidate) {
+    if (this.#ignoreOffer) return;
+    if (!this.#pc.remoteDescription) {
+      this.#candidates.early.push(candidate);
+      return;
+    }
+    try {
+      if (candidate.candidate) {
+        this.#candidates.got += 1;
+        await this.#pc.addIceCandidate(candidate);
+      } else {
+        await this.#pc.addIceCandidate();
+      }
+    } catch (error) {
+      this.#note(`a candidate was of no use (${error.name})`);
+    }
+  }
+
+  /** One message after the other: a candidate waits for its description. */
+  #enqueue(job) {
+    this.#jobs = this.#jobs.then(() => this.live && job()).catch((error) => {
+      if (this.live) this.#note(`negotiation went wrong: ${error.message}`);
+    });
+  }
+
+  // --- the connection's life ---
+
+  #onConnection(state) {
+    if (!this.live) return;
+    if (state === 'connected') {
+      this.#everConnected = true;
+      this.#restarted = false;
+      clearTimeout(this.#deadline);
+      this.#poll ||= setInterval(() => this.#measure(), POLL_MS);
+      this.#setState('connected', 'Connected');
+      this.#measure();
+    } else if (state === 'disconnected') {
+      this.#setState('connecting', 'Line interrupted, waiting for it to come back');
+    } else if (state === 'failed') {
+      this.#onFailed();
+    }
+  }
+
+  /** A path that worked once gets one second chance, by an ICE restart. */
+  #onFailed() {
+    if (this.#everConnected && !this.#restarted) {
+      this.#restarted = true;
+      this.#setState('connecting', 'Line lost, looking for another path');
+      this.#pc.restartIce();
+      this.#expect(RECOVER_MS);
+    } else {
+      this.#giveUp();
+    }
+  }
+
+  #expect(ms) {
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => this.#giveUp(), ms);
+  }
+
+  #giveUp() {
+    this.#send('/hangup', { reason: 'failed' });
+    this.fail();
+  }
+
+  #reason() {
+    const { sent, got } = this.#candidates;
+    if (!this.#pc.remoteDescription) return `${this.peerName} did not answer. Their page may be asleep.`;
+    if (sent === 0) return 'This browser found no network address to offer.';
+    if (got === 0) return `No network address arrived from ${this.peerName}.`;
+    return this.#relayOffered
+      ? 'Neither a direct path nor the relay could be reached.'
+      : 'No direct path between you two, and this server offers no relay.';
+  }
+
+  // --- measuring ---
+
+  async #measure() {
+    this.#ping();
+    const pair = await readPair(this.#pc).catch(() => null);
+    if (!pair || this.state !== 'connected') return;
+    this.pair = { kind: pair.kind, text: pairText(pair) };
+    const seen = [pair.kind, pair.family, pair.protocol, pair.types].join(', ');
+    if (seen !== this.#pairSeen) this.#note(`path in use: ${seen}`);
+    this.#pairSeen = seen;
+    this.#emit('change');
+  }
+
+  #ping() {
+    if (this.#channel?.readyState !== 'open') return;
+    const stamp = Math.round(performance.now() * 1000);
+    this.#pings.clear();
+    this.#pings.set(stamp, performance.now());
+    this.#channel.send(JSON.stringify({ ping: stamp }));
+  }
+
+  #onChannel(data) {
+    let message = null;
+    try { message = JSON.parse(data); } catch { return; }
+    if (Number.isSafeInteger(message?.ping)) {
+      this.#channel.send(JSON.stringify({ pong: message.ping }));
+    } else if (this.#pings.has(message?.pong)) {
+      this.channelRtt = milliseconds(performance.now() - this.#pings.get(message.pong));
+      this.#pings.delete(message.pong);
+      this.#emit('change');
+    }
+  }
+
+  #setState(state, detail) {
+    if (state !== this.state) this.#note(state === 'connected' ? 'connected' : `${state}: ${detail}`);
+    this.state = state;
+    this.detail = detail;
+    this.#emit('change');
+  }
+
+  #note(text) {
+    this.#emit('note', `${this.peerName}: ${text}`);
+  }
+
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}

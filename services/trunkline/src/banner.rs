@@ -1,0 +1,92 @@
+//! What a person sees who starts the program by hand.
+
+use std::{
+    fmt::{Display, Write},
+    io::{self, Write as _},
+    net::SocketAddr,
+};
+
+use signal::Signal;
+
+/// Says on standard error why the program cannot run.
+pub(crate) fn complain(error: &dyn Display) {
+    // Nobody is left to tell if this fails.
+    let _ = writeln!(io::stderr(), "trunkline: {error}");
+}
+
+/// Says on standard output what listens where, what to open next, and what is not safe.
+pub(crate) fn dev(signal: &Signal) {
+    let text = text(&signal.public_addresses(), &signal.admin_addresses());
+    let mut out = io::stdout();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn text(public: &[SocketAddr], admin: &[SocketAddr]) -> String {
+    let mut out = format!("\n  Trunkline {} (dev)\n\n", env!("CARGO_PKG_VERSION"));
+    let mut line = |what: &str, rest: String| {
+        let _ = writeln!(out, "  {what:<12}{rest}");
+    };
+    let page = format!(
+        "http://localhost:{}",
+        public.first().map_or(0, SocketAddr::port)
+    );
+    line(
+        "demo page",
+        format!("{page}   open it in two tabs and call yourself"),
+    );
+    for address in public {
+        line(
+            "signalling",
+            format!("ws://{address}/   rtc.io 6.x clients, also at /primus"),
+        );
+    }
+    for address in admin {
+        line("metrics", format!("http://{address}/metrics"));
+    }
+    let _ = writeln!(out);
+    let mut insecure =
+        vec!["no authentication: whoever connects may join any room under any free id"];
+    if public.iter().any(|address| !address.ip().is_loopback()) {
+        insecure.push("open to the network: every host that reaches this one may connect");
+        insecure.push("no TLS: browsers give the camera only to pages of localhost or https");
+    }
+    if admin.iter().any(|address| !address.ip().is_loopback()) {
+        insecure.push("metrics are open to the network");
+    }
+    for default in insecure {
+        let _ = writeln!(out, "  ! {default}");
+    }
+    let _ = writeln!(
+        out,
+        "\n  Ctrl-C stops it; `trunkline --help` shows every option.\n"
+    );
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text_for(public: &str) -> String {
+        text(
+            &[public.parse().unwrap()],
+            &["127.0.0.1:8081".parse().unwrap()],
+        )
+    }
+
+    #[test]
+    fn the_banner_says_what_to_open_and_what_is_not_safe() {
+        let text = text_for("127.0.0.1:8080");
+        assert!(text.contains("http://localhost:8080"), "{text}");
+        assert!(text.contains("ws://127.0.0.1:8080/"), "{text}");
+        assert!(text.contains("http://127.0.0.1:8081/metrics"), "{text}");
+        assert_eq!(text.matches("\n  ! ").count(), 1, "{text}");
+    }
+
+    #[test]
+    fn listening_to_the_network_is_named_as_insecure() {
+        let text = text_for("0.0.0.0:8080");
+        assert!(text.contains("! open to the network"), "{text}");
+        assert!(text.contains("! no TLS"), "{text}");
+    }
+}

@@ -1,0 +1,152 @@
+use std::{ffi::OsString, net::SocketAddr};
+
+use clap::{
+    ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, parser::ValueSource,
+};
+use daemon::logs::LogArgs;
+use signal::SignalArgs;
+
+/// Where `dev` serves: this machine alone.
+const DEV_LISTEN: &str = "127.0.0.1:8080,[::1]:8080";
+
+/// WebRTC signalling for browsers and apps: peers announce themselves in rooms, find each other and connect.
+///
+/// Without a command, `dev` runs: everything in one process, for this machine alone.
+#[derive(Debug, Parser)]
+#[command(
+    name = "trunkline",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    #[command(flatten, next_help_heading = "Logs")]
+    pub(crate) logs: LogArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run everything in one process on this machine: signalling and a demo page at http://localhost:8080
+    Dev(DevArgs),
+    /// Run a signalling node that others can reach
+    Signal(SignalArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DevArgs {
+    /// Let the whole network connect, without authentication: listen on every address
+    #[arg(long, env = "TRUNKLINE_OPEN", conflicts_with = "listen")]
+    pub(crate) open: bool,
+
+    #[command(flatten)]
+    pub(crate) signal: SignalArgs,
+}
+
+/// Reads the command line; `dev` is put in where no command stands.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+    let command = Cli::command().mut_subcommand("dev", |dev| {
+        dev.mut_arg("listen", |listen| listen.default_value(DEV_LISTEN))
+    });
+    if !names_a_command(&command, &arguments) {
+        arguments.insert(arguments.len().min(1), "dev".into());
+    }
+    let matches = command.clone().try_get_matches_from(arguments)?;
+    let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.with_cmd(&command))?;
+    if let Some((_, matches)) = matches.subcommand() {
+        cli.command.listen_where_possible(matches);
+    }
+    Ok(cli)
+}
+
+/// Whether a command, or a question about the program as a whole, stands first.
+fn names_a_command(command: &clap::Command, arguments: &[OsString]) -> bool {
+    let Some(first) = arguments.get(1).and_then(|first| first.to_str()) else {
+        return false;
+    };
+    matches!(first, "help" | "-h" | "--help" | "-V" | "--version")
+        || command.find_subcommand(first).is_some()
+        // A word that is no option is a command that does not exist: clap says so.
+        || !first.starts_with('-')
+}
+
+impl Command {
+    /// A default names both families; a host without IPv6 still works.
+    fn listen_where_possible(&mut self, matches: &ArgMatches) {
+        let open = matches!(self, Self::Dev(DevArgs { open: true, .. }));
+        let signal = match self {
+            Self::Dev(dev) => &mut dev.signal,
+            Self::Signal(signal) => signal,
+        };
+        if open {
+            signal.listen = [[0, 0, 0, 0].into(), std::net::Ipv6Addr::UNSPECIFIED.into()]
+                .map(|ip: std::net::IpAddr| SocketAddr::new(ip, 8080))
+                .to_vec();
+        }
+        let default = matches.value_source("listen") == Some(ValueSource::DefaultValue);
+        if default && !daemon::listen::has_ipv6_loopback() {
+            signal.listen.retain(SocketAddr::is_ipv4);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Cli, clap::Error> {
+        parse(line.split(' ').map(OsString::from))
+    }
+
+    fn listens(line: &str) -> Vec<String> {
+        let signal = match read(line).unwrap().command {
+            Command::Dev(dev) => dev.signal,
+            Command::Signal(signal) => signal,
+        };
+        signal.listen.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn without_a_command_dev_runs_for_this_machine_alone() {
+        for line in ["trunkline", "trunkline dev", "trunkline --ping-interval 5s"] {
+            assert!(matches!(read(line).unwrap().command, Command::Dev(_)));
+            assert_eq!(listens(line)[0], "127.0.0.1:8080");
+            assert!(
+                !listens(line)
+                    .iter()
+                    .any(|address| address.starts_with("0."))
+            );
+        }
+    }
+
+    #[test]
+    fn a_node_and_an_open_dev_listen_on_every_address() {
+        for line in [
+            "trunkline signal",
+            "trunkline dev --open",
+            "trunkline --open",
+        ] {
+            assert_eq!(listens(line)[0], "0.0.0.0:8080");
+        }
+    }
+
+    #[test]
+    fn what_is_named_is_taken_as_it_is() {
+        assert_eq!(listens("trunkline --listen [::1]:9"), ["[::1]:9"]);
+    }
+
+    #[test]
+    fn an_unknown_command_or_option_is_an_error() {
+        for line in ["trunkline sgnal", "trunkline dev --lisen x", "trunkline -x"] {
+            assert!(read(line).unwrap_err().use_stderr(), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

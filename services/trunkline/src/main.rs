@@ -1,0 +1,33 @@
+//! The command line: parses, composes the services, nothing else.
+
+mod banner;
+mod cli;
+mod run;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = match cli::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Where even this cannot be printed, nobody is left to tell.
+            let _ = error.print();
+            // Help and versions are answers, not errors.
+            return match error.use_stderr() {
+                true => ExitCode::from(daemon::EXIT_USAGE),
+                false => ExitCode::SUCCESS,
+            };
+        }
+    };
+    if let Err(error) = daemon::logs::init(&cli.logs) {
+        banner::complain(&error);
+        return ExitCode::from(daemon::EXIT_USAGE);
+    }
+    match run::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            banner::complain(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

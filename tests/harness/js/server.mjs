@@ -1,0 +1,84 @@
+// Starts the server under test and stops it by its process id.
+
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { bounded } from './bounded.mjs';
+import { Journal } from './journal.mjs';
+
+const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url));
+const BINARY = resolve(process.env.TRUNKLINE_BIN ?? `${REPOSITORY}/target/release/trunkline`);
+
+const ANSI = /\u001b\[[0-9;]*m/g;
+const LISTENING = /\blistening\b.*\bname="?(\w+)"?.*\baddress="?([^\s"]+)"?/;
+
+const running = new Set();
+// Nothing may outlive the test process, however it ends.
+process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+
+/** `port` 0 takes a free one; name the port of an earlier server to take its place. */
+export async function startServer({ port = 0, args = [] } = {}) {
+  if (!existsSync(BINARY)) {
+    throw new Error(`no server at ${BINARY}: build it with \`cargo build --release\`, or set TRUNKLINE_BIN`);
+  }
+  const log = new Journal('server');
+  const child = spawn(
+    BINARY,
+    ['signal', '--listen', `127.0.0.1:${port}`, '--admin-listen', '127.0.0.1:0', ...args],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  running.add(child);
+  child.stdout.on('data', lines((line) => log.append(line)));
+  child.stderr.on('data', lines((line) => log.append(line)));
+  child.once('error', (failure) => log.append(`could not start: ${failure.message}`));
+  const exited = new Promise((done) => {
+    child.once('exit', (code, signal) => {
+      running.delete(child);
+      log.append(`exited code=${code} signal=${signal}`);
+      done({ code, signal });
+    });
+  });
+
+  const server = { pid: child.pid, log, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
+  async function end(signal) {
+    child.kill(signal);
+    return bounded(`the server to exit after ${signal}; ${log.describe()}`, exited, 10000).catch((failure) => {
+      child.kill('SIGKILL');
+      throw failure;
+    });
+  }
+
+  try {
+    const address = await listening(log, 'public');
+    server.port = Number(address.split(':').pop());
+    server.url = `http://${address}`;
+    server.adminUrl = `http://${await listening(log, 'admin')}`;
+  } catch (failure) {
+    child.kill('SIGKILL');
+    throw failure;
+  }
+  return server;
+}
+
+async function listening(log, name) {
+  const isListening = (line) => LISTENING.exec(line)?.[1] === name;
+  const isEnd = (line) => line.startsWith('exited') || line.startsWith('could not start');
+  const line = await log.until(`\`listening name=${name}\` in the log`, (l) => isListening(l) || isEnd(l), {
+    within: 10000,
+  });
+  if (isEnd(line)) throw new Error(`the server ended before it listened; ${log.describe()}`);
+  return LISTENING.exec(line)[2];
+}
+
+/** Splits a stream of chunks into lines without colours. */
+function lines(take) {
+  let rest = '';
+  return (chunk) => {
+    const parts = (rest + chunk).split('\n');
+    rest = parts.pop();
+    parts.forEach((part) => take(part.replace(ANSI, '')));
+  };
+}

@@ -1,0 +1,275 @@
+//! The contract, as sentences; each implementation instantiates the whole suite.
+
+use bytes::Bytes;
+
+use super::{Cluster, Member, ROOM, names, node};
+use crate::{Change, Command, Event, Health};
+
+async fn a_join_is_answered_with_the_roster_and_told_to_every_node_in_the_room(c: &impl Cluster) {
+    let (mut a, mut b, mut outside) = (
+        Member::new(c, "a"),
+        Member::new(c, "b"),
+        Member::new(c, "x"),
+    );
+    let (first, roster) = a.join("bob").await;
+    assert_eq!(roster, ["bob@a"]);
+    let (second, roster) = b.join("sue").await;
+    assert_eq!(roster, ["bob@a", "sue@b"]);
+    assert!(second > first);
+    assert_eq!(a.change().await, (2, "joined sue b".into()));
+    for member in [&mut a, &mut b, &mut outside] {
+        member.assert_silent().await;
+    }
+}
+
+async fn a_roster_comes_only_where_it_is_wanted(c: &impl Cluster) {
+    let mut a = Member::new(c, "a");
+    a.ask_join(7, "bob", false);
+    loop {
+        match a.next().await {
+            Event::Joined {
+                token,
+                roster,
+                version,
+                ..
+            } => {
+                assert_eq!((token, roster, version), (7, None, 1));
+                return;
+            }
+            Event::Changed { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+async fn the_last_node_to_join_holds_the_member(c: &impl Cluster) {
+    let (mut a, mut b) = (Member::new(c, "a"), Member::new(c, "b"));
+    let (first, _) = a.join("bob").await;
+    let (second, roster) = b.join("bob").await;
+    assert!(second > first);
+    assert_eq!(roster, ["bob@b"]);
+    assert_eq!(a.change().await, (2, "joined bob b".into()));
+    a.leave("bob", first);
+    b.assert_silent().await;
+    a.assert_silent().await;
+}
+
+async fn a_departure_is_told_once_however_often_it_is_said(c: &impl Cluster) {
+    let (mut a, mut b) = (Member::new(c, "a"), Member::new(c, "b"));
+    let (fence, _) = a.join("bob").await;
+    b.join("sue").await;
+    a.leave("bob", fence);
+    a.leave("bob", fence);
+    b.leave("bob", fence);
+    assert_eq!(b.change().await, (3, "left bob a".into()));
+    b.assert_silent().await;
+}
+
+async fn a_departure_says_why(c: &impl Cluster) {
+    let mut a = Member::new(c, "a");
+    let (fence, _) = a.join("bob").await;
+    a.leave("bob", fence);
+    match a.next().await {
+        Event::Changed {
+            change: Change::Left {
+                data, fence: ended, ..
+            },
+            ..
+        } => assert_eq!((data, ended), (Bytes::from_static(b"bye"), fence)),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn an_empty_room_begins_a_new_epoch(c: &impl Cluster) {
+    let mut a = Member::new(c, "a");
+    let mut epochs = Vec::new();
+    for _ in 0..2 {
+        a.ask_join(1, "bob", true);
+        let (mut fence, mut told) = (None, false);
+        while fence.is_none() || !told {
+            match a.next().await {
+                Event::Joined {
+                    fence: got, epoch, ..
+                } => {
+                    fence = Some(got);
+                    epochs.push(epoch);
+                }
+                Event::Changed { .. } => told = true,
+                other => panic!("{other:?}"),
+            }
+        }
+        a.leave("bob", fence.unwrap());
+        a.change().await;
+        a.submit(Command::Forget { room: ROOM });
+    }
+    assert_ne!(epochs[0], epochs[1]);
+}
+
+async fn payloads_arrive_in_order_at_one_node_or_at_all_others_in_the_room(c: &impl Cluster) {
+    let (mut a, mut b, mut outside) = (
+        Member::new(c, "a"),
+        Member::new(c, "b"),
+        Member::new(c, "x"),
+    );
+    a.join("bob").await;
+    b.join("sue").await;
+    a.change().await;
+    for n in 0..100u8 {
+        let payload = Bytes::from(vec![n]);
+        a.submit(Command::Send {
+            node: node("b"),
+            payload: payload.clone(),
+        });
+        a.submit(Command::Publish {
+            room: ROOM,
+            payload,
+        });
+    }
+    let (mut sent, mut published) = (0, 0);
+    while sent < 100 || published < 100 {
+        match b.next().await {
+            Event::Received { from, payload } => {
+                assert_eq!((from, payload[0]), (node("a"), sent));
+                sent += 1;
+            }
+            Event::Published {
+                from,
+                payload,
+                room,
+            } => {
+                assert_eq!((from, payload[0], room), (node("a"), published, ROOM));
+                published += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    a.assert_silent().await;
+    outside.assert_silent().await;
+}
+
+async fn a_forgotten_room_is_heard_of_no_more(c: &impl Cluster) {
+    let (mut a, mut b) = (Member::new(c, "a"), Member::new(c, "b"));
+    let (fence, _) = a.join("bob").await;
+    b.join("sue").await;
+    a.change().await;
+    a.leave("bob", fence);
+    a.change().await;
+    a.submit(Command::Forget { room: ROOM });
+    a.assert_silent().await;
+    b.change().await;
+    b.submit(Command::Publish {
+        room: ROOM,
+        payload: Bytes::from_static(b"x"),
+    });
+    b.join("ann").await;
+    a.assert_silent().await;
+}
+
+async fn what_a_node_asserts_is_what_the_roster_has_of_it(c: &impl Cluster) {
+    let (mut a, mut b) = (Member::new(c, "a"), Member::new(c, "b"));
+    let (bob, _) = a.join("bob").await;
+    a.join("gone").await;
+    b.join("sue").await;
+    assert_eq!(a.change().await.1, "joined sue b");
+    let roster = a
+        .assert_room(vec![
+            ("bob".into(), bob, Bytes::from_static(b"data of bob")),
+            ("new".into(), 0, Bytes::from_static(b"data")),
+        ])
+        .await;
+    assert_eq!(names(&roster), ["bob@a", "new@a", "sue@b"]);
+    assert_eq!(b.change().await, (4, "left gone a".into()));
+    assert_eq!(b.change().await, (5, "joined new a".into()));
+    b.assert_silent().await;
+    assert_eq!(a.assert_room(vec![]).await.len(), 1);
+}
+
+async fn a_claim_older_than_the_roster_s_is_not_asserted(c: &impl Cluster) {
+    let (mut a, mut b) = (Member::new(c, "a"), Member::new(c, "b"));
+    let (old, _) = a.join("bob").await;
+    b.join("bob").await;
+    let roster = a
+        .assert_room(vec![("bob".into(), old, Bytes::from_static(b"old"))])
+        .await;
+    assert_eq!(names(&roster), ["bob@b"]);
+    b.assert_silent().await;
+}
+
+async fn a_node_that_is_gone_has_left_every_room_once(c: &impl Cluster) {
+    let (mut a, mut b) = (Member::new(c, "a"), Member::new(c, "b"));
+    a.join("bob").await;
+    b.join("sue").await;
+    drop(a.backplane.take());
+    assert_eq!(b.change().await, (3, "left bob a".into()));
+    b.assert_silent().await;
+}
+
+async fn a_full_queue_loses_counts_and_reports_a_gap(c: &impl Cluster) {
+    let mut slow = Member::bounded(c, "slow", 4);
+    let mut b = Member::new(c, "b");
+    slow.join("bob").await;
+    for member in ["a1", "a2", "a3", "a4", "a5", "a6"] {
+        b.join(member).await;
+    }
+    assert!(
+        slow.try_submit(Command::Assert {
+            room: ROOM,
+            members: vec![]
+        })
+        .is_err(),
+        "an answer that does not fit is refused before anything is done"
+    );
+    for version in 2..6 {
+        assert_eq!(slow.change().await.0, version);
+    }
+    assert_eq!(slow.next().await, Event::Gap { room: ROOM });
+    assert_eq!(slow.backplane.as_ref().unwrap().events_lost(), 2);
+    let roster = slow
+        .assert_room(vec![("bob".into(), 1, Bytes::from_static(b"data of bob"))])
+        .await;
+    assert_eq!(roster.len(), 7);
+}
+
+async fn it_says_when_it_works(c: &impl Cluster) {
+    let a = Member::new(c, "a");
+    assert_eq!(a.backplane.as_ref().unwrap().health(), Health::Healthy);
+}
+
+macro_rules! suite {
+    ($implementation:ident, $make:expr, [$($sentence:ident),* $(,)?]) => {
+        mod $implementation {
+            $(
+                #[tokio::test]
+                async fn $sentence() {
+                    super::$sentence(&$make).await;
+                }
+            )*
+        }
+    };
+}
+
+macro_rules! conforms {
+    ($implementation:ident, $make:expr) => {
+        suite!(
+            $implementation,
+            $make,
+            [
+                a_join_is_answered_with_the_roster_and_told_to_every_node_in_the_room,
+                a_roster_comes_only_where_it_is_wanted,
+                the_last_node_to_join_holds_the_member,
+                a_departure_is_told_once_however_often_it_is_said,
+                a_departure_says_why,
+                an_empty_room_begins_a_new_epoch,
+                payloads_arrive_in_order_at_one_node_or_at_all_others_in_the_room,
+                a_forgotten_room_is_heard_of_no_more,
+                what_a_node_asserts_is_what_the_roster_has_of_it,
+                a_claim_older_than_the_roster_s_is_not_asserted,
+                a_node_that_is_gone_has_left_every_room_once,
+                a_full_queue_loses_counts_and_reports_a_gap,
+                it_says_when_it_works,
+            ]
+        );
+    };
+}
+
+conforms!(memory, crate::Memory::default());

@@ -1,0 +1,81 @@
+use trunkline_tests::{Node, Peer, get, request};
+
+#[tokio::test]
+async fn the_page_is_served_with_a_policy_and_is_cached() {
+    let node = Node::alone();
+    let page = get(node.public, "/").await;
+    assert_eq!(page.status, 200);
+    assert!(
+        page.head.contains("text/html; charset=utf-8"),
+        "{}",
+        page.head
+    );
+    assert!(
+        page.head
+            .contains("content-security-policy: default-src 'self'")
+    );
+    assert!(page.body.contains("<title>"), "{}", page.body);
+    let tag = page.head.lines().find(|line| line.starts_with("etag: "));
+    let known = format!("If-None-Match: {}\r\n", &tag.unwrap()[6..]);
+    assert_eq!(request(node.public, "GET", "/", &known).await.status, 304);
+}
+
+#[tokio::test]
+async fn what_is_not_served_is_answered() {
+    let node = Node::alone();
+    for (method, path, status, code) in [
+        ("GET", "/nothing", 404, "not-found"),
+        ("GET", "/demo/../Cargo.toml", 404, "not-found"),
+        ("POST", "/", 405, "method-not-allowed"),
+        ("POST", "/healthz", 405, "method-not-allowed"),
+        ("GET", "/primus", 426, "upgrade-required"),
+    ] {
+        let answer = request(node.public, method, path, "").await;
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.body);
+        let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!(body["code"], code);
+    }
+}
+
+#[tokio::test]
+async fn a_websocket_elsewhere_or_without_a_key_is_refused_with_a_reason() {
+    let node = Node::alone();
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+    let keyed = format!("{upgrade}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n");
+    assert_eq!(
+        request(node.public, "GET", "/elsewhere", &keyed)
+            .await
+            .status,
+        404
+    );
+    let answer = request(node.public, "GET", "/", upgrade).await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.body.contains("bad-handshake"), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn both_listeners_say_that_the_node_is_healthy_and_ready() {
+    let node = Node::alone();
+    for address in [node.public, node.admin] {
+        assert_eq!(get(address, "/healthz").await.body, "ok\n");
+        assert_eq!(get(address, "/readyz").await.body, "ready\n");
+    }
+    assert_eq!(get(node.public, "/metrics").await.status, 404);
+}
+
+#[tokio::test]
+async fn every_client_is_greeted_but_those_that_speak_primus_themselves() {
+    let node = Node::alone();
+    for path in ["/", "/?a=b", "/primus", "/primus?x=1"] {
+        let mut peer = Peer::connect_to(node.public, path).await;
+        let first = peer.next_message().await.into_text().unwrap();
+        assert!(first.starts_with("primus"), "{path}: {first}");
+    }
+    for path in ["/primus/?_primuscb=1", "/primus?a=b&_primuscb=x"] {
+        let mut peer = Peer::connect_to(node.public, path).await;
+        peer.announce("r", "a").await;
+        let first = peer.next_message().await.into_text().unwrap();
+        assert!(first.starts_with("/roominfo|"), "{path}: {first}");
+        peer.close().await;
+    }
+}

@@ -1,0 +1,7 @@
+//! Nodes with real sockets: one by itself, and two that share a backplane.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
+
+mod http;
+mod one_node;
+mod two_nodes;

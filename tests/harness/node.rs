@@ -1,0 +1,81 @@
+use std::{net::SocketAddr, time::Duration};
+
+use backplane::{Memory, NodeId};
+use signal::{Signal, SignalArgs};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::PATIENCE;
+
+/// Nodes that share a backplane.
+#[derive(Debug, Default)]
+pub struct Cluster {
+    backplane: Memory,
+    nodes: usize,
+}
+
+/// A node in this process; it stops when it is dropped.
+#[derive(Debug)]
+pub struct Node {
+    /// Where its WebSockets and pages are.
+    pub public: SocketAddr,
+    /// Where its metrics are.
+    pub admin: SocketAddr,
+    shutdown: CancellationToken,
+    task: Option<JoinHandle<()>>,
+}
+
+impl Cluster {
+    /// Starts a node with the usual options.
+    pub fn start(&mut self) -> Node {
+        self.start_with(Duration::from_secs(8), Duration::from_secs(25))
+    }
+
+    /// Starts a node with its timers set.
+    pub fn start_with(&mut self, suspend_window: Duration, ping_interval: Duration) -> Node {
+        self.nodes += 1;
+        let name = NodeId(format!("node-{}", self.nodes).into());
+        let (backplane, events) = self.backplane.attach(name);
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        let args = SignalArgs {
+            listen: vec![free],
+            admin_listen: vec![free],
+            suspend_window,
+            ping_interval,
+        };
+        let signal = Signal::bind(&args, backplane, events).unwrap();
+        let shutdown = CancellationToken::new();
+        let (public, admin) = (signal.public_addresses()[0], signal.admin_addresses()[0]);
+        let task = Some(tokio::spawn(signal.run(shutdown.clone())));
+        Node {
+            public,
+            admin,
+            shutdown,
+            task,
+        }
+    }
+}
+
+impl Node {
+    /// A node by itself.
+    pub fn alone() -> Self {
+        Cluster::default().start()
+    }
+
+    /// Asks the node to stop and waits until it has.
+    pub async fn stop(mut self) {
+        self.shutdown.cancel();
+        if let Some(task) = self.task.take() {
+            tokio::time::timeout(PATIENCE, task)
+                .await
+                .expect("the node to stop")
+                .unwrap();
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}

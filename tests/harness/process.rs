@@ -1,0 +1,92 @@
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+};
+
+use crate::PATIENCE;
+
+/// The binary as a process of its own, ended by its pid.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    /// Where its WebSockets and pages are.
+    pub public: SocketAddr,
+    /// Where its metrics are.
+    pub admin: SocketAddr,
+}
+
+impl Process {
+    /// Starts `trunkline signal` on free ports and waits until it listens.
+    pub fn signal(options: &[&str]) -> Self {
+        let mut child = Command::new(binary())
+            .args([
+                "signal",
+                "--listen",
+                "127.0.0.1:0",
+                "--admin-listen",
+                "127.0.0.1:0",
+            ])
+            .args(options)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary, built before the tests");
+        let (lines, logged) = mpsc::channel();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let _ = lines.send(line);
+            }
+        });
+        let address = |name: &str| {
+            let wanted = format!("listening name=\"{name}\" address=");
+            loop {
+                let line = logged
+                    .recv_timeout(PATIENCE)
+                    .expect("the process to listen");
+                if let Some((_, address)) = line.split_once(&wanted) {
+                    return address.parse().unwrap();
+                }
+            }
+        };
+        let (public, admin) = (address("public"), address("admin"));
+        Self {
+            child,
+            public,
+            admin,
+        }
+    }
+
+    /// Its resident memory in bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .unwrap();
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
+        kib * 1024
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Beside the tests' own folder: `target/<profile>/trunkline`.
+fn binary() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.ancestors().nth(2).unwrap().join("trunkline")
+}

@@ -96,7 +96,7 @@ impl Collector for Gauges {
         };
         let stats = node.stats();
         for (name, help, value) in [
-            ("connections", "WebSockets open", stats.connections),
+            ("connections", "WebSockets open", node.sockets()),
             ("rooms", "Rooms with a peer of this node", stats.rooms),
             ("members", "Peers of this node in rooms", stats.members),
             (

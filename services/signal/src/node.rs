@@ -87,6 +87,11 @@ impl Node {
         self.lock().switchboard.stats()
     }
 
+    /// Sockets that are open now.
+    pub(crate) fn sockets(&self) -> usize {
+        self.lock().outboxes.len()
+    }
+
     pub(crate) fn events_lost(&self) -> u64 {
         self.backplane.events_lost()
     }
@@ -197,5 +202,29 @@ impl Node {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it holds the lock; if it ever did, the other peers' calls would still count.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Waker};
+
+    use backplane::{Memory, NodeId};
+
+    use super::*;
+
+    #[test]
+    fn a_socket_that_opens_while_the_node_stops_is_closed_too() {
+        let (backplane, _events) = Memory::default().attach(NodeId("n".into()));
+        let node = Node::new(Config::default(), backplane, 1);
+        assert_eq!(node.ready(), Ok(()));
+        node.close_all(CloseCode::GoingAway);
+        assert_eq!(node.ready(), Err("shutting down"));
+        let outbox = Arc::new(Outbox::default());
+        let connection = node.connect(outbox.clone());
+        let end = outbox.poll_end(&Context::from_waker(Waker::noop()));
+        assert!(end.is_ready());
+        node.disconnect(connection);
+        assert_eq!((node.sockets(), node.stats()), (0, Stats::default()));
     }
 }

@@ -84,7 +84,7 @@ mod tests {
     fn what_only_looks_like_json_stays_as_it_is() {
         for frame in [
             "/x|id|{a|b}",
-            r#"/x|id|{"a":1}tail|b"#,
+            r#"/x|id|{"a":"|"}tail|b"#,
             "/x|id|[1|2]",
             "/x|id|plain|text||",
             r#"/x|"a|b""#,

@@ -258,12 +258,14 @@ fn a_roster_of_a_new_epoch_removes_nobody() {
     board.event(ClusterEvent::Asserted {
         room: room("r"),
         epoch: 2,
-        version: 1,
+        version: 9,
         roster: vec![entry("bob", "here", 1)],
     });
     board.assert_nothing_else();
+    board.asked.clear();
     board.send(1, "bob", "ann", "still there?");
     board.assert_nothing_else();
+    assert!(matches!(board.asked[..], [ClusterCommand::Send { .. }]));
 }
 
 #[test]

@@ -145,11 +145,24 @@ fn what_is_meant_for_a_suspended_peer_waits_and_arrives_in_order_after_the_answe
 }
 
 #[test]
-fn no_more_waits_for_a_suspended_peer_than_the_bound() {
-    let mut board = Board::with(Config {
+fn no_more_waits_for_a_suspended_peer_than_the_bound_of_frames() {
+    what_waits_is_bounded(Config {
         hold_frames: 2,
         ..Config::default()
     });
+}
+
+#[test]
+fn no_more_waits_for_a_suspended_peer_than_the_bound_of_bytes() {
+    // Of each message the sender's three letters count too.
+    what_waits_is_bounded(Config {
+        hold_bytes: 13,
+        ..Config::default()
+    });
+}
+
+fn what_waits_is_bounded(config: Config) {
+    let mut board = Board::with(config);
     for (connection, id) in [(1, "bob"), (2, "sue")] {
         board.connect(connection);
         board.announce(connection, "r", id);

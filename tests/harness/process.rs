@@ -32,6 +32,9 @@ impl Process {
                 "127.0.0.1:0",
             ])
             .args(options)
+            // glibc gives what is freed back to the system at once, so that resident memory is memory in use.
+            .env("MALLOC_MMAP_THRESHOLD_", "65536")
+            .env("MALLOC_TRIM_THRESHOLD_", "65536")
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary, built before the tests");

@@ -26,7 +26,7 @@ macro_rules! id {
         pub struct $name(ByteString);
 
         impl $name {
-            /// Checks `text`; shares its storage, see [`Self::detach`].
+            /// Checks `text`, and shares its storage.
             ///
             /// # Errors
             /// [`IdError`] when it is empty, too long or contains a `|`.
@@ -46,12 +46,6 @@ macro_rules! id {
             /// The id as it was announced; compared as bytes.
             pub fn as_str(&self) -> &str {
                 &self.0
-            }
-
-            /// A copy with storage of its own: an id cut out of a frame keeps that frame's buffer alive.
-            #[must_use]
-            pub fn detach(&self) -> Self {
-                Self(ByteString::from(self.as_str()))
             }
         }
 

@@ -46,39 +46,6 @@ impl ClientMessage {
             Self::Send { payload, .. } | Self::Broadcast { payload, .. } => payload.size(),
         }
     }
-
-    /// A copy that shares no storage with the frame it was read from.
-    #[must_use]
-    pub fn detach(&self) -> Self {
-        let own = |sender: &Option<ByteString>| sender.as_deref().map(ByteString::from);
-        match self {
-            Self::Announce {
-                room,
-                peer,
-                attributes,
-            } => Self::Announce {
-                room: room.detach(),
-                peer: peer.detach(),
-                attributes: attributes.detach(),
-            },
-            Self::Leave { sender } => Self::Leave {
-                sender: own(sender),
-            },
-            Self::Send {
-                sender,
-                to,
-                payload,
-            } => Self::Send {
-                sender: own(sender),
-                to: to.detach(),
-                payload: payload.detach(),
-            },
-            Self::Broadcast { sender, payload } => Self::Broadcast {
-                sender: own(sender),
-                payload: payload.detach(),
-            },
-        }
-    }
 }
 
 /// Why a peer is no longer in a room.
@@ -152,25 +119,6 @@ impl ServerMessage {
             Self::Message { from, payload } => from.as_str().len() + payload.size(),
             Self::Suspended { peer } | Self::Left { peer, .. } => peer.as_str().len(),
             Self::RoomInfo { .. } | Self::Superseded => 0,
-        }
-    }
-
-    /// A copy that shares no storage with the frame it was read from.
-    #[must_use]
-    pub fn detach(&self) -> Self {
-        match self {
-            Self::Message { from, payload } => Self::Message {
-                from: from.detach(),
-                payload: payload.detach(),
-            },
-            // Announcements and ids are detached when a peer joins.
-            Self::Joined { .. }
-            | Self::Updated { .. }
-            | Self::Resumed { .. }
-            | Self::Suspended { .. }
-            | Self::Left { .. }
-            | Self::RoomInfo { .. }
-            | Self::Superseded => self.clone(),
         }
     }
 }

@@ -44,15 +44,6 @@ impl Payload {
         self.body
     }
 
-    /// A copy with storage of its own, for what is kept: a frame shares the buffer its socket reads into.
-    #[must_use]
-    pub fn detach(&self) -> Self {
-        Self {
-            text: ByteString::from(&*self.text),
-            body: self.body,
-        }
-    }
-
     /// Bytes this payload takes in a queue.
     pub fn size(&self) -> usize {
         self.text.len()
@@ -67,7 +58,6 @@ mod tests {
     fn the_body_is_the_rest_of_the_text_from_its_offset() {
         let payload = Payload::new("/to|sue|/ping|bob".into(), 8);
         assert_eq!(payload.body(), "/ping|bob");
-        assert_eq!(payload.detach(), payload);
     }
 
     #[test]

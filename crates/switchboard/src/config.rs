@@ -12,7 +12,7 @@ pub struct Config {
     pub hold_frames: usize,
     /// Most bytes held for one connection or one suspended peer; the newest is dropped beyond it.
     pub hold_bytes: usize,
-    /// Most bytes held over all suspended peers of the node; the newest is dropped beyond it.
+    /// Most bytes held over all connections and suspended peers of the node; the newest is dropped beyond it.
     pub hold_bytes_total: usize,
     /// Pause before a room that the cluster does not know of yet is asserted again.
     pub assert_interval: Duration,

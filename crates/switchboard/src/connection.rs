@@ -2,7 +2,7 @@ use std::{collections::VecDeque, time::Instant};
 
 use protocol::{ClientMessage, PeerId, RoomId};
 
-use crate::Config;
+use crate::{DropReason, effects::Effects};
 
 /// One socket, numbered by the node; never reused, so that it tells two sockets of one peer apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,7 +30,11 @@ pub(crate) enum Connection {
     /// Speaks for the peer of its seat.
     Member(Seat),
     /// A newer connection speaks for the peer of its seat.
-    Muted(Seat),
+    Muted {
+        seat: Seat,
+        /// Whether that connection is at another node.
+        elsewhere: bool,
+    },
 }
 
 impl Connection {
@@ -50,22 +54,23 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Keeps `message`; false when there is no room for it.
-    pub(crate) fn push(&mut self, message: &ClientMessage, config: &Config) -> bool {
-        let bytes = self.bytes + message.size();
-        if self.frames.len() >= config.hold_frames || bytes > config.hold_bytes {
-            return false;
+    /// Keeps `message`; counts it as dropped when there is no room for it.
+    pub(crate) fn push(&mut self, message: &ClientMessage, effects: &mut Effects) {
+        let size = message.size();
+        if self.frames.len() >= effects.config.hold_frames
+            || self.bytes + size > effects.config.hold_bytes
+            || !effects.hold(size)
+        {
+            effects.dropped(DropReason::HoldFull);
+            return;
         }
-        self.bytes = bytes;
-        self.frames.push_back(message.detach());
-        true
+        self.bytes += size;
+        self.frames.push_back(message.clone());
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.frames.len()
-    }
-
-    pub(crate) fn into_frames(self) -> VecDeque<ClientMessage> {
+    /// Gives the frames up, and their bytes back.
+    pub(crate) fn release(self, effects: &mut Effects) -> VecDeque<ClientMessage> {
+        effects.release(self.bytes);
         self.frames
     }
 }

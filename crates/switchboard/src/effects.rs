@@ -90,7 +90,7 @@ pub(crate) struct Effects {
     pub(crate) config: Config,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) timers: BTreeSet<(Instant, Timer)>,
-    /// Bytes held for suspended peers.
+    /// Bytes held for connections and for suspended peers.
     pub(crate) held_bytes: usize,
     /// Peers of this node in rooms, suspended ones included.
     pub(crate) members: usize,
@@ -132,6 +132,19 @@ impl Effects {
             }
             Holder::Remote(_) => {}
         }
+    }
+
+    /// Takes so many bytes of what the node may hold; false when there are not so many left.
+    pub(crate) fn hold(&mut self, bytes: usize) -> bool {
+        let fits = self.held_bytes + bytes <= self.config.hold_bytes_total;
+        if fits {
+            self.held_bytes += bytes;
+        }
+        fits
+    }
+
+    pub(crate) fn release(&mut self, bytes: usize) {
+        self.held_bytes -= bytes;
     }
 
     pub(crate) fn deliver(&mut self, connection: ConnectionId, message: ServerMessage) {

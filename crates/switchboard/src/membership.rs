@@ -2,13 +2,15 @@
 
 use std::time::Instant;
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use protocol::{ClientMessage, LeaveReason, Payload, PeerId, RoomId, ServerMessage};
 
 use crate::{
     ClusterCommand, ConnectionId, DropReason, Fence, Switchboard,
     connection::{Connection, Held, Seat},
-    effects::Timer,
-    room::{Holder, Member, Previous, Room, RosterState, Waiting},
+    effects::{Effects, Timer},
+    room::{Assert, Holder, Member, Previous, Room, RosterState, Waiting},
 };
 
 impl Switchboard {
@@ -21,10 +23,10 @@ impl Switchboard {
         attributes: &Payload,
     ) {
         let seat = Seat {
-            room: room.detach(),
-            peer: peer.detach(),
+            room: room.clone(),
+            peer: peer.clone(),
         };
-        let attributes = attributes.detach();
+        let attributes = attributes.clone();
         let held = match self.connections.remove(&connection) {
             Some(Connection::Waiting { held, until }) => {
                 if let Some(until) = until {
@@ -59,6 +61,9 @@ impl Switchboard {
 
     /// The cluster has answered a join: the peer is in the room, and everybody is told.
     pub(crate) fn enter(&mut self, connection: ConnectionId, fence: Fence, now: Instant) {
+        let Some(Connection::Joining { .. }) = self.connections.get(&connection) else {
+            return;
+        };
         let Some(Connection::Joining {
             seat,
             attributes,
@@ -71,27 +76,35 @@ impl Switchboard {
         if let Some(room) = self.rooms.get_mut(&seat.room) {
             room.joining -= 1;
         }
+        let held = held.release(&mut self.effects);
         if self.is_overtaken(&seat, fence) {
-            let muted = Connection::Muted(seat.clone());
-            self.connections.insert(connection, muted);
-            self.forget_if_empty(&seat.room);
-            return;
-        }
-        if closed {
+            if !closed {
+                let elsewhere = true;
+                let muted = Connection::Muted { seat, elsewhere };
+                self.connections.insert(connection, muted);
+            }
+            for _ in held {
+                self.effects.dropped(DropReason::Muted);
+            }
+        } else if closed {
             self.enter_suspended(connection, &seat, attributes, fence, now);
-            // The socket is gone, but what it said before still counts.
-            for message in held.into_frames() {
-                if !matches!(message, ClientMessage::Announce { .. }) {
-                    self.handle_member(connection, &seat, &message);
+            // The socket is gone, but what it said in this room still counts.
+            for message in held {
+                if matches!(message, ClientMessage::Announce { .. }) {
+                    break;
+                }
+                self.handle_member(connection, &seat, &message);
+                if matches!(message, ClientMessage::Leave { .. }) {
+                    break;
                 }
             }
-            return;
-        }
-        let member = Connection::Member(seat.clone());
-        self.connections.insert(connection, member);
-        self.seat(connection, &seat, attributes, fence);
-        for message in held.into_frames() {
-            self.handle_message(connection, &message, now);
+        } else {
+            let member = Connection::Member(seat.clone());
+            self.connections.insert(connection, member);
+            self.seat(connection, &seat, attributes, fence);
+            for message in held {
+                self.handle_message(connection, &message, now);
+            }
         }
     }
 
@@ -123,8 +136,7 @@ impl Switchboard {
             self.effects.timers.remove(&(*until, timer.clone()));
             *until = now + self.effects.config.suspend_window;
             self.effects.timers.insert((*until, timer));
-            member.fence = fence;
-            member.attributes = attributes.clone();
+            member.claim(fence, &attributes);
             let peer = seat.peer.clone();
             let news = ServerMessage::Updated { peer, attributes };
             room.tell_others(&seat.peer, news, &mut self.effects);
@@ -144,8 +156,7 @@ impl Switchboard {
         let holder = Holder::Local(connection);
         let previous = match room.members.get_mut(&peer) {
             Some(member) => {
-                member.fence = fence;
-                member.attributes = attributes.clone();
+                member.claim(fence, &attributes);
                 Some(member.move_to(holder, &seat.room, &peer, effects))
             }
             None => {
@@ -177,9 +188,7 @@ impl Switchboard {
             }
             Some(Previous::Local(other)) => {
                 if other != connection {
-                    effects.deliver(other, ServerMessage::Superseded);
-                    self.connections
-                        .insert(other, Connection::Muted(seat.clone()));
+                    mute(&mut self.connections, other, seat, false, effects);
                 }
                 ServerMessage::Updated {
                     peer: peer.clone(),
@@ -262,19 +271,31 @@ impl Switchboard {
         self.forget_if_empty(&seat.room);
     }
 
-    /// Drops a room in which this node has nobody any more.
+    /// Drops a room in which this node has nobody any more, and nothing to repair.
     pub(crate) fn forget_if_empty(&mut self, room: &RoomId) {
-        if self.rooms.get(room).is_some_and(Room::has_local) {
+        let Some(state) = self.rooms.get(room) else {
             return;
-        }
-        if let Some(state) = self.rooms.remove(room) {
-            if let Some(at) = state.assert_at {
-                self.effects
-                    .timers
-                    .remove(&(at, Timer::Assert(room.clone())));
-            }
+        };
+        if !state.has_local() && state.assert == Assert::No {
+            self.rooms.remove(room);
             self.effects
                 .cluster(ClusterCommand::Forget { room: room.clone() });
         }
+    }
+}
+
+/// Ends what a connection has to say for a peer, since a newer one speaks for it. One that is announcing the
+/// peer again has the later claim, and wins when that is answered.
+pub(crate) fn mute(
+    connections: &mut HashMap<ConnectionId, Connection, FixedState>,
+    connection: ConnectionId,
+    seat: &Seat,
+    elsewhere: bool,
+    effects: &mut Effects,
+) {
+    if let Some(state @ Connection::Member(_)) = connections.get_mut(&connection) {
+        let seat = seat.clone();
+        *state = Connection::Muted { seat, elsewhere };
+        effects.deliver(connection, ServerMessage::Superseded);
     }
 }

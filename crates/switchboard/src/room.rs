@@ -21,15 +21,30 @@ pub(crate) struct Room {
     pub(crate) roster: RosterState,
     /// Joins of this node that are not answered yet.
     pub(crate) joining: usize,
-    /// When the room is to be asserted, if it is.
-    pub(crate) assert_at: Option<Instant>,
+    pub(crate) assert: Assert,
+}
+
+/// Whether the room is to be compared with the cluster's roster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Assert {
+    No,
+    /// As soon as no join is under way: an assert would undo one that it does not know of.
+    Wanted,
+    /// At this time.
+    At(Instant),
+    /// The answer is awaited.
+    Sent,
 }
 
 /// How much of the cluster's roster this node has.
 #[derive(Debug)]
 pub(crate) enum RosterState {
-    /// None yet; changes that overtook the roster wait.
-    Unknown { early: Vec<RosterChange> },
+    /// None yet, or something is missing; changes wait for the roster.
+    Unknown {
+        /// The life of the roster that was known before.
+        epoch: Option<u64>,
+        early: Vec<RosterChange>,
+    },
     /// All, up to this version.
     Known { epoch: u64, version: u64 },
 }
@@ -62,22 +77,20 @@ pub(crate) struct Waiting {
 impl Waiting {
     fn push(&mut self, message: &ServerMessage, effects: &mut Effects) {
         let size = message.size();
-        let config = &effects.config;
-        if self.messages.len() >= config.hold_frames
-            || self.bytes + size > config.hold_bytes
-            || effects.held_bytes + size > config.hold_bytes_total
+        if self.messages.len() >= effects.config.hold_frames
+            || self.bytes + size > effects.config.hold_bytes
+            || !effects.hold(size)
         {
             effects.dropped(DropReason::SuspendedFull);
             return;
         }
         self.bytes += size;
-        effects.held_bytes += size;
-        self.messages.push_back(message.detach());
+        self.messages.push_back(message.clone());
     }
 
     /// Gives the messages up, and their bytes back.
     pub(crate) fn release(self, effects: &mut Effects) -> VecDeque<ServerMessage> {
-        effects.held_bytes -= self.bytes;
+        effects.release(self.bytes);
         self.messages
     }
 }
@@ -86,9 +99,12 @@ impl Room {
     pub(crate) fn new() -> Self {
         Self {
             members: BTreeMap::new(),
-            roster: RosterState::Unknown { early: Vec::new() },
+            roster: RosterState::Unknown {
+                epoch: None,
+                early: Vec::new(),
+            },
             joining: 0,
-            assert_at: None,
+            assert: Assert::No,
         }
     }
 
@@ -128,19 +144,38 @@ impl Room {
         effects.deliver_all(to, message);
     }
 
-    /// Keeps a change for when the roster is known; false when there are too many.
-    pub(crate) fn keep_early(&mut self, change: RosterChange) -> bool {
-        match &mut self.roster {
-            RosterState::Unknown { early } if early.len() < MAX_EARLY_CHANGES => {
-                early.push(change);
-                true
-            }
-            RosterState::Unknown { .. } | RosterState::Known { .. } => false,
+    /// Keeps a change for when the roster is known; when there are too many, the room is compared instead.
+    pub(crate) fn keep_early(&mut self, change: RosterChange) {
+        let RosterState::Unknown { early, .. } = &mut self.roster else {
+            return;
+        };
+        if early.len() < MAX_EARLY_CHANGES {
+            early.push(change);
+        } else if self.assert == Assert::No {
+            self.assert = Assert::Wanted;
+        }
+    }
+
+    /// What is known is not whole: from here on changes wait for the roster.
+    pub(crate) fn lose_track(&mut self) {
+        if let RosterState::Known { epoch, .. } = self.roster {
+            self.roster = RosterState::Unknown {
+                epoch: Some(epoch),
+                early: Vec::new(),
+            };
         }
     }
 }
 
 impl Member {
+    /// A newer claim on the id. 0, of a join that the cluster has not seen, hides no fence that it has.
+    pub(crate) fn claim(&mut self, fence: Fence, attributes: &Payload) {
+        if fence != 0 {
+            self.fence = fence;
+        }
+        self.attributes = attributes.clone();
+    }
+
     /// Tells a member of this node; a remote one's node is returned instead.
     pub(crate) fn tell(&mut self, message: ServerMessage, effects: &mut Effects) -> Option<NodeId> {
         match &mut self.holder {

@@ -1,15 +1,16 @@
 //! Keeping this node's rosters equal to the cluster's.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::{collections::BTreeSet, mem, time::Instant};
 
 use protocol::{LeaveReason, PeerId, RoomId, ServerMessage};
 
 use crate::{
     Change, ClusterCommand, ClusterEvent, ConnectionId, Fence, NodeId, RosterChange, RosterEntry,
     Switchboard,
-    connection::{Connection, Seat},
+    connection::Seat,
     effects::Timer,
-    room::{Holder, Member, Previous, RosterState},
+    membership::mute,
+    room::{Assert, Holder, Member, Previous, Room, RosterState},
 };
 
 impl Switchboard {
@@ -27,16 +28,17 @@ impl Switchboard {
             ClusterEvent::JoinFailed { connection, room } => {
                 self.enter(connection, 0, now);
                 self.assert_later(&room, now);
+                self.settle(&room);
             }
-            ClusterEvent::Changed(change) => self.changed(change, now),
+            ClusterEvent::Changed(change) => self.changed(change),
             ClusterEvent::Asserted {
                 room,
                 epoch,
                 version,
                 roster,
-            } => self.compare(&room, (epoch, version), roster, now),
+            } => self.asserted(&room, (epoch, version), roster, now),
             ClusterEvent::AssertFailed { room } => self.assert_later(&room, now),
-            ClusterEvent::Gap { room } => self.assert(&room),
+            ClusterEvent::Gap { room } => self.assert_now(&room),
             ClusterEvent::Received {
                 room,
                 from,
@@ -62,36 +64,64 @@ impl Switchboard {
     ) {
         let mut early = Vec::new();
         if let Some(roster) = roster
-            && let Some(state) = self.rooms.get_mut(room)
-            && let RosterState::Unknown { early: changes } = &mut state.roster
+            && let Some(state) = self.rooms.get(room)
+            && matches!(state.roster, RosterState::Unknown { .. })
         {
-            early = std::mem::take(changes);
-            state.roster = RosterState::Known { epoch, version };
-            for entry in roster {
-                if entry.node != self.node && !state.members.contains_key(&entry.peer) {
-                    let member = Member {
-                        holder: Holder::Remote(entry.node),
-                        fence: entry.fence,
-                        attributes: entry.attributes,
-                    };
-                    state.members.insert(entry.peer, member);
-                }
-            }
+            early = self.compare(room, (epoch, version), roster, now);
         }
         self.enter(connection, fence, now);
+        // Whoever joined after this peer is news to it.
         for change in early {
-            self.changed(change, now);
+            self.changed(change);
+        }
+        self.settle(room);
+    }
+
+    fn asserted(
+        &mut self,
+        room: &RoomId,
+        version: (u64, u64),
+        roster: Vec<RosterEntry>,
+        now: Instant,
+    ) {
+        if let Some(state) = self.rooms.get_mut(room) {
+            if state.assert == Assert::Sent {
+                state.assert = Assert::No;
+            }
+            // Left while the assert that entered it was under way: its leave did not name the claim that it got.
+            let ghost = roster
+                .iter()
+                .any(|entry| entry.node == self.node && !state.members.contains_key(&entry.peer));
+            for change in self.compare(room, version, roster, now) {
+                self.changed(change);
+            }
+            if ghost {
+                self.assert_now(room);
+            }
+            self.settle(room);
         }
     }
 
-    fn changed(&mut self, step: RosterChange, now: Instant) {
+    /// Does what had to wait until no join was under way.
+    fn settle(&mut self, room: &RoomId) {
+        if let Some(state) = self.rooms.get(room)
+            && state.joining == 0
+            && state.assert == Assert::Wanted
+        {
+            self.assert_now(room);
+        }
+        self.forget_if_empty(room);
+    }
+
+    fn changed(&mut self, step: RosterChange) {
         let Some(state) = self.rooms.get_mut(&step.room) else {
             return;
         };
         match &mut state.roster {
             RosterState::Known { epoch, version } => {
                 if *epoch != step.epoch || step.version > *version + 1 {
-                    self.assert(&step.room);
+                    // The roster that is asked for now has this step, and all before it.
+                    self.assert_now(&step.room);
                     return;
                 }
                 if step.version <= *version {
@@ -100,10 +130,7 @@ impl Switchboard {
                 *version = step.version;
             }
             RosterState::Unknown { .. } => {
-                let room = step.room.clone();
-                if !state.keep_early(step) {
-                    self.assert_later(&room, now);
-                }
+                state.keep_early(step);
                 return;
             }
         }
@@ -160,12 +187,11 @@ impl Switchboard {
                 attributes,
             },
             Previous::Local(connection) => {
-                effects.deliver(connection, ServerMessage::Superseded);
                 let seat = Seat {
                     room: room.clone(),
                     peer: peer.clone(),
                 };
-                self.connections.insert(connection, Connection::Muted(seat));
+                mute(&mut self.connections, connection, &seat, true, effects);
                 ServerMessage::Updated {
                     peer: peer.clone(),
                     attributes,
@@ -218,16 +244,25 @@ impl Switchboard {
         }
     }
 
-    /// Sends what this node has of the room, to get the roster in return.
-    pub(crate) fn assert(&mut self, room: &RoomId) {
+    /// Sends what this node has of the room, to get the roster in return, as soon as no join is under way.
+    pub(crate) fn assert_now(&mut self, room: &RoomId) {
         let Some(state) = self.rooms.get_mut(room) else {
             return;
         };
-        if let Some(at) = state.assert_at.take() {
-            self.effects
-                .timers
-                .remove(&(at, Timer::Assert(room.clone())));
+        state.lose_track();
+        match state.assert {
+            Assert::Sent => return,
+            Assert::At(at) => {
+                let timer = Timer::Assert(room.clone());
+                self.effects.timers.remove(&(at, timer));
+            }
+            Assert::No | Assert::Wanted => {}
         }
+        if state.joining > 0 {
+            state.assert = Assert::Wanted;
+            return;
+        }
+        state.assert = Assert::Sent;
         let members = state
             .members
             .iter()
@@ -240,68 +275,66 @@ impl Switchboard {
         });
     }
 
+    /// Compares the room after a pause. A room that is not here any more is opened for it: the roster has
+    /// something of this node that it must not keep.
     fn assert_later(&mut self, room: &RoomId, now: Instant) {
-        let Some(state) = self.rooms.get_mut(room) else {
-            return;
-        };
-        if state.assert_at.is_none() {
+        let state = self.rooms.entry(room.clone()).or_insert_with(Room::new);
+        if matches!(state.assert, Assert::No | Assert::Sent) {
             let at = now + self.effects.config.assert_interval;
-            state.assert_at = Some(at);
-            self.effects
-                .timers
-                .insert((at, Timer::Assert(room.clone())));
+            state.assert = Assert::At(at);
+            let timer = Timer::Assert(room.clone());
+            self.effects.timers.insert((at, timer));
         }
     }
 
-    /// Makes this node's roster the one that came back, and tells its peers of every difference.
+    /// Makes this node's roster the one that came, and tells its peers of every difference. Returns the changes
+    /// that came while it was on its way.
     fn compare(
         &mut self,
         room: &RoomId,
         (epoch, version): (u64, u64),
         roster: Vec<RosterEntry>,
         now: Instant,
-    ) {
+    ) -> Vec<RosterChange> {
         let Some(state) = self.rooms.get_mut(room) else {
-            return;
+            return Vec::new();
         };
-        let mut early = Vec::new();
-        let mut same_epoch = false;
-        match &mut state.roster {
+        let known = RosterState::Known { epoch, version };
+        let (same_epoch, early) = match mem::replace(&mut state.roster, known) {
             RosterState::Known {
-                epoch: known_epoch,
-                version: known,
-            } => {
-                same_epoch = *known_epoch == epoch;
-                if same_epoch && version < *known {
-                    return;
-                }
+                epoch: old,
+                version: newer,
+            } if old == epoch && newer > version => {
+                let version = newer;
+                state.roster = RosterState::Known { epoch, version };
+                return Vec::new();
             }
-            RosterState::Unknown { early: changes } => early = std::mem::take(changes),
-        }
-        state.roster = RosterState::Known { epoch, version };
-        let listed: BTreeSet<PeerId> = roster.iter().map(|entry| entry.peer.clone()).collect();
-        // A roster of a new epoch may lack peers that their nodes have yet to assert.
-        let gone: Vec<_> = match same_epoch {
-            true => state
-                .members
-                .iter()
-                .filter(|(peer, _)| !listed.contains(*peer))
-                .filter_map(|(peer, member)| match &member.holder {
-                    Holder::Remote(node) => Some((peer.clone(), node.clone(), member.fence)),
-                    Holder::Local(_) | Holder::Suspended { .. } => None,
-                })
-                .collect(),
-            false => Vec::new(),
+            RosterState::Known { epoch: old, .. } => (old == epoch, Vec::new()),
+            RosterState::Unknown { epoch: old, early } => (old == Some(epoch), early),
         };
+        let listed: BTreeSet<PeerId> = roster.iter().map(|entry| entry.peer.clone()).collect();
+        let mut gone = Vec::new();
+        let mut missing = false;
+        for (peer, member) in &state.members {
+            match &member.holder {
+                _ if listed.contains(peer) => {}
+                Holder::Remote(node) => gone.push((peer.clone(), node.clone(), member.fence)),
+                Holder::Local(_) | Holder::Suspended { .. } => missing = true,
+            }
+        }
+        if missing {
+            self.assert_later(room, now);
+        }
+        // A roster of a new epoch may lack peers that their nodes have yet to assert.
         for (peer, node, fence) in gone {
-            self.remote_left(room, &peer, &node, fence, LeaveReason::Expired);
+            if same_epoch {
+                self.remote_left(room, &peer, &node, fence, LeaveReason::Expired);
+            }
         }
         for entry in roster {
             self.compare_entry(room, entry);
         }
-        for change in early {
-            self.changed(change, now);
-        }
+        early
     }
 
     fn compare_entry(&mut self, room: &RoomId, entry: RosterEntry) {

@@ -25,7 +25,7 @@ impl Switchboard {
                 node,
                 room: seat.room.clone(),
                 from: seat.peer.clone(),
-                to: to.detach(),
+                to: to.clone(),
                 payload: payload.clone(),
             });
         }

@@ -1,4 +1,4 @@
-use std::time::Instant;
+use std::{mem, time::Instant};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -31,7 +31,7 @@ pub struct Stats {
     pub members: usize,
     /// Those of them whose connection is lost.
     pub suspended: usize,
-    /// Bytes held for suspended peers.
+    /// Bytes held for connections and for suspended peers.
     pub held_bytes: usize,
 }
 
@@ -76,12 +76,15 @@ impl Switchboard {
                 } = message
                 {
                     self.join(connection, room, peer, attributes);
-                } else if matches!(message, ClientMessage::Leave { .. }) {
+                    return;
+                }
+                if matches!(message, ClientMessage::Leave { .. }) {
                     // Kept, it would undo the announce that follows it.
                     self.effects.dropped(DropReason::NotAnnounced);
-                } else if !held.push(message, &self.effects.config) {
-                    self.effects.dropped(DropReason::HoldFull);
-                } else if until.is_none() {
+                    return;
+                }
+                held.push(message, &mut self.effects);
+                if until.is_none() {
                     let end = now + self.effects.config.announce_window;
                     *until = Some(end);
                     let timer = Timer::AnnounceWindow(connection);
@@ -89,23 +92,38 @@ impl Switchboard {
                 }
             }
             Connection::Joining { held, closed, .. } => {
-                if !*closed && !held.push(message, &self.effects.config) {
-                    self.effects.dropped(DropReason::HoldFull);
+                if !*closed {
+                    held.push(message, &mut self.effects);
                 }
             }
-            Connection::Muted(seat) => match message {
-                ClientMessage::Announce {
-                    room,
-                    peer,
-                    attributes,
-                } if seat.room != *room || seat.peer != *peer => {
-                    self.join(connection, room, peer, attributes);
+            Connection::Muted { seat, elsewhere } => {
+                let (seat, elsewhere) = (seat.clone(), *elsewhere);
+                match message {
+                    ClientMessage::Announce {
+                        room,
+                        peer,
+                        attributes,
+                    } if seat.room != *room
+                        || seat.peer != *peer
+                        || self.is_free(&seat, elsewhere) =>
+                    {
+                        self.join(connection, room, peer, attributes);
+                    }
+                    ClientMessage::Announce { .. }
+                    | ClientMessage::Leave { .. }
+                    | ClientMessage::Send { .. }
+                    | ClientMessage::Broadcast { .. } => self.effects.dropped(DropReason::Muted),
                 }
-                ClientMessage::Announce { .. }
-                | ClientMessage::Leave { .. }
-                | ClientMessage::Send { .. }
-                | ClientMessage::Broadcast { .. } => self.effects.dropped(DropReason::Muted),
-            },
+            }
+        }
+    }
+
+    /// Whether nobody speaks for a muted connection's peer any more. Of a room that is not here this node cannot
+    /// say; where the newer connection is at another node, it still holds the id as far as is known.
+    fn is_free(&self, seat: &Seat, elsewhere: bool) -> bool {
+        match self.rooms.get(&seat.room) {
+            Some(room) => !room.members.contains_key(&seat.peer),
+            None => !elsewhere,
         }
     }
 
@@ -179,7 +197,7 @@ impl Switchboard {
                 self.connections.insert(connection, joining);
             }
             Some(Connection::Waiting { held, until }) => {
-                for _ in 0..held.len() {
+                for _ in held.release(&mut self.effects) {
                     self.effects.dropped(DropReason::NotAnnounced);
                 }
                 if let Some(until) = until {
@@ -187,7 +205,10 @@ impl Switchboard {
                     self.effects.timers.remove(&(until, timer));
                 }
             }
-            Some(Connection::Joining { .. } | Connection::Muted(_)) | None => {}
+            Some(joining @ Connection::Joining { .. }) => {
+                self.connections.insert(connection, joining);
+            }
+            Some(Connection::Muted { .. }) | None => {}
         }
     }
 
@@ -210,20 +231,20 @@ impl Switchboard {
             match timer {
                 Timer::AnnounceWindow(connection) => self.end_announce_window(connection),
                 Timer::SuspendWindow(room, peer) => self.expire(&room, &peer),
-                Timer::Assert(room) => self.assert(&room),
+                Timer::Assert(room) => self.assert_now(&room),
             }
         }
     }
 
     /// What the client sent without announcing itself is dropped; it may still announce itself later.
     fn end_announce_window(&mut self, connection: ConnectionId) {
-        if let Some(state) = self.connections.get_mut(&connection)
-            && let Connection::Waiting { held, .. } = state
-        {
-            for _ in 0..held.len() {
+        let Some(state @ Connection::Waiting { .. }) = self.connections.get_mut(&connection) else {
+            return;
+        };
+        if let Connection::Waiting { held, .. } = mem::replace(state, Connection::waiting()) {
+            for _ in held.release(&mut self.effects) {
                 self.effects.dropped(DropReason::NotAnnounced);
             }
-            *state = Connection::waiting();
         }
     }
 

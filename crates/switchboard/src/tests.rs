@@ -14,6 +14,7 @@ use crate::{
 };
 
 mod cluster;
+mod delays;
 mod membership;
 mod model;
 mod routing;

@@ -1,6 +1,6 @@
 use std::{
     future::poll_fn,
-    io,
+    io, mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -21,12 +21,13 @@ use tokio_tungstenite::{
     tungstenite::{
         Bytes, Error, Message, Utf8Bytes,
         error::ProtocolError,
-        protocol::{CloseFrame, WebSocketConfig},
+        protocol::{CloseFrame, Role, WebSocketConfig},
     },
 };
 
 use crate::{
     CloseCode,
+    boundary::Boundary,
     node::Node,
     outbox::{Next, Outbox},
 };
@@ -36,6 +37,9 @@ pub(crate) const MAX_MESSAGE_BYTES: usize = 256 * 1024;
 
 /// Bytes written to the socket in one go, at least while more wait.
 const FLUSH_BYTES: usize = 64 * 1024;
+
+/// Buffers that have held more are given back when the connection is idle, at the next ping.
+const SHRINK_ABOVE_BYTES: u64 = 8 * 1024;
 
 /// Messages read before the task lets others run.
 const READ_BUDGET: usize = 64;
@@ -50,7 +54,7 @@ const CLOSE_DRAIN_BYTES: usize = 64 * 1024 * 1024;
 /// Sizes for many idle connections: tungstenite would set 128 KiB aside for reading on each.
 pub(crate) fn websocket_config() -> WebSocketConfig {
     WebSocketConfig::default()
-        .read_buffer_size(4 * 1024)
+        .read_buffer_size(2 * 1024)
         .write_buffer_size(FLUSH_BYTES)
         .max_write_buffer_size(FLUSH_BYTES + 2 * MAX_MESSAGE_BYTES)
         .max_message_size(Some(MAX_MESSAGE_BYTES))
@@ -62,9 +66,12 @@ pub(crate) struct Connection {
     id: ConnectionId,
     node: Arc<Node>,
     outbox: Arc<Outbox>,
-    socket: WebSocketStream<TcpStream>,
-    /// Bytes handed to the socket since it was last flushed.
+    socket: WebSocketStream<Boundary>,
+    /// Bytes handed to the socket since it was last flushed, and the most there have been.
     unflushed: usize,
+    most_unflushed: usize,
+    /// Whether frames that were read still wait to be looked at.
+    unread: bool,
     ping: Ping,
 }
 
@@ -75,6 +82,13 @@ struct Ping {
     /// Whether anything was heard since the last ping.
     heard: bool,
     unanswered: u32,
+}
+
+/// What a connection's task is woken for, besides reading and writing.
+enum Wake {
+    End(End),
+    /// The socket's buffers are empty, and larger than an idle connection's should be.
+    Shrink,
 }
 
 /// Why a connection ended.
@@ -93,7 +107,7 @@ impl Connection {
     /// Makes `socket` a connection of the node.
     pub(crate) fn new(
         node: Arc<Node>,
-        socket: WebSocketStream<TcpStream>,
+        socket: WebSocketStream<Boundary>,
         greeting: bool,
         ping_interval: Duration,
     ) -> Self {
@@ -109,13 +123,25 @@ impl Connection {
             outbox,
             socket,
             unflushed: 0,
+            most_unflushed: 0,
+            unread: false,
             ping: Ping::new(ping_interval, id),
         }
     }
 
     /// Serves the connection to its end.
     pub(crate) async fn run(mut self) {
-        let end = poll_fn(|context| self.poll(context)).await;
+        let end = loop {
+            match poll_fn(|context| self.poll(context)).await {
+                Wake::End(end) => break end,
+                Wake::Shrink => {
+                    let stream = self.socket.into_inner();
+                    let config = Some(websocket_config());
+                    self.socket =
+                        WebSocketStream::from_raw_socket(stream, Role::Server, config).await;
+                }
+            }
+        };
         // First: whoever is still to be told something by this peer has been told.
         self.node.disconnect(self.id);
         let reason = match &end {
@@ -137,21 +163,41 @@ impl Connection {
         }
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Wake> {
         if let Poll::Ready(end) = self.poll_read(context) {
-            return Poll::Ready(end);
+            return Poll::Ready(Wake::End(end));
         }
-        if let Poll::Ready(end) = self.poll_ping(context) {
-            return Poll::Ready(end);
+        let pinged = match self.poll_ping(context) {
+            Poll::Ready(Err(end)) => return Poll::Ready(Wake::End(end)),
+            Poll::Ready(Ok(())) => true,
+            Poll::Pending => false,
+        };
+        if let Poll::Ready(end) = self.poll_write(context) {
+            return Poll::Ready(Wake::End(end));
         }
-        match self.poll_write(context) {
-            Poll::Ready(end) => Poll::Ready(end),
-            // Blocked or idle: the node may still end the connection.
-            Poll::Pending => self.outbox.poll_end(context).map(End::Closing),
+        // Blocked or idle: the node may still end the connection.
+        if let Poll::Ready(code) = self.outbox.poll_end(context) {
+            return Poll::Ready(Wake::End(End::Closing(code)));
         }
+        if pinged && self.has_outgrown() {
+            return Poll::Ready(Wake::Shrink);
+        }
+        Poll::Pending
+    }
+
+    /// Whether the socket's buffers are empty, and have grown since this was last so.
+    fn has_outgrown(&mut self) -> bool {
+        let is_idle = self.unflushed == 0 && !self.unread;
+        if !is_idle || !self.socket.get_ref().is_between_messages() {
+            return false;
+        }
+        let read = self.socket.get_mut().take_longest();
+        let written = mem::take(&mut self.most_unflushed);
+        read > SHRINK_ABOVE_BYTES || written as u64 > SHRINK_ABOVE_BYTES
     }
 
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<End> {
+        self.unread = false;
         for _ in 0..READ_BUDGET {
             let message = match ready!(Pin::new(&mut self.socket).poll_next(context)) {
                 None => return Poll::Ready(End::Closed),
@@ -167,6 +213,7 @@ impl Connection {
                 Message::Pong(_) | Message::Frame(_) => {}
             }
         }
+        self.unread = true;
         context.waker().wake_by_ref();
         Poll::Pending
     }
@@ -175,9 +222,9 @@ impl Connection {
         let metrics = &self.node.metrics;
         metrics.received.inc();
         tracing::trace!(connection = self.id.0, %text, "heard");
-        let Ok(frame) = ByteString::try_from(Bytes::from(text)) else {
-            return;
-        };
+        // A copy: the text is a slice of the socket's buffer, and what waits in another client's outbox, or is
+        // kept in a roster, would keep all of that alive.
+        let frame = ByteString::from(text.as_str());
         match rtcio::decode(&frame) {
             // Escaping may have made it longer.
             Ok(message) if message.size() > MAX_MESSAGE_BYTES => metrics.drop_for("too-long"),
@@ -188,6 +235,7 @@ impl Connection {
 
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<End> {
         loop {
+            self.most_unflushed = self.most_unflushed.max(self.unflushed);
             if self.unflushed >= FLUSH_BYTES {
                 match ready!(Pin::new(&mut self.socket).poll_flush(context)) {
                     Ok(()) => self.unflushed = 0,
@@ -218,21 +266,22 @@ impl Connection {
         }
     }
 
-    fn poll_ping(&mut self, context: &mut Context<'_>) -> Poll<End> {
-        while self.ping.timer.as_mut().poll(context).is_ready() {
-            if !self.ping.tick() {
-                return Poll::Ready(End::Silent);
-            }
-            // A socket that cannot take a ping now has more to say than one anyway.
-            if let Poll::Ready(Ok(())) = Pin::new(&mut self.socket).poll_ready(context) {
-                let ping = Message::Ping(Bytes::new());
-                if let Err(error) = Pin::new(&mut self.socket).start_send(ping) {
-                    return Poll::Ready(end_of(error));
-                }
-                self.unflushed += 1;
-            }
+    /// Ready when the timer went off.
+    fn poll_ping(&mut self, context: &mut Context<'_>) -> Poll<Result<(), End>> {
+        ready!(self.ping.timer.as_mut().poll(context));
+        if !self.ping.tick() {
+            return Poll::Ready(Err(End::Silent));
         }
-        Poll::Pending
+        if let Poll::Ready(Ok(())) = Pin::new(&mut self.socket).poll_ready(context) {
+            let ping = Message::Ping(Bytes::new());
+            if let Err(error) = Pin::new(&mut self.socket).start_send(ping) {
+                return Poll::Ready(Err(end_of(error)));
+            }
+            self.unflushed += 1;
+        }
+        // Asks to be woken when it goes off again.
+        let _ = self.ping.timer.as_mut().poll(context);
+        Poll::Ready(Ok(()))
     }
 
     async fn close(mut self, code: CloseCode) {
@@ -242,7 +291,7 @@ impl Connection {
         }));
         let closing = async {
             self.socket.send(frame).await?;
-            let mut stream = self.socket.into_inner();
+            let mut stream = self.socket.into_inner().into_inner();
             stream.shutdown().await?;
             drain(&mut stream).await?;
             Ok::<_, Error>(())
@@ -271,7 +320,9 @@ async fn drain(stream: &mut TcpStream) -> io::Result<()> {
 
 fn end_of(error: Error) -> End {
     match error {
-        Error::ConnectionClosed | Error::AlreadyClosed => End::Closed,
+        Error::ConnectionClosed
+        | Error::AlreadyClosed
+        | Error::Protocol(ProtocolError::SendAfterClosing) => End::Closed,
         Error::Capacity(_) => End::Closing(CloseCode::TooLong),
         Error::Utf8(_) => End::Closing(CloseCode::NotUtf8),
         Error::WriteBufferFull(_) => End::Closing(CloseCode::Slow),
@@ -301,13 +352,17 @@ impl Ping {
         }
     }
 
-    /// The timer went off: false when the client is not there any more.
+    /// The timer went off: false when the client is not there any more, else it may be asked again.
     fn tick(&mut self) -> bool {
-        self.unanswered = if self.heard { 0 } else { self.unanswered + 1 };
+        if self.heard {
+            self.unanswered = 0;
+        }
         self.heard = false;
         let next = Instant::now() + self.interval;
         self.timer.as_mut().reset(next);
-        // The first tick asks, the second has asked twice.
-        self.unanswered <= 2
+        let is_there = self.unanswered < 2;
+        // Also where no ping could be written: what does not read and says nothing is gone as well.
+        self.unanswered += 1;
+        is_there
     }
 }

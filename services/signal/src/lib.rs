@@ -12,6 +12,7 @@
 //! - the `node` owns the switchboard behind one lock, carries its outputs out, and lets its time pass;
 //! - `cluster` translates between the switchboard's words and the backplane's.
 
+mod boundary;
 mod close;
 mod cluster;
 mod config;

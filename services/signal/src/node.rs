@@ -70,8 +70,12 @@ impl Node {
 
     /// A socket is gone.
     pub(crate) fn disconnect(&self, connection: ConnectionId) {
-        self.lock().outboxes.remove(&connection);
-        self.change(|switchboard, now| switchboard.handle_disconnect(connection, now));
+        let mut state = self.lock();
+        // Under one lock: a message for its peer finds either the outbox or a suspended peer.
+        state.outboxes.remove(&connection);
+        self.change_locked(state, |switchboard, now| {
+            switchboard.handle_disconnect(connection, now);
+        });
     }
 
     /// Ends every connection, and those that are still to come.
@@ -135,7 +139,14 @@ impl Node {
     }
 
     fn change(&self, input: impl FnOnce(&mut Switchboard, Instant)) {
-        let mut state = self.lock();
+        self.change_locked(self.lock(), input);
+    }
+
+    fn change_locked(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        input: impl FnOnce(&mut Switchboard, Instant),
+    ) {
         let before = state.switchboard.poll_timeout();
         let now = Instant::now();
         input(&mut state.switchboard, now);

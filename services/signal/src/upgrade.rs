@@ -14,6 +14,7 @@ use tokio_tungstenite::{
 };
 
 use crate::{
+    boundary::Boundary,
     connection::{Connection, websocket_config},
     http::{App, refuse},
 };
@@ -57,7 +58,7 @@ pub(crate) fn accept(app: &App, mut request: Request, greeting: bool) -> Respons
     response
 }
 
-async fn websocket(upgrade: OnUpgrade) -> Option<WebSocketStream<TcpStream>> {
+async fn websocket(upgrade: OnUpgrade) -> Option<WebSocketStream<Boundary>> {
     let upgraded = match upgrade.await {
         Ok(upgraded) => upgraded,
         Err(error) => {
@@ -69,8 +70,8 @@ async fn websocket(upgrade: OnUpgrade) -> Option<WebSocketStream<TcpStream>> {
         tracing::error!("an upgraded connection is not a TCP stream");
         return None;
     };
-    let stream = parts.io.into_inner();
     let read = parts.read_buf.to_vec();
+    let stream = Boundary::new(parts.io.into_inner(), &read);
     let config = Some(websocket_config());
     Some(WebSocketStream::from_partially_read(stream, read, Role::Server, config).await)
 }

@@ -301,3 +301,95 @@ fn a_join_the_cluster_cannot_take_is_local_and_asserted_until_it_is_known() {
     board.pass(60 * SECOND);
     assert_eq!(board.asked.len(), 1);
 }
+
+#[test]
+fn an_assert_waits_for_the_joins_it_would_undo() {
+    let mut board = board();
+    board.answers = false;
+    board.connect(2);
+    board.announce(2, "r", "sue");
+    board.event(ClusterEvent::Gap { room: room("r") });
+    assert!(matches!(board.asked[..], [ClusterCommand::Join { .. }]));
+    let join = board.asked.pop().unwrap();
+    board.answer(join);
+    board.drain();
+    assert!(
+        matches!(&board.asked[..], [ClusterCommand::Assert { members, .. }] if members.len() == 2)
+    );
+}
+
+#[test]
+fn many_gaps_ask_once() {
+    let mut board = board();
+    for version in [5, 7, 9] {
+        board.event(joined(version, "joe", "there", 9));
+    }
+    assert_eq!(board.asked.len(), 1, "{:?}", board.asked);
+}
+
+#[test]
+fn changes_that_come_while_the_roster_is_asked_for_are_not_lost() {
+    let mut board = board();
+    board.event(ClusterEvent::Gap { room: room("r") });
+    board.event(joined(4, "kim", "there", 10));
+    board.assert_nothing_else();
+    board.event(ClusterEvent::Asserted {
+        room: room("r"),
+        epoch: 1,
+        version: 3,
+        roster: vec![entry("bob", "here", 1), entry("joe", "there", 9)],
+    });
+    board.assert_told(1, &["left ann Expired", "joined joe", "joined kim"]);
+}
+
+#[test]
+fn a_failed_update_keeps_the_claim_that_the_cluster_knows() {
+    let mut board = Board::with_members(&[(1, "bob")]);
+    board.answers = false;
+    board.announce(1, "r", "bob");
+    board.event(ClusterEvent::JoinFailed {
+        connection: ConnectionId(1),
+        room: room("r"),
+    });
+    board.asked.clear();
+    board.leave(1);
+    assert!(matches!(
+        board.asked[..],
+        [ClusterCommand::Leave { fence: 1, .. }]
+    ));
+}
+
+#[test]
+fn a_leave_that_was_refused_is_repaired_though_the_room_is_gone() {
+    let mut board = Board::with_members(&[(1, "bob")]);
+    board.leave(1);
+    board.asked.clear();
+    board.event(ClusterEvent::AssertFailed { room: room("r") });
+    board.pass(SECOND);
+    assert!(
+        matches!(&board.asked[..], [ClusterCommand::Assert { members, .. }] if members.is_empty())
+    );
+    board.event(ClusterEvent::Asserted {
+        room: room("r"),
+        epoch: 1,
+        version: 3,
+        roster: vec![],
+    });
+    assert!(matches!(board.asked[1..], [ClusterCommand::Forget { .. }]));
+    assert_eq!(
+        board.switchboard.stats(),
+        crate::Stats {
+            connections: 1,
+            ..Default::default()
+        }
+    );
+}
+
+#[test]
+fn a_muted_connection_does_not_win_its_id_back_from_another_node() {
+    let mut board = Board::with_members(&[(1, "sue")]);
+    board.event(joined(2, "sue", "there", 99));
+    board.assert_told(1, &["superseded"]);
+    board.announce(1, "r", "sue");
+    board.assert_dropped(&[DropReason::Muted]);
+}

@@ -132,6 +132,40 @@ fn a_muted_connection_does_not_win_its_id_back_by_announcing_it_again() {
 }
 
 #[test]
+fn a_muted_connection_may_have_its_id_back_when_nobody_holds_it() {
+    let mut board = Board::with_members(&[(1, "sue"), (2, "bob")]);
+    board.connect(3);
+    board.announce(3, "r", "sue");
+    board.leave(3);
+    board.forget_told();
+    board.announce(1, "r", "sue");
+    board.assert_told(1, &["roominfo 2"]);
+    board.assert_told(2, &["joined sue"]);
+}
+
+#[test]
+fn of_two_claims_under_way_the_later_answered_wins() {
+    let mut board = Board::with_members(&[(1, "sue"), (2, "bob")]);
+    board.answers = false;
+    board.connect(3);
+    board.announce(3, "r", "sue");
+    board.announce(1, "r", "sue");
+    for join in std::mem::take(&mut board.asked) {
+        board.answer(join);
+        board.drain();
+    }
+    board.assert_told(3, &["roominfo 2", "superseded"]);
+    board.assert_told(1, &["roominfo 2"]);
+    board.send(1, "sue", "bob", "it is me");
+    board.assert_told(2, &["updated sue", "updated sue", "sue: it is me"]);
+    for connection in [1, 2, 3] {
+        board.disconnect(connection);
+    }
+    board.pass(8 * SECOND);
+    assert_eq!(board.switchboard.stats(), crate::Stats::default());
+}
+
+#[test]
 fn the_same_id_in_two_rooms_is_two_peers() {
     let mut board = Board::with_members(&[(1, "sue")]);
     board.connect(2);
@@ -205,6 +239,22 @@ fn a_connection_lost_while_it_returns_keeps_what_waits_for_its_peer() {
     board.announce(4, "r", "sue");
     board.assert_told(4, &["roominfo 2", "bob: hello?"]);
     board.assert_told(1, &["suspended sue", "updated sue", "resumed sue"]);
+}
+
+#[test]
+fn what_a_lost_connection_said_in_its_next_room_is_not_said_in_this_one() {
+    let mut board = Board::with_members(&[(1, "bob")]);
+    board.answers = false;
+    board.connect(2);
+    board.announce(2, "r", "sue");
+    board.send(2, "sue", "bob", "here");
+    board.announce(2, "other", "sue");
+    board.send(2, "sue", "bob", "there");
+    board.disconnect(2);
+    let join = board.asked.pop().unwrap();
+    board.answer(join);
+    board.drain();
+    board.assert_told(1, &["joined sue", "suspended sue", "sue: here"]);
 }
 
 fn is_leave(command: &ClusterCommand) -> bool {

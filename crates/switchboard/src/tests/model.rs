@@ -50,7 +50,7 @@ impl Model {
     }
 
     fn announce(&mut self, connection: u64, seat: (u8, u8)) {
-        if self.muted.get(&connection) == Some(&seat) {
+        if self.muted.get(&connection) == Some(&seat) && self.seats.contains_key(&seat) {
             return;
         }
         self.muted.remove(&connection);

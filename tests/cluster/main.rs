@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
+mod command_line;
 mod http;
 mod one_node;
 mod two_nodes;

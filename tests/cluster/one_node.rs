@@ -13,7 +13,7 @@ async fn a_peer_that_returns_within_the_window_never_left() {
     let sue = Peer::join(node.public, "r", "sue").await;
     bob.expect(SUE).await;
     sue.kill();
-    wait_for_suspended(&node, 1.0).await;
+    node.until_suspended(1).await;
     bob.send("/to|sue|/hello|bob|meanwhile").await;
     let mut sue = Peer::join(node.public, "r", "sue").await;
     sue.expect("/to|sue|/hello|bob|meanwhile").await;
@@ -45,7 +45,7 @@ async fn closing_the_socket_in_order_is_not_a_leave_either() {
     let sue = Peer::join(node.public, "r", "sue").await;
     bob.expect(SUE).await;
     sue.close().await;
-    wait_for_suspended(&node, 1.0).await;
+    node.until_suspended(1).await;
     bob.settle().await;
     bob.assert_silent();
 }
@@ -66,7 +66,7 @@ async fn metrics_count_what_is_there() {
     let sue = Peer::join(node.public, "s", "sue").await;
     let _unannounced = Peer::connect(node.public).await;
     sue.kill();
-    wait_for_suspended(&node, 1.0).await;
+    node.until_suspended(1).await;
     for (name, value) in [
         ("trunkline_connections", 2.0),
         ("trunkline_rooms", 2.0),
@@ -78,13 +78,5 @@ async fn metrics_count_what_is_there() {
         ("trunkline_backplane_events_lost_total", 0.0),
     ] {
         assert_eq!(metric(node.admin, name).await, value, "{name}");
-    }
-}
-
-async fn wait_for_suspended(node: &Node, members: f64) {
-    let end = Instant::now() + trunkline_tests::PATIENCE;
-    while metric(node.admin, "trunkline_members_suspended").await != members {
-        assert!(Instant::now() < end, "nobody was suspended");
-        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -46,8 +46,9 @@ async fn peers_of_two_nodes_share_a_room() {
 #[tokio::test]
 async fn a_peer_that_returns_at_the_other_node_never_left_and_gets_what_it_missed() {
     let mut cluster = Cluster::default();
-    let ((here, mut bob), (_there, sue)) = apart(&mut cluster).await;
+    let ((here, mut bob), (there, sue)) = apart(&mut cluster).await;
     sue.close().await;
+    there.until_suspended(1).await;
     bob.send("/to|sue|/hello|bob|meanwhile").await;
     bob.settle().await;
     let mut sue = Peer::connect(here.public).await;

@@ -18,7 +18,7 @@ use std::time::Duration;
 pub use http::{Answer, get, metric, request};
 pub use node::{Cluster, Node};
 pub use peer::Peer;
-pub use process::Process;
+pub use process::{Process, binary};
 
 /// Longest wait for something that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(10);

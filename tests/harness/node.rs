@@ -2,10 +2,10 @@ use std::{net::SocketAddr, time::Duration};
 
 use backplane::{Memory, NodeId};
 use signal::{Signal, SignalArgs};
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use crate::PATIENCE;
+use crate::{PATIENCE, metric};
 
 /// Nodes that share a backplane.
 #[derive(Debug, Default)]
@@ -46,7 +46,8 @@ impl Cluster {
         let signal = Signal::bind(&args, backplane, events).unwrap();
         let shutdown = CancellationToken::new();
         let (public, admin) = (signal.public_addresses()[0], signal.admin_addresses()[0]);
-        let task = Some(tokio::spawn(signal.run(shutdown.clone())));
+        let running = signal.run(shutdown.clone());
+        let task = Some(tokio::spawn(async { running.await.unwrap() }));
         Node {
             public,
             admin,
@@ -60,6 +61,15 @@ impl Node {
     /// A node by itself.
     pub fn alone() -> Self {
         Cluster::default().start()
+    }
+
+    /// Waits until so many of its peers have lost their connection.
+    pub async fn until_suspended(&self, members: u32) {
+        let end = Instant::now() + PATIENCE;
+        while metric(self.admin, "trunkline_members_suspended").await != f64::from(members) {
+            assert!(Instant::now() < end, "nobody was suspended");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Asks the node to stop and waits until it has.

@@ -88,8 +88,8 @@ impl Drop for Process {
     }
 }
 
-/// Beside the tests' own folder: `target/<profile>/trunkline`.
-fn binary() -> PathBuf {
+/// The binary, beside the tests' own folder: `target/<profile>/trunkline`.
+pub fn binary() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     test.ancestors().nth(2).unwrap().join("trunkline")
 }

@@ -44,7 +44,8 @@ async fn an_announce_of_null_changes_nothing() {
 
 #[tokio::test]
 async fn an_announce_of_deep_json_changes_nothing() {
-    let deep = format!("/announce|eve|{}", "[".repeat(100_000));
+    let (open, close) = ("[".repeat(50_000), "]".repeat(50_000));
+    let deep = format!(r#"/announce|eve|{{"id":"eve","room":"r","x":{open}{close}}}"#);
     is_dropped(&deep, "no-attributes").await;
 }
 

@@ -19,7 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "signal",
         &["protocol", "switchboard", "backplane", "daemon"],
     ),
-    ("trunkline", &["backplane", "daemon", "signal"]),
+    ("trunkline", &["daemon", "signal"]),
     (
         "trunkline-tests",
         &["protocol", "backplane", "daemon", "signal"],

@@ -80,22 +80,34 @@ impl Member {
 
     /// Joins and waits for the answer and for the change to come back; the fence and the roster's names.
     async fn join(&mut self, member: &'static str) -> (u64, Vec<String>) {
+        let (joined, others) = self.join_among(member).await;
+        assert_eq!(others, Vec::<Event>::new());
+        joined
+    }
+
+    /// The same, when changes from before the join may still be on their way.
+    async fn rejoin(&mut self, member: &'static str) -> (u64, Vec<String>) {
+        self.join_among(member).await.0
+    }
+
+    async fn join_among(&mut self, member: &'static str) -> ((u64, Vec<String>), Vec<Event>) {
         self.ask_join(1, member, true);
         let mut answer = None;
         let mut echoed = false;
+        let mut others = Vec::new();
         while answer.is_none() || !echoed {
             match self.next().await {
                 Event::Joined { fence, roster, .. } => {
-                    answer = Some((fence, names(&roster.unwrap())))
+                    answer = Some((fence, names(&roster.unwrap())));
                 }
                 Event::Changed {
                     change: Change::Joined(entry),
                     ..
                 } if entry.member == member => echoed = true,
-                other => panic!("{other:?}"),
+                other => others.push(other),
             }
         }
-        answer.unwrap()
+        (answer.unwrap(), others)
     }
 
     fn leave(&self, member: &'static str, fence: u64) {

@@ -18,8 +18,8 @@
 //! - [`Command::Send`] arrives in order at one node, [`Command::Publish`] in order at every *other* node in
 //!   the room.
 //! - A node whose [`Backplane`] is gone has left every room.
-//! - Nothing waits for a slow node: its queue is bounded ([`EVENT_QUEUE`]), and what does not fit is lost,
-//!   counted, and followed by [`Event::Gap`] for its room.
+//! - Nothing waits for a slow node: its queue is bounded ([`EVENT_QUEUE`]), and what does not fit is lost and
+//!   counted; changes and published payloads are followed by [`Event::Gap`] for their room, sent ones are not.
 //!
 //! What this crate does not do: it knows no dialect, no peer's connection and no routing decision.
 

@@ -7,7 +7,11 @@ use std::io::{self, IsTerminal};
 
 use clap::{Args, ValueEnum};
 use tracing_subscriber::{
-    EnvFilter, filter::ParseError, fmt, layer::SubscriberExt, util::SubscriberInitExt,
+    EnvFilter,
+    filter::{LevelFilter, ParseError},
+    fmt,
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
 };
 
 /// How a process logs.
@@ -46,14 +50,31 @@ pub enum LogFormat {
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("--log: {0}")]
-pub struct LogError(#[from] ParseError);
+pub enum LogError {
+    /// A word that is no level: taken as a module's name, it would silence everything else.
+    #[error(
+        "--log: `{0}` is not a level; write error, warn, info, debug, trace or off, or MODULE=LEVEL"
+    )]
+    Level(String),
+    /// A filter that cannot be read.
+    #[error("--log: {0}")]
+    Filter(#[from] ParseError),
+}
 
 /// Starts logging; a second call in one process does nothing.
 ///
 /// # Errors
 /// When the filter cannot be read.
 pub fn init(args: &LogArgs) -> Result<(), LogError> {
+    let is_level = |word: &str| word.contains(['=', '[']) || word.parse::<LevelFilter>().is_ok();
+    if let Some(word) = args
+        .log
+        .split(',')
+        .map(str::trim)
+        .find(|word| !is_level(word))
+    {
+        return Err(LogError::Level(word.to_owned()));
+    }
     let filter: EnvFilter = EnvFilter::builder().parse(&args.log)?;
     let registry = tracing_subscriber::registry().with(filter);
     let started = match args.log_format {
@@ -78,4 +99,21 @@ pub fn init(args: &LogArgs) -> Result<(), LogError> {
         tracing::debug!("logging was started already");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_level_is_an_error_and_not_silence() {
+        for log in ["inof", "info,debgu", "signal"] {
+            let args = LogArgs {
+                log: log.to_owned(),
+                log_format: LogFormat::Text,
+            };
+            let error = init(&args).unwrap_err().to_string();
+            assert!(error.starts_with("--log: "), "{error}");
+        }
+    }
 }

@@ -6,12 +6,18 @@ use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
 use axum::{Router, body::Body, extract::ConnectInfo, extract::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
 /// Longest time a client may take to send a request's headers, the TLS-less handshake included.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest time a request that is under way may take once the process stops.
+const STOP_GRACE: Duration = Duration::from_secs(1);
 
 /// Most bytes of a request's headers.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
@@ -30,6 +36,7 @@ pub async fn http(
     tasks: TaskTracker,
     shutdown: CancellationToken,
 ) {
+    let mut failing = false;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -37,12 +44,16 @@ pub async fn http(
         };
         match accepted {
             Ok((stream, address)) => {
+                failing = false;
                 let connection = connection(stream, address, router.clone(), shutdown.clone());
                 tasks.spawn(connection);
             }
             Err(error) if is_one_connection(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "connections cannot be accepted");
+                if !failing {
+                    tracing::warn!(%error, "connections cannot be accepted");
+                }
+                failing = true;
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -92,7 +103,11 @@ async fn connection(
         served = &mut serving => served,
         () = shutdown.cancelled() => {
             serving.as_mut().graceful_shutdown();
-            serving.await
+            // A request that is only half there is not waited for as long as its client likes.
+            match timeout(STOP_GRACE, serving).await {
+                Ok(served) => served,
+                Err(_) => return,
+            }
         }
     };
     if let Err(error) = served {

@@ -5,12 +5,13 @@ use clap::Args;
 /// Options of a signalling node.
 #[derive(Args, Clone, Debug)]
 pub struct SignalArgs {
-    /// Where WebSockets, pages and the HTTP API are served; several separated by commas, port 0 for a free one
+    /// Where WebSockets and pages are served; several separated by commas, port 0 for a free one
     #[arg(
         long,
         env = "TRUNKLINE_LISTEN",
         value_name = "ADDRESS",
         value_delimiter = ',',
+        value_parser = address,
         default_value = "0.0.0.0:8080,[::]:8080"
     )]
     pub listen: Vec<SocketAddr>,
@@ -21,6 +22,7 @@ pub struct SignalArgs {
         env = "TRUNKLINE_ADMIN_LISTEN",
         value_name = "ADDRESS",
         value_delimiter = ',',
+        value_parser = address,
         default_value = "127.0.0.1:8081"
     )]
     pub admin_listen: Vec<SocketAddr>,
@@ -44,6 +46,13 @@ pub struct SignalArgs {
         default_value = "25s"
     )]
     pub ping_interval: Duration,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "write an IP address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080"
+            .to_owned()
+    })
 }
 
 /// Within ten minutes: what a peer misses meanwhile is kept in memory.

@@ -27,4 +27,4 @@ mod upgrade;
 
 pub use close::CloseCode;
 pub use config::SignalArgs;
-pub use service::Signal;
+pub use service::{Signal, Stopped};

@@ -1,6 +1,6 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use backplane::{Backplane, Events};
+use backplane::{Backplane, Events, Memory, NodeId};
 use daemon::{
     admin::{self, Readiness},
     listen::{self, ListenError},
@@ -33,6 +33,15 @@ pub struct Signal {
 }
 
 impl Signal {
+    /// A node by itself, as [`Self::bind`]: without Redis its backplane is this process's memory.
+    ///
+    /// # Errors
+    /// As [`Self::bind`].
+    pub fn alone(args: &SignalArgs) -> Result<Self, ListenError> {
+        let (backplane, events) = Memory::default().attach(NodeId("local".into()));
+        Self::bind(args, backplane, events)
+    }
+
     /// Binds the sockets; nothing is accepted before [`Self::run`]. Must be called in a tokio runtime.
     ///
     /// # Errors
@@ -70,7 +79,10 @@ impl Signal {
     }
 
     /// Serves until `shutdown`, then closes every connection with 1001 and returns within 8 seconds.
-    pub async fn run(self, shutdown: CancellationToken) {
+    ///
+    /// # Errors
+    /// When the node had to stop by itself.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), Stopped> {
         for (name, addresses) in [
             ("public", self.public_addresses()),
             ("admin", self.admin_addresses()),
@@ -107,19 +119,26 @@ impl Signal {
             admin_tasks.spawn(serving);
         }
         let node = self.node;
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            () = node.keep_time() => {}
-            () = node.pump(self.events) => tracing::error!("the backplane is gone"),
-        }
+        let ended = tokio::select! {
+            () = shutdown.cancelled() => Ok(()),
+            () = node.keep_time() => Err(Stopped),
+            () = node.pump(self.events) => Err(Stopped),
+        };
+        shutdown.cancel();
         node.close_all(CloseCode::GoingAway);
         tasks.close();
         if timeout(STOP_PATIENCE, tasks.wait()).await.is_err() {
             tracing::warn!("some connections did not close in time");
         }
         stopped.cancel();
+        ended
     }
 }
+
+/// The backplane is gone, without which a node knows nothing of the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the backplane is gone")]
+pub struct Stopped;
 
 fn addresses(listeners: &[TcpListener]) -> Vec<SocketAddr> {
     listeners

@@ -44,8 +44,10 @@ fn text(public: &[SocketAddr], admin: &[SocketAddr]) -> String {
         line("metrics", format!("http://{address}/metrics"));
     }
     let _ = writeln!(out);
-    let mut insecure =
-        vec!["no authentication: whoever connects may join any room under any free id"];
+    let mut insecure = vec![
+        "no authentication: whoever connects may join any room under any id, also one that is taken",
+        "no list of origins: a page of any web site that is open in a browser here may connect",
+    ];
     if public.iter().any(|address| !address.ip().is_loopback()) {
         insecure.push("open to the network: every host that reaches this one may connect");
         insecure.push("no TLS: browsers give the camera only to pages of localhost or https");
@@ -58,7 +60,7 @@ fn text(public: &[SocketAddr], admin: &[SocketAddr]) -> String {
     }
     let _ = writeln!(
         out,
-        "\n  Ctrl-C stops it; `trunkline --help` shows every option.\n"
+        "\n  Ctrl-C stops it; `trunkline dev --help` shows every option.\n"
     );
     out
 }
@@ -80,7 +82,7 @@ mod tests {
         assert!(text.contains("http://localhost:8080"), "{text}");
         assert!(text.contains("ws://127.0.0.1:8080/"), "{text}");
         assert!(text.contains("http://127.0.0.1:8081/metrics"), "{text}");
-        assert_eq!(text.matches("\n  ! ").count(), 1, "{text}");
+        assert_eq!(text.matches("\n  ! ").count(), 2, "{text}");
     }
 
     #[test]

@@ -1,7 +1,11 @@
-use std::{ffi::OsString, net::SocketAddr};
+use std::{
+    ffi::OsString,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+};
 
 use clap::{
-    ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, parser::ValueSource,
+    ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
+    builder::FalseyValueParser, parser::ValueSource,
 };
 use daemon::logs::LogArgs;
 use signal::SignalArgs;
@@ -9,9 +13,13 @@ use signal::SignalArgs;
 /// Where `dev` serves: this machine alone.
 const DEV_LISTEN: &str = "127.0.0.1:8080,[::1]:8080";
 
+/// Where `dev --open` serves, on every address.
+const PORT: u16 = 8080;
+
 /// WebRTC signalling for browsers and apps: peers announce themselves in rooms, find each other and connect.
 ///
-/// Without a command, `dev` runs: everything in one process, for this machine alone.
+/// Without a command, `dev` runs: everything in one process, for this machine alone. Its options are those of
+/// `trunkline dev --help`; each command has its own.
 #[derive(Debug, Parser)]
 #[command(
     name = "trunkline",
@@ -37,8 +45,8 @@ pub(crate) enum Command {
 
 #[derive(Args, Debug)]
 pub(crate) struct DevArgs {
-    /// Let the whole network connect, without authentication: listen on every address
-    #[arg(long, env = "TRUNKLINE_OPEN", conflicts_with = "listen")]
+    /// Let the whole network connect, without authentication: listen on every address, unless --listen says where
+    #[arg(long, env = "TRUNKLINE_OPEN", value_parser = FalseyValueParser::new())]
     pub(crate) open: bool,
 
     #[command(flatten)]
@@ -62,32 +70,37 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli
     Ok(cli)
 }
 
-/// Whether a command, or a question about the program as a whole, stands first.
+/// Whether a command stands somewhere, or a question about the program as a whole comes first.
 fn names_a_command(command: &clap::Command, arguments: &[OsString]) -> bool {
-    let Some(first) = arguments.get(1).and_then(|first| first.to_str()) else {
+    let words = || arguments.iter().skip(1).filter_map(|word| word.to_str());
+    let Some(first) = words().next() else {
         return false;
     };
     matches!(first, "help" | "-h" | "--help" | "-V" | "--version")
-        || command.find_subcommand(first).is_some()
         // A word that is no option is a command that does not exist: clap says so.
         || !first.starts_with('-')
+        || words().any(|word| command.find_subcommand(word).is_some())
 }
 
 impl Command {
     /// A default names both families; a host without IPv6 still works.
     fn listen_where_possible(&mut self, matches: &ArgMatches) {
-        let open = matches!(self, Self::Dev(DevArgs { open: true, .. }));
+        if matches.value_source("listen") != Some(ValueSource::DefaultValue) {
+            return;
+        }
         let signal = match self {
-            Self::Dev(dev) => &mut dev.signal,
+            Self::Dev(dev) => {
+                if dev.open {
+                    dev.signal.listen = vec![
+                        (Ipv4Addr::UNSPECIFIED, PORT).into(),
+                        (Ipv6Addr::UNSPECIFIED, PORT).into(),
+                    ];
+                }
+                &mut dev.signal
+            }
             Self::Signal(signal) => signal,
         };
-        if open {
-            signal.listen = [[0, 0, 0, 0].into(), std::net::Ipv6Addr::UNSPECIFIED.into()]
-                .map(|ip: std::net::IpAddr| SocketAddr::new(ip, 8080))
-                .to_vec();
-        }
-        let default = matches.value_source("listen") == Some(ValueSource::DefaultValue);
-        if default && !daemon::listen::has_ipv6_loopback() {
+        if !daemon::listen::has_ipv6_loopback() {
             signal.listen.retain(SocketAddr::is_ipv4);
         }
     }
@@ -136,6 +149,25 @@ mod tests {
     #[test]
     fn what_is_named_is_taken_as_it_is() {
         assert_eq!(listens("trunkline --listen [::1]:9"), ["[::1]:9"]);
+    }
+
+    #[test]
+    fn a_command_may_follow_options_of_the_whole_program() {
+        let cli = read("trunkline --log debug signal").unwrap();
+        assert!(matches!(cli.command, Command::Signal(_)));
+        assert_eq!(cli.logs.log, "debug");
+        assert_eq!(
+            read("trunkline signal --log debug").unwrap().logs.log,
+            "debug"
+        );
+    }
+
+    #[test]
+    fn an_address_that_is_named_is_not_opened() {
+        assert_eq!(
+            listens("trunkline --open --listen 127.0.0.1:9"),
+            ["127.0.0.1:9"]
+        );
     }
 
     #[test]

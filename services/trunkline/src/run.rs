@@ -1,9 +1,6 @@
-use std::sync::Arc;
-
 use anyhow::Context;
-use backplane::{Backplane, Events, Memory, NodeId};
 use daemon::shutdown;
-use signal::{Signal, SignalArgs};
+use signal::Signal;
 
 use crate::{
     banner,
@@ -17,29 +14,20 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         .build()
         .context("no runtime")?;
     runtime.block_on(async {
-        match cli.command {
+        let signal = match cli.command {
             Command::Dev(dev) => {
-                let signal = bind(&dev.signal)?;
+                let signal = Signal::alone(&dev.signal)?;
                 banner::dev(&signal);
-                serve(signal).await
+                signal
             }
-            Command::Signal(args) => serve(bind(&args)?).await,
-        }
+            Command::Signal(args) => {
+                tracing::warn!(
+                    "no authentication: whoever connects may join any room under any id"
+                );
+                Signal::alone(&args)?
+            }
+        };
+        let shutdown = shutdown::on_signals().context("signals cannot be caught")?;
+        Ok(signal.run(shutdown).await?)
     })
-}
-
-/// A node by itself: its backplane is this process's memory.
-fn bind(args: &SignalArgs) -> anyhow::Result<Signal> {
-    let (backplane, events) = alone();
-    Ok(Signal::bind(args, backplane, events)?)
-}
-
-fn alone() -> (Arc<dyn Backplane>, Events) {
-    Memory::default().attach(NodeId("local".into()))
-}
-
-async fn serve(signal: Signal) -> anyhow::Result<()> {
-    let shutdown = shutdown::on_signals().context("signals cannot be caught")?;
-    signal.run(shutdown).await;
-    Ok(())
 }

@@ -230,6 +230,41 @@ async fn a_full_queue_loses_counts_and_reports_a_gap(c: &impl Cluster) {
     assert_eq!(roster.len(), 7);
 }
 
+async fn a_payload_that_does_not_fit_is_lost_and_counted(c: &impl Cluster) {
+    let mut slow = Member::bounded(c, "slow", 2);
+    let b = Member::new(c, "b");
+    for n in 0..3u8 {
+        b.submit(Command::Send {
+            node: node("slow"),
+            payload: Bytes::from(vec![n]),
+        });
+    }
+    for n in 0..2u8 {
+        match slow.next().await {
+            Event::Received { payload, .. } => assert_eq!(payload[0], n),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(slow.backplane.as_ref().unwrap().events_lost(), 1);
+    slow.assert_silent().await;
+}
+
+async fn a_node_that_forgets_a_room_and_joins_it_again_hears_of_it(c: &impl Cluster) {
+    let (mut a, mut b) = (Member::new(c, "a"), Member::new(c, "b"));
+    let (fence, _) = a.join("bob").await;
+    b.join("sue").await;
+    a.change().await;
+    // All three are under way at once.
+    a.leave("bob", fence);
+    a.submit(Command::Forget { room: ROOM });
+    let (_, roster) = a.rejoin("bob").await;
+    assert_eq!(roster, ["bob@a", "sue@b"]);
+    b.change().await;
+    b.change().await;
+    b.join("ann").await;
+    assert_eq!(a.change().await.1, "joined ann b");
+}
+
 async fn it_says_when_it_works(c: &impl Cluster) {
     let a = Member::new(c, "a");
     assert_eq!(a.backplane.as_ref().unwrap().health(), Health::Healthy);
@@ -266,6 +301,8 @@ macro_rules! conforms {
                 a_claim_older_than_the_roster_s_is_not_asserted,
                 a_node_that_is_gone_has_left_every_room_once,
                 a_full_queue_loses_counts_and_reports_a_gap,
+                a_payload_that_does_not_fit_is_lost_and_counted,
+                a_node_that_forgets_a_room_and_joins_it_again_hears_of_it,
                 it_says_when_it_works,
             ]
         );

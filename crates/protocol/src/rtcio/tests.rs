@@ -105,7 +105,8 @@ fn announces_that_crash_the_reference_server_are_refused() {
     ] {
         assert_eq!(read(frame), Err(refusal), "{frame}");
     }
-    let deep = format!("/announce|x|{}{}", "[".repeat(9_000), "]".repeat(9_000));
+    let (open, close) = ("[".repeat(9_000), "]".repeat(9_000));
+    let deep = format!(r#"/announce|x|{{"id":"x","room":"r","y":{open}{close}}}"#);
     assert_eq!(read(&deep), Err(Refusal::NoAttributes));
 }
 

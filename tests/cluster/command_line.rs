@@ -1,0 +1,201 @@
+//! The binary as a newcomer runs it.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    net::{SocketAddr, TcpListener},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use tokio::net::TcpStream;
+use trunkline_tests::{PATIENCE, Peer, binary, get};
+
+/// A process that is ended with the test.
+struct Running(Child);
+
+impl Running {
+    fn start(arguments: &[&str]) -> Self {
+        let child = Command::new(binary())
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+
+    /// Standard output up to a line that contains `text`.
+    fn read_until(&mut self, text: &str) -> String {
+        let mut out = BufReader::new(self.0.stdout.as_mut().unwrap());
+        let mut read = String::new();
+        while !read.contains(text) {
+            assert!(out.read_line(&mut read).unwrap() > 0, "ended after\n{read}");
+        }
+        read
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.0.id().to_string();
+        let sent = Command::new("kill").args([name, &pid]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    async fn ended(&mut self) -> ExitStatus {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < end, "the process did not end");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    async fn complaint(mut self) -> (Option<i32>, String) {
+        let code = self.ended().await.code();
+        let mut text = String::new();
+        self.0
+            .stderr
+            .as_mut()
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
+        (code, text)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The addresses that the banner names with this scheme.
+fn addresses(banner: &str, scheme: &str) -> Vec<SocketAddr> {
+    banner
+        .split_whitespace()
+        .filter_map(|word| word.strip_prefix(scheme)?.split('/').next()?.parse().ok())
+        .collect()
+}
+
+#[tokio::test]
+async fn without_a_command_the_banner_says_what_listens_on_both_loopbacks_and_what_is_not_safe() {
+    let free = [
+        "--listen",
+        "127.0.0.1:0,[::1]:0",
+        "--admin-listen",
+        "127.0.0.1:0",
+    ];
+    let mut dev = Running::start(&free);
+    let banner = dev.read_until("Ctrl-C");
+    for line in [
+        "(dev)",
+        "http://localhost:",
+        "! no authentication",
+        "! no list of origins",
+    ] {
+        assert!(banner.contains(line), "{line} is not in\n{banner}");
+    }
+    let signalling = addresses(&banner, "ws://");
+    assert_eq!(signalling.len(), 2, "{banner}");
+    let mut bob = Peer::join(signalling[0], "r", "bob").await;
+    let _sue = Peer::join(signalling[1], "r", "sue").await;
+    bob.expect(r#"/announce|sue|{"id":"sue","room":"r"}"#).await;
+    let metrics = addresses(&banner, "http://");
+    assert_eq!(get(metrics[0], "/metrics").await.status, 200, "{banner}");
+}
+
+#[tokio::test]
+async fn a_signal_ends_it_in_order_with_0() {
+    let mut dev = Running::start(&[
+        "dev",
+        "--listen",
+        "127.0.0.1:0",
+        "--admin-listen",
+        "127.0.0.1:0",
+    ]);
+    let address = addresses(&dev.read_until("Ctrl-C"), "ws://")[0];
+    let mut bob = Peer::join(address, "r", "bob").await;
+    // Half a request does not hold it up for long.
+    let half = TcpStream::connect(address).await.unwrap();
+    half.writable().await.unwrap();
+    half.try_write(b"GET / HTTP/1.1\r\n").unwrap();
+    dev.signal("-TERM");
+    assert_eq!(bob.close_code().await, 1001);
+    drop(bob);
+    assert_eq!(dev.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let mut dev = Running::start(&["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+    let address = addresses(&dev.read_until("Ctrl-C"), "ws://")[0];
+    // A client that does not answer the close frame keeps the first signal busy.
+    let silent = Peer::join(address, "r", "bob").await.into_stream();
+    dev.signal("-INT");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(dev.0.try_wait().unwrap().is_none());
+    dev.signal("-INT");
+    assert_eq!(dev.ended().await.code(), Some(130));
+    drop(silent);
+}
+
+#[tokio::test]
+async fn a_wrong_option_is_named_and_exits_with_64() {
+    for (arguments, name) in [
+        (&["--listen", "8080"][..], "--listen"),
+        (&["signal", "--suspend-window", "8"], "--suspend-window"),
+        (&["dev", "--log", "inof"], "--log"),
+        (&["--lisen", "x"], "--lisen"),
+        (&["sgnal"], "sgnal"),
+    ] {
+        let (code, text) = Running::start(arguments).complaint().await;
+        assert_eq!(code, Some(64), "{arguments:?}: {text}");
+        assert!(text.contains(name), "{arguments:?}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_named_and_exits_with_1() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (code, text) = Running::start(&["--listen", &address]).complaint().await;
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains(&format!("--listen {address}: the address is in use")),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn help_teaches() {
+    for (arguments, words) in [
+        (
+            &["--help"][..],
+            &["dev", "signal", "trunkline dev --help"][..],
+        ),
+        (
+            &["dev", "--help"],
+            &["--listen", "TRUNKLINE_LISTEN", "127.0.0.1:8080", "--open"],
+        ),
+        (
+            &["signal", "--help"],
+            &["0.0.0.0:8080", "--suspend-window", "8s"],
+        ),
+    ] {
+        let mut help = Running::start(arguments);
+        assert_eq!(help.ended().await.code(), Some(0));
+        let mut text = String::new();
+        help.0
+            .stdout
+            .as_mut()
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
+        for word in words {
+            assert!(text.contains(word), "{arguments:?} lacks {word}: {text}");
+        }
+    }
+}

@@ -72,6 +72,16 @@ impl Drop for Running {
     }
 }
 
+/// `dev` on free ports.
+const FREE: [&str; 6] = [
+    "--listen",
+    "127.0.0.1:0",
+    "--admin-listen",
+    "127.0.0.1:0",
+    "--turn-listen",
+    "127.0.0.1:0",
+];
+
 /// The addresses that the banner names with this scheme.
 fn addresses(banner: &str, scheme: &str) -> Vec<SocketAddr> {
     banner
@@ -80,14 +90,18 @@ fn addresses(banner: &str, scheme: &str) -> Vec<SocketAddr> {
         .collect()
 }
 
+/// The relay, as a client that came to 127.0.0.1 is told of it.
+fn turn_url(banner: &str) -> String {
+    let relay = banner
+        .split_whitespace()
+        .find_map(|word| word.strip_suffix("/udp"));
+    format!("turn:{}?transport=udp", relay.unwrap())
+}
+
 #[tokio::test]
 async fn without_a_command_the_banner_says_what_listens_on_both_loopbacks_and_what_is_not_safe() {
-    let free = [
-        "--listen",
-        "127.0.0.1:0,[::1]:0",
-        "--admin-listen",
-        "127.0.0.1:0",
-    ];
+    let mut free = FREE;
+    free[1] = "127.0.0.1:0,[::1]:0";
     let mut dev = Running::start(&free);
     let banner = dev.read_until("Ctrl-C");
     for line in [
@@ -103,19 +117,16 @@ async fn without_a_command_the_banner_says_what_listens_on_both_loopbacks_and_wh
     let mut bob = Peer::join(signalling[0], "r", "bob").await;
     let _sue = Peer::join(signalling[1], "r", "sue").await;
     bob.expect(r#"/announce|sue|{"id":"sue","room":"r"}"#).await;
+    let ice = get(signalling[0], "/v1/ice").await.body;
+    let ice: serde_json::Value = serde_json::from_str(&ice).unwrap();
+    assert_eq!(ice["iceServers"][1]["urls"][0], turn_url(&banner), "{ice}");
     let metrics = addresses(&banner, "http://");
     assert_eq!(get(metrics[0], "/metrics").await.status, 200, "{banner}");
 }
 
 #[tokio::test]
 async fn a_signal_ends_it_in_order_with_0() {
-    let mut dev = Running::start(&[
-        "dev",
-        "--listen",
-        "127.0.0.1:0",
-        "--admin-listen",
-        "127.0.0.1:0",
-    ]);
+    let mut dev = Running::start(&FREE);
     let address = addresses(&dev.read_until("Ctrl-C"), "ws://")[0];
     let mut bob = Peer::join(address, "r", "bob").await;
     // Half a request does not hold it up for long.
@@ -130,7 +141,7 @@ async fn a_signal_ends_it_in_order_with_0() {
 
 #[tokio::test]
 async fn a_second_signal_ends_it_at_once() {
-    let mut dev = Running::start(&["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+    let mut dev = Running::start(&FREE);
     let address = addresses(&dev.read_until("Ctrl-C"), "ws://")[0];
     // A client that does not answer the close frame keeps the first signal busy.
     let silent = Peer::join(address, "r", "bob").await.into_stream();
@@ -149,6 +160,7 @@ async fn a_wrong_option_is_named_and_exits_with_64() {
         (&["signal", "--suspend-window", "8"], "--suspend-window"),
         (&["dev", "--log", "inof"], "--log"),
         (&["--lisen", "x"], "--lisen"),
+        (&["turn", "--turn-relay-ports", "9"], "--turn-relay-ports"),
         (&["sgnal"], "sgnal"),
     ] {
         let (code, text) = Running::start(arguments).complaint().await;

@@ -23,15 +23,31 @@ pub struct Process {
 impl Process {
     /// Starts `trunkline signal` on free ports and waits until it listens.
     pub fn signal(options: &[&str]) -> Self {
+        let free = [
+            "signal",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "127.0.0.1:0",
+        ];
+        Self::start(&[&free, options].concat(), "public")
+    }
+
+    /// Starts `trunkline turn` on free ports; its public address is the relay's.
+    pub fn turn(options: &[&str]) -> Self {
+        let free = [
+            "turn",
+            "--turn-listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "127.0.0.1:0",
+        ];
+        Self::start(&[&free, options].concat(), "turn")
+    }
+
+    fn start(arguments: &[&str], public: &str) -> Self {
         let mut child = Command::new(binary())
-            .args([
-                "signal",
-                "--listen",
-                "127.0.0.1:0",
-                "--admin-listen",
-                "127.0.0.1:0",
-            ])
-            .args(options)
+            .args(arguments)
             // glibc gives what is freed back to the system at once, so that resident memory is memory in use.
             .env("MALLOC_MMAP_THRESHOLD_", "65536")
             .env("MALLOC_TRIM_THRESHOLD_", "65536")
@@ -45,23 +61,23 @@ impl Process {
                 let _ = lines.send(line);
             }
         });
-        let address = |name: &str| {
-            let wanted = format!("listening name=\"{name}\" address=");
-            loop {
-                let line = logged
-                    .recv_timeout(PATIENCE)
-                    .expect("the process to listen");
-                if let Some((_, address)) = line.split_once(&wanted) {
-                    return address.parse().unwrap();
+        let mut process = Self {
+            child,
+            public: SocketAddr::from(([0; 4], 0)),
+            admin: SocketAddr::from(([0; 4], 0)),
+        };
+        while process.public.port() == 0 || process.admin.port() == 0 {
+            let line = logged
+                .recv_timeout(PATIENCE)
+                .expect("the process to listen");
+            for (name, address) in [(public, &mut process.public), ("admin", &mut process.admin)] {
+                let wanted = format!("listening name=\"{name}\" address=");
+                if let Some((_, text)) = line.split_once(&wanted) {
+                    *address = text.parse().unwrap();
                 }
             }
-        };
-        let (public, admin) = (address("public"), address("admin"));
-        Self {
-            child,
-            public,
-            admin,
         }
+        process
     }
 
     /// Its resident memory in bytes.

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { eventually, letPass } from '../harness/js/bounded.mjs';
+import { lastingPort } from '../harness/js/ports.mjs';
 import { startProxy } from '../harness/js/proxy.mjs';
 import { connectPeer, meet, settle } from '../harness/js/rtcio.mjs';
 import { scope } from '../harness/js/scope.mjs';
@@ -132,7 +133,7 @@ test('a room that loses all its sockets at once finds together again', LIMIT, as
 
 test('peers come back to a server that was killed and started again', LIMIT, async (t) => {
   const { own } = scope(t);
-  const first = own(await startServer(), (s) => s.kill());
+  const first = own(await startServer({ port: await lastingPort() }), (s) => s.kill());
   const [ann, bob] = ['ann', 'bob'].map((id) => own(connectPeer(first.url, { id })));
   await meet([ann, bob], 'restart');
 

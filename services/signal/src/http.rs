@@ -8,12 +8,12 @@ use axum::{
     extract::{Request, State},
     http::{HeaderValue, Method, Response, StatusCode, header},
     response::IntoResponse,
-    routing::any,
+    routing::{any, get},
 };
 use daemon::admin::{Readiness, health};
 use tokio_util::task::TaskTracker;
 
-use crate::{node::Node, pages, upgrade};
+use crate::{ice, node::Node, pages, upgrade};
 
 /// What handlers need.
 #[derive(Clone, Debug)]
@@ -21,6 +21,7 @@ pub(crate) struct App {
     pub(crate) node: Arc<Node>,
     pub(crate) ping_interval: Duration,
     pub(crate) tasks: TaskTracker,
+    pub(crate) own_relay: Option<ice::OwnRelay>,
 }
 
 /// The routes of the public listener.
@@ -29,6 +30,7 @@ pub(crate) fn router(app: App, readiness: Readiness) -> Router {
         .route("/", any(root))
         .route("/primus", any(primus))
         .route("/primus/", any(primus))
+        .route("/v1/ice", get(ice::servers))
         .fallback(page)
         .with_state(app)
         .merge(health(readiness))

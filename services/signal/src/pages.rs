@@ -32,6 +32,7 @@ macro_rules! page {
 const PAGES: &[Page] = &[
     page!("/demo/board.js", "demo/board.js"),
     page!("/demo/call.js", "demo/call.js"),
+    page!("/demo/ice.js", "demo/ice.js"),
     page!("/demo/icon.svg", "demo/icon.svg"),
     page!("/", "demo/index.html"),
     page!("/demo/log.js", "demo/log.js"),

@@ -15,6 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     CloseCode, SignalArgs,
     http::{self, App},
+    ice::OwnRelay,
     node::Node,
 };
 
@@ -30,6 +31,7 @@ pub struct Signal {
     admin: Vec<TcpListener>,
     ping_interval: Duration,
     registry: Registry,
+    own_relay: Option<OwnRelay>,
 }
 
 impl Signal {
@@ -65,7 +67,18 @@ impl Signal {
             admin: listen::tcp("admin-listen", &args.admin_listen)?,
             ping_interval: args.ping_interval,
             registry,
+            own_relay: None,
         })
+    }
+
+    /// Names a relay to whoever asks at `/v1/ice`, with credentials for it.
+    pub fn name_relay(&mut self, relay: OwnRelay) {
+        self.own_relay = Some(relay);
+    }
+
+    /// Where others that run in this process enter their metrics.
+    pub fn registry_mut(&mut self) -> &mut Registry {
+        &mut self.registry
     }
 
     /// Where WebSockets and pages are served.
@@ -98,6 +111,7 @@ impl Signal {
             node: self.node.clone(),
             ping_interval: self.ping_interval,
             tasks: tasks.clone(),
+            own_relay: self.own_relay,
         };
         let public = http::router(app, readiness.clone());
         for listener in self.public {

@@ -15,13 +15,13 @@ pub(crate) fn complain(error: &dyn Display) {
 }
 
 /// Says on standard output what listens where, what to open next, and what is not safe.
-pub(crate) fn dev(signal: &Signal) {
-    let text = text(&signal.public_addresses(), &signal.admin_addresses());
+pub(crate) fn dev(signal: &Signal, relay: &[SocketAddr]) {
+    let text = text(&signal.public_addresses(), relay, &signal.admin_addresses());
     let mut out = io::stdout();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-fn text(public: &[SocketAddr], admin: &[SocketAddr]) -> String {
+fn text(public: &[SocketAddr], relay: &[SocketAddr], admin: &[SocketAddr]) -> String {
     let mut out = format!("\n  Trunkline {} (dev)\n\n", env!("CARGO_PKG_VERSION"));
     let mut line = |what: &str, rest: String| {
         let _ = writeln!(out, "  {what:<12}{rest}");
@@ -40,6 +40,12 @@ fn text(public: &[SocketAddr], admin: &[SocketAddr]) -> String {
             format!("ws://{address}/   rtc.io 6.x clients, also at /primus"),
         );
     }
+    for address in relay {
+        line(
+            "relay",
+            format!("{address}/udp   STUN and TURN; credentials at {page}/v1/ice"),
+        );
+    }
     for address in admin {
         line("metrics", format!("http://{address}/metrics"));
     }
@@ -47,6 +53,7 @@ fn text(public: &[SocketAddr], admin: &[SocketAddr]) -> String {
     let mut insecure = vec![
         "no authentication: whoever connects may join any room under any id, also one that is taken",
         "no list of origins: a page of any web site that is open in a browser here may connect",
+        "relay credentials for everybody: who can ask for /v1/ice may relay to this machine's addresses",
     ];
     if public.iter().any(|address| !address.ip().is_loopback()) {
         insecure.push("open to the network: every host that reaches this one may connect");
@@ -72,6 +79,7 @@ mod tests {
     fn text_for(public: &str) -> String {
         text(
             &[public.parse().unwrap()],
+            &["127.0.0.1:3478".parse().unwrap()],
             &["127.0.0.1:8081".parse().unwrap()],
         )
     }
@@ -82,7 +90,7 @@ mod tests {
         assert!(text.contains("http://localhost:8080"), "{text}");
         assert!(text.contains("ws://127.0.0.1:8080/"), "{text}");
         assert!(text.contains("http://127.0.0.1:8081/metrics"), "{text}");
-        assert_eq!(text.matches("\n  ! ").count(), 2, "{text}");
+        assert_eq!(text.matches("\n  ! ").count(), 3, "{text}");
     }
 
     #[test]

@@ -9,14 +9,20 @@ use clap::{
 };
 use daemon::logs::LogArgs;
 use signal::SignalArgs;
+use turn_server::TurnArgs;
 
 /// Where `dev` serves: this machine alone.
 const DEV_LISTEN: &str = "127.0.0.1:8080,[::1]:8080";
 
-/// Where `dev --open` serves, on every address.
-const PORT: u16 = 8080;
+/// Where `dev` relays: this machine alone.
+const DEV_TURN_LISTEN: &str = "127.0.0.1:3478,[::1]:3478";
 
-/// WebRTC signalling for browsers and apps: peers announce themselves in rooms, find each other and connect.
+/// Where `dev --open` serves and relays, on every address.
+const PORT: u16 = 8080;
+const TURN_PORT: u16 = 3478;
+
+/// WebRTC signalling with STUN and TURN built in: peers announce themselves in rooms, find each other and connect,
+/// through the relay where no direct path exists.
 ///
 /// Without a command, `dev` runs: everything in one process, for this machine alone. Its options are those of
 /// `trunkline dev --help`; each command has its own.
@@ -37,10 +43,28 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run everything in one process on this machine: signalling and a demo page at http://localhost:8080
+    /// Run everything in one process on this machine: signalling, a relay, and a demo page at http://localhost:8080
     Dev(DevArgs),
     /// Run a signalling node that others can reach
     Signal(SignalArgs),
+    /// Run a STUN and TURN server
+    Turn(TurnCommandArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TurnCommandArgs {
+    #[command(flatten)]
+    pub(crate) turn: TurnArgs,
+
+    /// Where /metrics, /healthz and /readyz are served, for operators alone
+    #[arg(
+        long,
+        env = "TRUNKLINE_ADMIN_LISTEN",
+        value_name = "ADDRESS",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:8082"
+    )]
+    pub(crate) admin_listen: Vec<SocketAddr>,
 }
 
 #[derive(Args, Debug)]
@@ -51,6 +75,9 @@ pub(crate) struct DevArgs {
 
     #[command(flatten)]
     pub(crate) signal: SignalArgs,
+
+    #[command(flatten)]
+    pub(crate) turn: TurnArgs,
 }
 
 /// Reads the command line; `dev` is put in where no command stands.
@@ -58,6 +85,9 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
     let command = Cli::command().mut_subcommand("dev", |dev| {
         dev.mut_arg("listen", |listen| listen.default_value(DEV_LISTEN))
+            .mut_arg("turn_listen", |listen| {
+                listen.default_value(DEV_TURN_LISTEN)
+            })
     });
     if !names_a_command(&command, &arguments) {
         arguments.insert(arguments.len().min(1), "dev".into());
@@ -85,24 +115,38 @@ fn names_a_command(command: &clap::Command, arguments: &[OsString]) -> bool {
 impl Command {
     /// A default names both families; a host without IPv6 still works.
     fn listen_where_possible(&mut self, matches: &ArgMatches) {
-        if matches.value_source("listen") != Some(ValueSource::DefaultValue) {
-            return;
-        }
-        let signal = match self {
+        let is_default =
+            |option: &str| matches.value_source(option) == Some(ValueSource::DefaultValue);
+        match self {
             Self::Dev(dev) => {
-                if dev.open {
-                    dev.signal.listen = vec![
-                        (Ipv4Addr::UNSPECIFIED, PORT).into(),
-                        (Ipv6Addr::UNSPECIFIED, PORT).into(),
-                    ];
+                let open = dev.open;
+                if is_default("listen") {
+                    settle(&mut dev.signal.listen, open.then_some(PORT));
                 }
-                &mut dev.signal
+                if is_default("turn_listen") {
+                    settle(&mut dev.turn.turn_listen, open.then_some(TURN_PORT));
+                }
             }
-            Self::Signal(signal) => signal,
-        };
-        if !daemon::listen::has_ipv6_loopback() {
-            signal.listen.retain(SocketAddr::is_ipv4);
+            Self::Signal(signal) if is_default("listen") => settle(&mut signal.listen, None),
+            Self::Turn(args) if is_default("turn_listen") => {
+                settle(&mut args.turn.turn_listen, None);
+            }
+            Self::Signal(_) | Self::Turn(_) => {}
         }
+    }
+}
+
+/// Replaces default addresses by those that are open to the network, if asked to, and leaves out IPv6 where this
+/// host has none.
+fn settle(addresses: &mut Vec<SocketAddr>, open: Option<u16>) {
+    if let Some(port) = open {
+        *addresses = vec![
+            (Ipv4Addr::UNSPECIFIED, port).into(),
+            (Ipv6Addr::UNSPECIFIED, port).into(),
+        ];
+    }
+    if !daemon::listen::has_ipv6_loopback() {
+        addresses.retain(SocketAddr::is_ipv4);
     }
 }
 
@@ -118,6 +162,7 @@ mod tests {
         let signal = match read(line).unwrap().command {
             Command::Dev(dev) => dev.signal,
             Command::Signal(signal) => signal,
+            Command::Turn(_) => panic!("no signalling node: {line}"),
         };
         signal.listen.iter().map(ToString::to_string).collect()
     }

@@ -7,11 +7,12 @@ export const NARROW = { width: 390, height: 844 };
 export const WIDE = { width: 1280, height: 800 };
 
 /** A tab with the page open in it, the form filled in, nobody joined yet. */
-export async function openTab(browser, url, name, room) {
+export async function openTab(browser, url, name, room, { relayOnly = false } = {}) {
   const tab = await openPage(browser, name, { viewport: WIDE });
   const { page, journal } = tab;
   await page.addInitScript(reportStates);
-  await page.goto(`${url}/?room=${encodeURIComponent(room)}&name=${encodeURIComponent(name)}`);
+  await page.addInitScript(countOpened);
+  await page.goto(`${url}/?room=${encodeURIComponent(room)}&name=${encodeURIComponent(name)}${relayOnly ? '&relay=only' : ''}`);
 
   const state = (of, wanted) => (entry) => entry.of === of && entry.state === wanted;
   return {
@@ -38,6 +39,22 @@ export async function openTab(browser, url, name, room) {
       await page.click(`#peers li[data-name=${JSON.stringify(other)}] [data-action="${action}"]`);
     },
 
+    /** Waits until it rings and presses one of the card's buttons. */
+    async answer(action, options) {
+      await journal.until('the ringing', state('call', 'ringing'), options);
+      await page.click(`#calls [data-call] [data-action="${action}"]`);
+    },
+
+    async press(action) {
+      await page.click(`#calls [data-call] [data-action="${action}"]`);
+    },
+
+    /** What the card of the call says in words. */
+    callText: () => page.locator('#calls [data-call] .call-state').innerText(),
+
+    /** How many times this page has asked for a camera, and how many connections it has made. */
+    opened: () => page.evaluate(() => window.opened),
+
     async chat(text) {
       await page.fill('#chat-text', text);
       await page.click('#chat-send');
@@ -61,6 +78,22 @@ export async function openTab(browser, url, name, room) {
 
 const framesShown = (page) =>
   page.evaluate(() => document.querySelector('video[data-remote]')?.getVideoPlaybackQuality().totalVideoFrames ?? 0);
+
+/** Runs inside the page: counts what must not happen before somebody answers. */
+function countOpened() {
+  window.opened = { cameras: 0, connections: 0 };
+  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = (constraints) => {
+    window.opened.cameras += 1;
+    return open(constraints);
+  };
+  window.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(...settings) {
+      super(...settings);
+      window.opened.connections += 1;
+    }
+  };
+}
 
 /** Runs inside the page: hands every change of a `data-state` that matters to the journal. */
 function reportStates() {

@@ -19,15 +19,20 @@ const running = new Set();
 process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
+const OPTIONS = { public: '--listen', admin: '--admin-listen', turn: '--turn-listen' };
+
+/** What each command listens with, by the names in its log. */
+const LISTENERS = { signal: ['public', 'admin'], dev: ['public', 'admin', 'turn'], turn: ['turn', 'admin'] };
+
 /** `port` 0 takes a free one; name the port of an earlier server to take its place. */
-export async function startServer({ port = 0, args = [] } = {}) {
+export async function startServer({ command = 'signal', port = 0, args = [] } = {}) {
   if (!existsSync(BINARY)) {
     throw new Error(`no server at ${BINARY}: build it with \`cargo build --release\`, or set TRUNKLINE_BIN`);
   }
   const log = new Journal('server');
   const child = spawn(
     BINARY,
-    ['signal', '--listen', `127.0.0.1:${port}`, '--admin-listen', '127.0.0.1:0', ...args],
+    [command, ...LISTENERS[command].flatMap((name) => [OPTIONS[name], `127.0.0.1:${name === 'public' ? port : 0}`]), ...args],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   running.add(child);
@@ -52,10 +57,12 @@ export async function startServer({ port = 0, args = [] } = {}) {
   }
 
   try {
-    const address = await listening(log, 'public');
-    server.port = Number(address.split(':').pop());
-    server.url = `http://${address}`;
-    server.adminUrl = `http://${await listening(log, 'admin')}`;
+    const addresses = {};
+    for (const name of LISTENERS[command]) addresses[name] = await listening(log, name);
+    server.port = Number(addresses.public?.split(':').pop());
+    server.url = `http://${addresses.public}`;
+    server.adminUrl = `http://${addresses.admin}`;
+    server.turnAddress = addresses.turn;
   } catch (failure) {
     child.kill('SIGKILL');
     throw failure;

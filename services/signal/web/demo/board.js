@@ -8,12 +8,16 @@ import * as view from './view.js';
 const MAX_PEERS = 200;
 const MAX_CALLS = 8;
 const ENDED_SHOWN_MS = 6000;
+const MISSED_SHOWN_MS = 60000; // declined or unanswered: long enough to be read later
 const RETURN_MS = 10000;
+const ENDINGS = { busy: 'has no free line', declined: 'declined' };
+
+const inWords = (media) => (media === 'video' ? 'camera' : 'data only');
 
 export class Board {
   #me; #signalling; #log; #nodes; #onChange;
   #peers = new Map(); // id -> { id, name, callable, seen, away, item }
-  #calls = new Map(); // id -> { call, card, usesCamera, timer }
+  #calls = new Map(); // id -> { call, card, timer }
   #round = 0;
   #sweep = 0;
 
@@ -31,6 +35,11 @@ export class Board {
     return { peers: this.#peers.size, calls: this.#calls.size };
   }
 
+  /** The calls that wait for us to answer, oldest first. */
+  get ringing() {
+    return [...this.#calls.values()].map(({ call }) => call).filter(({ state }) => state === 'ringing');
+  }
+
   nameOf(id) {
     return this.#peers.get(id)?.name ?? displayName(id, {});
   }
@@ -43,6 +52,7 @@ export class Board {
       case '/announce': this.#announced(from, data, directed); break;
       case '/leave': this.#left(from); break;
       case '/call': if (directed) this.#called(from, data.media === 'video' ? 'video' : 'data'); break;
+      case '/answered': if (directed) this.#answered(from, data.media); break;
       case '/hangup': if (directed) this.#hungUp(from, data.reason); break;
       case '/description': if (directed) entry?.call.onDescription(data); break;
       case '/candidate': if (directed) entry?.call.onCandidate(data); break;
@@ -74,10 +84,14 @@ export class Board {
   }
 
   hangUp(id) {
-    const entry = this.#calls.get(id);
-    if (!entry?.call.live) return;
-    this.#signalling.direct(id, '/hangup', { reason: 'ended' });
-    entry.call.close('ended', 'You ended the call');
+    const call = this.#calls.get(id)?.call;
+    if (!call?.live) return;
+    const declining = call.state === 'ringing';
+    const answered = call.wasAnswered;
+    this.#signalling.direct(id, '/hangup', { reason: declining ? 'declined' : 'ended' });
+    if (!answered) this.#log(declining ? `You declined the call from ${call.peerName}` : `You gave up calling ${call.peerName}`);
+    call.close('ended', 'You ended the call');
+    if (!answered) this.#dropCall(id);
   }
 
   // --- people ---
@@ -98,6 +112,11 @@ export class Board {
       this.#signalling.direct(id, '/announce', this.#signalling.attributes());
       this.#resume(id);
     }
+    const entry = this.#calls.get(id);
+    if (entry && entry.call.peerName !== name) {
+      entry.call.peerName = name;
+      view.updateCallCard(entry.card, entry.call);
+    }
     this.#refresh(id);
   }
 
@@ -113,7 +132,8 @@ export class Board {
       return;
     }
     this.#log(`${peer.name} left`);
-    entry?.call.close('ended', `${peer.name} left`);
+    if (entry?.call.state === 'ringing') this.#dropCall(id);
+    else entry?.call.close('ended', `${peer.name} left`);
     this.#forget(id);
   }
 
@@ -134,6 +154,25 @@ export class Board {
     this.#keepFocus(id);
   }
 
+  #onCardClick({ target }) {
+    const button = target.closest('button[data-action]');
+    const card = button?.closest('[data-call]');
+    if (!card) return;
+    const id = card.dataset.call;
+    const entry = this.#calls.get(id);
+    switch (button.dataset.action) {
+      case 'unmute': view.unmute(card); break;
+      case 'answer-video': this.#answer(id, 'video'); break;
+      case 'answer-data': this.#answer(id, 'data'); break;
+      case 'send-video': if (entry.call.up) this.#addCamera(entry); break;
+      default: // decline, hang up or dismiss
+        if (entry.call.live) this.hangUp(id);
+        else this.#dropCall(id);
+    }
+    if (!card.isConnected) this.#keepFocus(id);
+    else if (button.hidden) view.focusFirst(card);
+  }
+
   /** The button just pressed is replaced by another: keep the keyboard there. */
   #keepFocus(id) {
     const item = this.#peers.get(id)?.item;
@@ -143,37 +182,80 @@ export class Board {
   // --- calls ---
 
   #dial(id, media) {
-    if (this.#calls.get(id)?.call.live || this.#full()) return;
-    this.#log(`Calling ${this.nameOf(id)} (${media === 'video' ? 'camera' : 'data only'})`);
+    const call = this.#calls.get(id)?.call;
+    if (call?.state === 'ringing') { // both want the same
+      this.#answer(id, media);
+      return;
+    }
+    if (call?.live || this.#full()) return;
+    this.#log(`Calling ${this.nameOf(id)} (${inWords(media)})`);
     this.#signalling.direct(id, '/call', { media });
-    this.#start(id, media, true);
+    const entry = this.#open(id, media, false);
+    if (media === 'video') this.#addCamera(entry);
+    entry.card.scrollIntoView({ block: 'nearest' });
   }
 
+  /** They call: it rings, and nothing else happens before somebody here answers. */
   #called(id, media) {
     if (!this.#peers.has(id)) return;
-    const running = this.#calls.get(id);
-    if (running?.call.live && running.call.yields) {
-      this.#log(`${this.nameOf(id)} called at the same moment: taking theirs`);
-      this.#start(id, running.call.media === 'video' ? 'video' : media, false);
-      return;
-    }
-    if (running?.call.live) { // ours goes first, or they add a camera
-      if (media === 'video') this.#addCamera(running);
-      return;
-    }
-    if (this.#full()) {
+    const entry = this.#calls.get(id);
+    const call = entry?.call;
+    if (call?.state === 'ringing') return; // said again after an outage
+    if (call?.state === 'calling') {
+      this.#log(`${this.nameOf(id)} called at the same moment`);
+      if (media === 'video') call.media = 'video';
+      this.#accept(id, entry, call.sending ? 'video' : 'data');
+    } else if (call?.up && !call.heard) { // our answer was lost
+      this.#signalling.direct(id, '/answered', { media: call.sending ? 'video' : 'data' });
+    } else if (this.#full()) {
       this.#signalling.direct(id, '/hangup', { reason: 'busy' });
-      return;
+    } else {
+      this.#log(`${this.nameOf(id)} calls (${inWords(media)})`);
+      view.drawAttention(this.#open(id, media, true).card);
     }
-    this.#log(`${this.nameOf(id)} calls (${media === 'video' ? 'camera' : 'data only'}): accepted`);
-    this.#start(id, media, false);
+  }
+
+  #answer(id, media) {
+    const entry = this.#calls.get(id);
+    if (entry?.call.state !== 'ringing') return;
+    this.#log(`You answered ${this.nameOf(id)} (${inWords(media)})`);
+    if (media === 'video') entry.call.media = 'video';
+    this.#accept(id, entry, media);
+    if (media === 'video' && entry.call.live) this.#addCamera(entry);
+  }
+
+  #accept(id, entry, media) {
+    this.#signalling.direct(id, '/answered', { media });
+    this.#connect(id, entry);
+  }
+
+  #answered(id, media) {
+    const entry = this.#calls.get(id);
+    if (!entry?.call.live) { // we hung up while they reached for the button
+      this.#signalling.direct(id, '/hangup', { reason: 'ended' });
+    } else if (entry.call.state === 'calling') {
+      this.#log(`${this.nameOf(id)} answered`);
+      if (media === 'video') entry.call.media = 'video';
+      this.#connect(id, entry);
+    }
+  }
+
+  #connect(id, { call }) {
+    try {
+      call.connect();
+    } catch (error) {
+      this.#signalling.direct(id, '/hangup', { reason: 'failed' });
+      call.close('failed', `This browser cannot make calls: ${error.message}`);
+    }
   }
 
   /** One of us was away: say again what may have been lost. */
   #resume(id) {
     const call = this.#calls.get(id)?.call;
     if (!call?.live) return;
-    if (call.unanswered) this.#signalling.direct(id, '/call', { media: call.media });
+    const media = call.sending ? 'video' : 'data';
+    if (call.state === 'calling') this.#signalling.direct(id, '/call', { media });
+    if (call.up && !call.heard) this.#signalling.direct(id, '/answered', { media });
     call.nudge();
   }
 
@@ -183,33 +265,34 @@ export class Board {
     return live >= MAX_CALLS;
   }
 
-  #start(id, media, initiator) {
+  /** A card that rings, here or over there. */
+  #open(id, media, incoming) {
     this.#dropCall(id);
     const send = (cmd, data) => this.#signalling.direct(id, cmd, data);
-    let call;
-    try {
-      call = new Call({ selfId: this.#me.id, peerId: id, peerName: this.nameOf(id), media, initiator, send });
-    } catch (error) {
-      this.#log(`This browser cannot make calls: ${error.message}`, 'error');
-      this.#signalling.direct(id, '/hangup', { reason: 'failed' });
-      return;
-    }
+    const call = new Call({ selfId: this.#me.id, peerId: id, peerName: this.nameOf(id), media, incoming, send });
     const card = view.callCard(call, this.#me.id, this.#me.name);
-    const entry = { call, card, usesCamera: false, timer: 0 };
+    const entry = { call, card, timer: 0 };
     this.#calls.set(id, entry);
     this.#nodes.calls.append(card);
     call.addEventListener('note', ({ detail }) => this.#log(detail, call.state === 'failed' ? 'error' : 'info'));
-    call.addEventListener('track', ({ detail }) => view.showTrack(card, detail));
+    call.addEventListener('track', ({ detail }) => this.#onTrack(id, entry, detail));
     call.addEventListener('change', () => this.#onCallChange(id, entry));
-    if (media === 'video') this.#addCamera(entry);
     this.#refresh(id);
-    if (initiator) card.scrollIntoView({ block: 'nearest' });
+    return entry;
   }
 
+  /** Their picture may come at any time; that is no reason to send ours. */
+  #onTrack(id, entry, track) {
+    if (track.kind === 'video') entry.call.media = 'video';
+    view.showTrack(entry.card, track);
+    this.#onCallChange(id, entry);
+  }
+
+  /** Only ever because somebody here asked for it. */
   async #addCamera(entry) {
-    if (entry.usesCamera) return;
     const { call, card } = entry;
-    entry.usesCamera = true;
+    if (call.sending) return;
+    call.sending = true;
     call.media = 'video';
     view.updateCallCard(card, call);
     const { stream, note } = await acquire();
@@ -219,7 +302,11 @@ export class Board {
     if (stream) {
       view.showLocal(card, stream);
       call.attach(stream);
+      return;
     }
+    release(); // so that another try asks the browser anew
+    call.sending = false;
+    view.updateCallCard(card, call);
   }
 
   #onCallChange(id, entry) {
@@ -230,12 +317,13 @@ export class Board {
   }
 
   #finish(id, entry) {
-    if (entry.usesCamera) release();
-    entry.usesCamera = false;
+    if (entry.call.sending) release();
+    entry.call.sending = false;
     view.showNote(entry.card, '');
     if (this.#peers.get(id)?.away) this.#forget(id);
     if (entry.call.state === 'ended') {
-      entry.timer = setTimeout(() => this.#calls.get(id) === entry && this.#dropCall(id), ENDED_SHOWN_MS);
+      const shown = entry.call.wasAnswered ? ENDED_SHOWN_MS : MISSED_SHOWN_MS;
+      entry.timer = setTimeout(() => this.#calls.get(id) === entry && this.#dropCall(id), shown);
     }
   }
 
@@ -243,28 +331,24 @@ export class Board {
     const call = this.#calls.get(id)?.call;
     if (!call?.live) return;
     const name = this.nameOf(id);
-    if (reason === 'failed') call.fail();
-    else call.close('ended', reason === 'busy' ? `${name} has no free line` : `${name} hung up`);
+    if (reason === 'unanswered' && !call.wasAnswered) call.miss();
+    else if (call.state === 'ringing') {
+      this.#log(`${name} gave up calling`);
+      this.#dropCall(id);
+    } else if (reason === 'failed') call.fail();
+    else call.close('ended', `${name} ${ENDINGS[reason] ?? 'hung up'}`);
   }
 
   #dropCall(id) {
     const entry = this.#calls.get(id);
     if (!entry) return;
-    clearTimeout(entry.timer);
+    const hadFocus = entry.card.contains(document.activeElement);
     entry.call.close('ended', 'Replaced by a new call');
+    clearTimeout(entry.timer);
     this.#calls.delete(id);
     entry.card.remove();
     this.#refresh(id);
-  }
-
-  #onCardClick({ target }) {
-    const button = target.closest('button[data-action]');
-    const card = button?.closest('[data-call]');
-    if (!card) return;
-    const id = card.dataset.call;
-    if (button.dataset.action === 'unmute') view.unmute(card);
-    else if (this.#calls.get(id)?.call.live) this.hangUp(id);
-    else this.#dropCall(id);
+    if (hadFocus) this.#keepFocus(id);
   }
 
   #refresh(id) {

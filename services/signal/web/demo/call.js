@@ -1,31 +1,34 @@
-// One call: one RTCPeerConnection with one peer, by perfect negotiation.
+// One call with one peer: it rings, and once answered it is one RTCPeerConnection, by perfect
+// negotiation. Before the answer there is no connection, so nothing of either side is given away.
 //
 // Events:  "change"  something to show changed (state, detail, pair, channelRtt)
 //          "track"   detail = MediaStreamTrack of the other side
 //          "note"    detail = a line for the log
 //
-// state is connecting | connected | failed | ended.
+// state is ringing (they call) | calling (we call) | connecting | connected | failed | ended.
 
+import { iceConfiguration } from './ice.js';
 import { milliseconds, pairText, readPair } from './stats.js';
 
+const RING_MS = 45000;
 const CONNECT_MS = 30000;
 const RECOVER_MS = 12000;
 const POLL_MS = 1000;
-
-/** The STUN and TURN servers to use; the server will hand them out later. */
-export function iceServers() {
-  return [];
-}
+const EARLY_LIMIT = 64; // candidates; a browser gathers a dozen or two
 
 export class Call extends EventTarget {
-  state = 'connecting';
-  detail = 'Looking for a path';
+  state;
+  detail;
   pair = null;
   channelRtt = null;
-  media;
+  media; // 'video' when either of the two sends or wants to send a picture
+  sending = false; // whether our camera is meant to be in this call
+  heard = false; // whether anything about the connection came from the other side
   peerId;
   peerName;
-  #send; #pc; #channel; #initiator; #polite;
+  #send; #polite;
+  #pc = null;
+  #channel = null;
   #jobs = Promise.resolve();
   #makingOffer = false;
   #ignoreOffer = false;
@@ -33,54 +36,63 @@ export class Call extends EventTarget {
   #candidates = { early: [], sent: 0, got: 0 };
   #everConnected = false;
   #restarted = false;
-  #relayOffered;
+  #relayOffered = false;
   #deadline = 0;
   #poll = 0;
   #pings = new Map();
   #pairSeen = '';
 
-  constructor({ selfId, peerId, peerName, media, initiator, send }) {
+  constructor({ selfId, peerId, peerName, media, incoming, send }) {
     super();
     Object.assign(this, { peerId, peerName, media });
     this.#send = send;
-    this.#initiator = initiator;
     this.#polite = selfId > peerId;
-    const servers = iceServers();
-    this.#relayOffered = servers.some(({ urls }) => [urls].flat().some((url) => /^turns?:/.test(url)));
-    this.#pc = new RTCPeerConnection({ iceServers: servers });
+    this.state = incoming ? 'ringing' : 'calling';
+    const withWhat = media === 'video' ? 'with camera' : 'with data only';
+    this.detail = incoming ? `Calls you ${withWhat}` : 'Calling, no answer yet';
+    this.#expect(RING_MS, () => this.#onUnanswered());
+  }
+
+  /** Both want it: look for a path. Throws where a browser has no WebRTC. */
+  connect() {
+    if (this.#pc || !this.live) return;
+    const configuration = iceConfiguration();
+    this.#relayOffered = configuration.iceServers.some(({ urls }) => [urls].flat().some((url) => /^turns?:/.test(url)));
+    this.#pc = new RTCPeerConnection(configuration);
     this.#listen();
-    this.#expect(CONNECT_MS);
-    if (initiator) this.#begin();
+    this.#expect(CONNECT_MS, () => this.#giveUp());
+    this.#setState('connecting', 'Looking for a path');
+    // Whoever called: always the same one offers first. A first offer taken back would
+    // leave Chromium unable to start its data channel, so there must never be two.
+    if (!this.#polite) this.#begin();
   }
 
   get live() {
+    return this.state === 'ringing' || this.state === 'calling' || this.up;
+  }
+
+  /** Answered and not over. */
+  get up() {
     return this.state === 'connecting' || this.state === 'connected';
+  }
+
+  get wasAnswered() {
+    return this.#pc !== null;
   }
 
   /** True while bytes really pass between the two, whatever signalling says. */
   get flowing() {
-    return this.#pc.connectionState === 'connected' && this.#channel?.readyState === 'open';
+    return this.#pc?.connectionState === 'connected' && this.#channel?.readyState === 'open';
   }
 
-  /**
-   * When both call at once one offer must go. A first offer taken back leaves
-   * Chromium unable to start its data channel, so the polite side starts anew.
-   */
-  get yields() {
-    return this.unanswered && this.#polite;
-  }
-
-  get unanswered() {
-    return this.#initiator && !this.#pc.remoteDescription;
-  }
-
-  /** Send this camera to the other side, now or as soon as they have offered. */
+  /** Send this camera to the other side, now or as soon as the connection allows it. */
   attach(stream) {
     this.#stream = stream;
-    if (this.live && (this.#initiator || this.#pc.remoteDescription)) this.#attachNow();
+    if (this.up && (!this.#polite || this.#pc.remoteDescription)) this.#attachNow();
   }
 
   onDescription(description) {
+    this.heard ||= this.up;
     this.#enqueue(() => this.#describe(description));
   }
 
@@ -90,7 +102,7 @@ export class Call extends EventTarget {
 
   /** Signalling came back: an offer or candidates may have been lost meanwhile. */
   nudge() {
-    if (!this.live) return;
+    if (!this.up) return;
     if (this.#pc.signalingState === 'have-local-offer') this.#tell();
     else if (this.#pc.remoteDescription && this.#pc.connectionState !== 'connected') this.#pc.restartIce();
   }
@@ -105,7 +117,7 @@ export class Call extends EventTarget {
     clearTimeout(this.#deadline);
     clearInterval(this.#poll);
     this.#channel?.close();
-    this.#pc.close();
+    this.#pc?.close();
     this.channelRtt = null;
     this.#setState(state, detail);
   }
@@ -118,6 +130,7 @@ export class Call extends EventTarget {
       this.#pc.addTransceiver('video', { direction: 'recvonly' });
     }
     this.#openChannel();
+    this.#attachNow();
   }
 
   /** Both sides open channel 0 by agreement, so it matters not who calls. */
@@ -170,7 +183,7 @@ export class Call extends EventTarget {
 
   async #describe({ type, sdp }) {
     const pc = this.#pc;
-    const busy = this.unanswered || this.#makingOffer || pc.signalingState !== 'stable';
+    const busy = this.#makingOffer || pc.signalingState !== 'stable';
     this.#ignoreOffer = type === 'offer' && busy && !this.#polite;
     if (this.#ignoreOffer) {
       this.#candidates.early = [];
@@ -195,7 +208,7 @@ export class Call extends EventTarget {
   async #addCandidate(candidate) {
     if (this.#ignoreOffer) return;
     if (!this.#pc.remoteDescription) {
-      this.#candidates.early.push(candidate);
+      if (this.#candidates.early.length < EARLY_LIMIT) this.#candidates.early.push(candidate);
       return;
     }
     try {
@@ -212,7 +225,7 @@ export class Call extends EventTarget {
 
   /** One message after the other: a candidate waits for its description. */
   #enqueue(job) {
-    this.#jobs = this.#jobs.then(() => this.live && job()).catch((error) => {
+    this.#jobs = this.#jobs.then(() => this.up && job()).catch((error) => {
       if (this.live) this.#note(`negotiation went wrong: ${error.message}`);
     });
   }
@@ -241,15 +254,27 @@ export class Call extends EventTarget {
       this.#restarted = true;
       this.#setState('connecting', 'Line lost, looking for another path');
       this.#pc.restartIce();
-      this.#expect(RECOVER_MS);
+      this.#expect(RECOVER_MS, () => this.#giveUp());
     } else {
       this.#giveUp();
     }
   }
 
-  #expect(ms) {
+  /** Something has to happen within `ms`, else `otherwise`. */
+  #expect(ms, otherwise) {
     clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => this.#giveUp(), ms);
+    this.#deadline = setTimeout(otherwise, ms);
+  }
+
+  /** Each side counts for itself; the word makes the other say it at the same time. */
+  #onUnanswered() {
+    this.#send('/hangup', { reason: 'unanswered' });
+    this.miss();
+  }
+
+  /** Nobody picked up. */
+  miss() {
+    this.close('ended', this.state === 'ringing' ? 'Missed: you did not answer' : `${this.peerName} did not answer`);
   }
 
   #giveUp() {
@@ -259,6 +284,7 @@ export class Call extends EventTarget {
 
   #reason() {
     const { sent, got } = this.#candidates;
+    if (!this.#pc) return `${this.peerName} could not take the call.`;
     if (!this.#pc.remoteDescription) return `${this.peerName} did not answer. Their page may be asleep.`;
     if (sent === 0) return 'This browser found no network address to offer.';
     if (got === 0) return `No network address arrived from ${this.peerName}.`;
@@ -285,14 +311,20 @@ export class Call extends EventTarget {
     const stamp = Math.round(performance.now() * 1000);
     this.#pings.clear();
     this.#pings.set(stamp, performance.now());
-    this.#channel.send(JSON.stringify({ ping: stamp }));
+    this.#say({ ping: stamp });
+  }
+
+  /** A channel may close between the question whether it is open and the sending. */
+  #say(message) {
+    if (this.#channel?.readyState !== 'open') return;
+    try { this.#channel.send(JSON.stringify(message)); } catch { /* its end is told by onclose */ }
   }
 
   #onChannel(data) {
     let message = null;
     try { message = JSON.parse(data); } catch { return; }
     if (Number.isSafeInteger(message?.ping)) {
-      this.#channel.send(JSON.stringify({ pong: message.ping }));
+      this.#say({ pong: message.ping });
     } else if (this.#pings.has(message?.pong)) {
       this.channelRtt = milliseconds(performance.now() - this.#pings.get(message.pong));
       this.#pings.delete(message.pong);

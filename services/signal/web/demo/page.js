@@ -2,21 +2,28 @@
 //
 // Test hooks, kept stable:
 //   #name #room #join          the form; #join submits it
+//   #relay-only                joins with paths through the relay alone; ?relay=only checks it
 //   #leave                     leaves the room
 //   #status                    text and data-state: offline | connecting | joined | reconnecting
 //   #invite #copy-invite       the link to the room
 //   #peers li[data-peer]       one per other member (data-peer = id, data-name); inside
 //                              [data-action="call-video"], "call-data", "hangup"
 //   #calls [data-call]         a card per call (data-call = peer id) with data-state
-//                              connecting | connected | failed | ended, its reason in .call-state;
+//                              ringing (they call) | calling (we call) | connecting | connected |
+//                              failed | ended, its reason in .call-state; while ringing inside
+//                              [data-action="answer-video"] (for calls with camera), "answer-data",
+//                              "decline"; [data-action="send-video"] while we send no camera;
+//                              [data-action="end-call"];
 //                              .pair `direct · IPv4 · udp · 3 ms` (`<1 ms` below one) with
 //                              data-kind direct | relayed; .channel the data channel's round trip;
 //                              video[data-remote], video[data-local]
 //   #chat-log li #chat-text #chat-send
 //   #log #copy-log
+//   #ringing                   who calls, for screen readers
 //   ?name= and ?room= (or the hash) prefill the form.
 
 import { Board } from './board.js';
+import { keepIceServers, setRelayOnly } from './ice.js';
 import { Log } from './log.js';
 import { newId, randomRoom, roomFromAddress, tidy } from './names.js';
 import { Signalling } from './signalling.js';
@@ -41,6 +48,7 @@ const board = new Board({
 });
 
 function showCounts() {
+  showRinging();
   const { peers, calls } = board.counts;
   $('main').dataset.calls = calls ? 'some' : 'none';
   $('no-peers').hidden = peers > 0;
@@ -52,11 +60,21 @@ function showCounts() {
     : 'Send the invite link to somebody, or open it in a second tab.');
 }
 
+/** A page in the background says in its title that it rings. */
+function showRinging() {
+  const [call] = board.ringing;
+  const inRoom = document.body.dataset.view === 'room';
+  const place = inRoom ? `${me.room} · Trunkline` : 'Trunkline';
+  document.title = call ? `${call.peerName} calls · ${place}` : place;
+  view.say($('ringing'), call ? `${call.peerName}: ${call.detail}. Answer or decline.` : '');
+}
+
 // --- joining and leaving ---
 
 function prefill() {
-  const asked = new URLSearchParams(location.search).get('name');
-  $('name').value = tidy(asked ?? remembered());
+  const asked = new URLSearchParams(location.search);
+  $('name').value = tidy(asked.get('name') ?? remembered());
+  $('relay-only').checked = asked.get('relay') === 'only';
   $('room').value = roomFromAddress(location) || randomRoom();
   // On a touch screen focus would pull up the keyboard over the page.
   if (!$('name').value && matchMedia('(pointer: fine)').matches) $('name').focus({ preventScroll: true });
@@ -77,11 +95,12 @@ function onJoin(event) {
   const room = tidy($('room').value);
   const missing = !name ? $('name') : !room ? $('room') : null;
   if (missing) {
-    showProblem(missing === $('name') ? 'Please give a name.' : 'Please give a room.');
+    showProblem(missing === $('name') ? 'Please give a name.' : 'Please give a room.', missing);
     missing.focus();
     return;
   }
   remember(name);
+  setRelayOnly($('relay-only').checked);
   enter({ name, room });
 }
 
@@ -108,9 +127,19 @@ function leave() {
   $('join').focus({ preventScroll: true });
 }
 
-function showProblem(text) {
+/** `field`, if it is about one, is told apart until there is another problem or none. */
+function showProblem(text, field = null) {
   $('problem').hidden = !text;
   view.say($('problem'), text);
+  for (const each of [$('name'), $('room')]) {
+    if (each === field) {
+      each.setAttribute('aria-invalid', 'true');
+      each.setAttribute('aria-describedby', 'problem');
+    } else {
+      each.removeAttribute('aria-invalid');
+      each.removeAttribute('aria-describedby');
+    }
+  }
 }
 
 function onState({ detail: state }) {
@@ -119,10 +148,10 @@ function onState({ detail: state }) {
   const inRoom = state !== 'offline';
   if (document.body.dataset.view !== (inRoom ? 'room' : 'lobby')) window.scrollTo(0, 0);
   document.body.dataset.view = inRoom ? 'room' : 'lobby';
-  document.title = inRoom ? `${me.room} · Trunkline` : 'Trunkline';
   $('lobby').hidden = inRoom;
   $('main').hidden = !inRoom;
   $('leave').hidden = !inRoom;
+  showRinging();
   $('outage').hidden = state !== 'reconnecting';
   log(`Signalling: ${state}`, state === 'reconnecting' ? 'warn' : 'info');
   if (state === 'joined') board.joined();
@@ -228,5 +257,6 @@ function wire() {
 
 wire();
 prefill();
+keepIceServers(log);
 showCounts();
 showSendable();

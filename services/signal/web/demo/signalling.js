@@ -68,7 +68,7 @@ export class Signalling extends EventTarget {
     super();
     this.#id = id;
     this.#url = url;
-    const now = () => this.#retryNow();
+    const now = () => this.#checkNow();
     window.addEventListener('online', now);
     document.addEventListener('visibilitychange', () => document.hidden || now());
   }
@@ -131,7 +131,7 @@ export class Signalling extends EventTarget {
 
   /** Give up on a socket that neither opens nor answers in time. */
   #watch(ms) {
-    clearTimeout(this.#watchdog);
+    this.#unwatch();
     const socket = this.#socket;
     this.#watchdog = setTimeout(() => {
       if (socket !== this.#socket) return;
@@ -139,6 +139,11 @@ export class Signalling extends EventTarget {
       socket.close();
       this.#lost({ code: 1006, reason: '' });
     }, ms);
+  }
+
+  #unwatch() {
+    clearTimeout(this.#watchdog);
+    this.#watchdog = 0;
   }
 
   #announce() {
@@ -154,7 +159,7 @@ export class Signalling extends EventTarget {
     const message = parse(frame, this.#id);
     if (!message) return;
     if (message.cmd === '/roominfo') {
-      clearTimeout(this.#watchdog);
+      this.#unwatch();
       this.#attempt = 0;
       this.#lostAt = 0;
       this.#setState('joined');
@@ -163,7 +168,7 @@ export class Signalling extends EventTarget {
   }
 
   #lost({ code, reason }) {
-    clearTimeout(this.#watchdog);
+    this.#unwatch();
     this.#socket = null;
     this.#announced = false;
     if (code >= 3500 && code <= 3999) {
@@ -179,13 +184,20 @@ export class Signalling extends EventTarget {
     this.#retryTimer = setTimeout(() => this.#open(), wait);
   }
 
-  #retryNow() {
-    if (this.#member && this.#retryTimer) this.#open();
+  /**
+   * The machine woke up or changed networks: do not wait for a retry, and do not
+   * trust a socket that looks open. It may be dead without a word; an announce that
+   * is not answered in time shows it. One at a time, or the watch would never end.
+   */
+  #checkNow() {
+    if (!this.#member) return;
+    if (this.#retryTimer) this.#open();
+    else if (this.#announced && !this.#watchdog) this.#announce();
   }
 
   #stop(state) {
     clearTimeout(this.#retryTimer);
-    clearTimeout(this.#watchdog);
+    this.#unwatch();
     this.#retryTimer = 0;
     this.#member = null;
     this.#announced = false;

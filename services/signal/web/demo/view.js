@@ -28,16 +28,28 @@ function icon(name) {
   return svg;
 }
 
+const letterOf = (name) => [...name][0]?.toUpperCase() ?? '';
+
 /** The round socket that stands for a person. */
 export function jack(id, name) {
-  const letter = [...name][0]?.toUpperCase() ?? '';
-  return el('span', { className: 'jack', textContent: letter, data: { cord: cordOf(id) }, attrs: { 'aria-hidden': 'true' } });
+  return el('span', { className: 'jack', textContent: letterOf(name), data: { cord: cordOf(id) }, attrs: { 'aria-hidden': 'true' } });
 }
 
-function button(action, iconName, label, title) {
-  return el('button', {
-    type: 'button', className: 'small', title, data: { action }, attrs: { 'aria-label': title },
-  }, icon(iconName), el('span', { textContent: label }));
+/** `describe` gives it its title, which holds a name, and names change. */
+function button(action, iconName, label, className = 'small') {
+  return el('button', { type: 'button', className, data: { action } }, icon(iconName), el('span', { textContent: label }));
+}
+
+/** What a button does in full, for the pointer that rests on it and for screen readers. */
+function describe(node, title) {
+  if (node.title === title) return;
+  node.title = title;
+  node.setAttribute('aria-label', title);
+}
+
+/** The first button that can be pressed: for when the pressed one has gone. */
+export function focusFirst(node) {
+  node.querySelector('button:not([hidden])')?.focus({ preventScroll: true });
 }
 
 // --- who is here ---
@@ -49,9 +61,9 @@ export function peerItem(peer) {
     jack(peer.id, peer.name),
     el('div', { className: 'who' }, name, state),
     el('div', { className: 'actions' },
-      button('call-video', 'camera', 'Camera', `Call ${peer.name} with camera`),
-      button('call-data', 'data', 'Data only', `Call ${peer.name}, data only`),
-      button('hangup', 'hangup', 'Hang up', `Hang up on ${peer.name}`)));
+      button('call-video', 'camera', 'Camera'),
+      button('call-data', 'data', 'Data only'),
+      button('hangup', 'hangup', 'Hang up')));
   updatePeerItem(item, peer, null);
   return item;
 }
@@ -61,54 +73,74 @@ export function updatePeerItem(item, peer, call) {
   const name = item.querySelector('.name');
   say(name, peer.name);
   name.title = peer.name;
-  const busy = Boolean(call?.live);
-  item.dataset.state = busy ? call.state : 'free';
+  say(item.querySelector('.jack'), letterOf(peer.name));
+  const ringing = call?.state === 'ringing'; // to call somebody who is calling is to answer
+  const busy = Boolean(call?.live) && !ringing;
+  item.dataset.state = call?.live ? call.state : 'free';
   say(item.querySelector('.peer-state'), peerState(peer, call));
   for (const node of item.querySelectorAll('button')) {
     const hangup = node.dataset.action === 'hangup';
     node.hidden = hangup !== busy;
     node.disabled = !hangup && !peer.callable;
-    if (node.disabled) node.title = 'This page speaks another dialect and cannot be called from here';
+    describe(node, node.disabled
+      ? 'This page speaks another dialect and cannot be called from here'
+      : peerAction(node.dataset.action, peer.name, ringing));
   }
+}
+
+function peerAction(action, name, ringing) {
+  if (action === 'hangup') return `Hang up on ${name}`;
+  const verb = ringing ? 'Answer' : 'Call';
+  return action === 'call-video' ? `${verb} ${name} with camera` : `${verb} ${name}, data only`;
 }
 
 function peerState(peer, call) {
   if (peer.away) return 'On the line, lost the server';
   const kind = call?.media === 'video' ? 'camera' : 'data';
-  if (call?.live) return call.state === 'connected' ? `On the line, ${kind}` : `Connecting, ${kind}`;
+  const words = { ringing: 'Calls you', calling: 'Calling', connecting: 'Connecting', connected: 'On the line' };
+  if (call?.live) return `${words[call.state]}, ${kind}`;
   return peer.callable ? 'Here' : 'Here, cannot be called';
 }
 
 // --- calls ---
 
 export function callCard(call, selfId, selfName) {
-  const end = button('end-call', 'hangup', 'Hang up', `Hang up on ${call.peerName}`);
   const card = el('article', {
     className: 'call', data: { call: call.peerId, media: call.media, picture: 'off' },
-    attrs: { 'aria-label': `Call with ${call.peerName}` },
   },
   screen(call),
   el('div', { className: 'call-bar' },
     el('div', { className: 'call-who' },
-      el('h3', { textContent: call.peerName, title: call.peerName }),
-      el('p', { className: 'call-state', attrs: { role: 'status' } })), end),
+      el('h3'), el('p', { className: 'call-state', attrs: { role: 'status' } })),
+    button('end-call', 'hangup', 'Hang up')),
   el('div', { className: 'trunk', attrs: { 'aria-hidden': 'true' } },
     jack(selfId, selfName), el('span', { className: 'wire' }), el('span', { className: 'relay' }),
-    el('span', { className: 'wire' }), jack(call.peerId, call.peerName)),
+    el('span', { className: 'wire' }), peerJack(call)),
   el('dl', { className: 'figures' },
     el('div', {}, el('dt', { textContent: 'Path' }), el('dd', { className: 'pair' })),
     el('div', {}, el('dt', { textContent: 'Data channel' }), el('dd', { className: 'channel' }))),
-  el('p', { className: 'note', hidden: true, attrs: { role: 'status' } }));
+  el('p', { className: 'note', hidden: true, attrs: { role: 'status' } }),
+  el('div', { className: 'choices' },
+    button('answer-video', 'camera', 'Answer with camera', 'primary'),
+    button('answer-data', 'data', 'Answer', ''),
+    button('decline', 'hangup', 'Decline', 'danger'),
+    button('send-video', 'camera', 'Send my camera')));
   updateCallCard(card, call);
   return card;
+}
+
+function peerJack(call) {
+  const node = jack(call.peerId, call.peerName);
+  node.dataset.peer = '';
+  return node;
 }
 
 function screen(call) {
   const video = (kind) => el('video', {
     autoplay: true, playsInline: true, muted: kind === 'local', data: { [kind]: '' },
-    attrs: { 'aria-label': kind === 'local' ? 'Your camera' : `Camera of ${call.peerName}` },
   });
   const local = video('local');
+  local.setAttribute('aria-label', 'Your camera');
   local.hidden = true;
   const remote = video('remote');
   // A size means frames: Chromium may leave track.muted set while pictures flow.
@@ -118,7 +150,7 @@ function screen(call) {
   });
   const unmute = el('button', { type: 'button', className: 'small unmute', hidden: true, textContent: 'Play sound', data: { action: 'unmute' } });
   return el('div', { className: 'screen' }, remote,
-    el('div', { className: 'no-picture' }, jack(call.peerId, call.peerName),
+    el('div', { className: 'no-picture' }, peerJack(call),
       el('p', { className: 'no-picture-text' })), local, unmute);
 }
 
@@ -126,17 +158,55 @@ export function updateCallCard(card, call) {
   card.dataset.state = call.state;
   card.dataset.media = call.media;
   if (call.pair) card.dataset.kind = call.pair.kind;
+  nameCard(card, call.peerName);
   say(card.querySelector('.call-state'), call.detail);
   const pair = card.querySelector('.pair');
   say(pair, call.pair?.text ?? 'none yet');
   pair.dataset.kind = call.pair?.kind ?? '';
   say(card.querySelector('.channel'), call.channelRtt ?? 'closed');
   say(card.querySelector('.no-picture-text'), call.state === 'connected' ? 'No picture from the other side' : '');
-  const end = card.querySelector('[data-action="end-call"]');
-  say(end.querySelector('span'), call.live ? 'Hang up' : 'Dismiss');
-  end.setAttribute('aria-label', call.live ? `Hang up on ${call.peerName}` : `Dismiss the call with ${call.peerName}`);
-  end.title = end.getAttribute('aria-label');
+  updateButtons(card, call);
   if (!call.live) clearScreen(card);
+}
+
+function nameCard(card, name) {
+  card.setAttribute('aria-label', `Call with ${name}`);
+  const title = card.querySelector('h3');
+  say(title, name);
+  title.title = name;
+  card.querySelector('[data-remote]').setAttribute('aria-label', `Camera of ${name}`);
+  for (const node of card.querySelectorAll('.jack[data-peer]')) say(node, letterOf(name));
+}
+
+/** Each state has its own: what cannot be done now is not shown. */
+function updateButtons(card, call) {
+  const { peerName: name, state } = call;
+  const ringing = state === 'ringing';
+  const video = call.media === 'video';
+  const show = (action, shown, label, title) => {
+    const node = card.querySelector(`[data-action="${action}"]`);
+    node.hidden = !shown;
+    say(node.querySelector('span'), label);
+    describe(node, title);
+  };
+  show('answer-video', ringing && video, 'Answer with camera', `Answer ${name} with camera`);
+  show('answer-data', ringing, video ? 'Answer without' : 'Answer', video ? `Answer ${name} without camera` : `Answer ${name}`);
+  card.querySelector('[data-action="answer-data"]').classList.toggle('primary', !video);
+  show('decline', ringing, 'Decline', `Decline the call from ${name}`);
+  show('send-video', call.up && !call.sending, 'Send my camera', `Send my camera to ${name}`);
+  if (call.live) show('end-call', !ringing, 'Hang up', `Hang up on ${name}`);
+  else show('end-call', true, 'Dismiss', `Dismiss the call with ${name}`);
+}
+
+/**
+ * Brings a ringing card to somebody who is not typing. The focus goes to the answer
+ * that opens no camera, so that a key pressed by chance shows nothing to anybody.
+ */
+export function drawAttention(card) {
+  const busy = document.activeElement;
+  if (busy?.matches('input, textarea') || busy?.closest('[data-state="ringing"]')) return;
+  card.scrollIntoView({ block: 'nearest' });
+  card.querySelector('[data-action="answer-data"]').focus({ preventScroll: true });
 }
 
 export function showNote(card, text) {

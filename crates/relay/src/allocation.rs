@@ -1,0 +1,203 @@
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::{Duration, Instant},
+};
+
+use crate::{Client, Family, Traffic, UserId, peer_policy::Ruling, wire::TransactionId};
+
+/// RFC 8656 §9: "The Permission Lifetime MUST be 300 seconds".
+pub(crate) const PERMISSION_LIFETIME: Duration = Duration::from_secs(300);
+
+/// RFC 8656 §12: a channel binding lasts ten minutes.
+pub(crate) const CHANNEL_LIFETIME: Duration = Duration::from_secs(600);
+
+/// More than any host is up; what is longer would not fit a clock.
+const ENDLESS: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// One relayed transport address and whom it relays for.
+///
+/// Permissions and channels have no timers: what is over is absent to every look-up from its instant on, and
+/// its place is taken back when another is added. Both lists are short and sorted.
+#[derive(Debug)]
+pub(crate) struct Allocation {
+    pub(crate) client: Client,
+    pub(crate) user: UserId,
+    /// As the client was told.
+    pub(crate) relayed: SocketAddr,
+    /// Of the Allocate that made it, and the lifetime in seconds that it was answered: a retransmission gets
+    /// the same answer.
+    pub(crate) transaction: TransactionId,
+    pub(crate) lifetime: u64,
+    /// When it ends unless it is refreshed.
+    pub(crate) until: Instant,
+    /// When it ends in any case.
+    pub(crate) last: Instant,
+    pub(crate) traffic: Traffic,
+    /// By IP address.
+    permissions: Vec<Permission>,
+    /// By number.
+    channels: Vec<Channel>,
+    /// By peer.
+    channel_numbers: Vec<(SocketAddr, u16)>,
+}
+
+/// A peer's IP address from which and to which packets are relayed.
+#[derive(Clone, Copy, Debug)]
+struct Permission {
+    ip: IpAddr,
+    until: Instant,
+    ruling: Ruling,
+}
+
+/// A number that stands for a peer's transport address.
+#[derive(Clone, Copy, Debug)]
+struct Channel {
+    number: u16,
+    until: Instant,
+    peer: SocketAddr,
+}
+
+/// The number is another peer's, or the peer has another number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bound;
+
+/// What is known of an allocation when its relay socket is open.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    pub(crate) client: Client,
+    pub(crate) user: UserId,
+    pub(crate) relayed: SocketAddr,
+    pub(crate) transaction: TransactionId,
+    /// In seconds.
+    pub(crate) lifetime: u64,
+    pub(crate) max_age: Duration,
+}
+
+impl Allocation {
+    pub(crate) fn new(terms: Terms, now: Instant) -> Self {
+        Self {
+            client: terms.client,
+            user: terms.user,
+            relayed: terms.relayed,
+            transaction: terms.transaction,
+            lifetime: terms.lifetime,
+            until: now + Duration::from_secs(terms.lifetime),
+            last: now + terms.max_age.min(ENDLESS),
+            traffic: Traffic::default(),
+            permissions: Vec::new(),
+            channels: Vec::new(),
+            channel_numbers: Vec::new(),
+        }
+    }
+
+    pub(crate) fn family(&self) -> Family {
+        Family::of(self.relayed)
+    }
+
+    /// What was decided about `ip`, if it has a permission now.
+    pub(crate) fn permission(&self, ip: IpAddr, now: Instant) -> Option<Ruling> {
+        let at = self.permission_at(ip).ok()?;
+        let permission = self.permissions[at];
+        (permission.until > now).then_some(permission.ruling)
+    }
+
+    /// The peer of a channel that is bound now.
+    pub(crate) fn peer(&self, number: u16, now: Instant) -> Option<SocketAddr> {
+        self.channel(number, now).map(|channel| channel.peer)
+    }
+
+    /// The number of the channel that is bound to `peer` now.
+    pub(crate) fn channel_number(&self, peer: SocketAddr, now: Instant) -> Option<u16> {
+        let at = self.channel_number_at(peer).ok()?;
+        let (_, number) = self.channel_numbers[at];
+        self.channel(number, now).map(|channel| channel.number)
+    }
+
+    /// Whether permissions for all of `ips` fit in; drops those that are over.
+    pub(crate) fn has_room_for(
+        &mut self,
+        ips: impl IntoIterator<Item = IpAddr>,
+        max: usize,
+        now: Instant,
+    ) -> bool {
+        self.permissions.retain(|permission| permission.until > now);
+        let mut new: Vec<_> = ips
+            .into_iter()
+            .filter(|ip| self.permission_at(*ip).is_err())
+            .collect();
+        new.sort_unstable();
+        new.dedup();
+        self.permissions.len() + new.len() <= max
+    }
+
+    /// Installs or refreshes a permission.
+    pub(crate) fn permit(&mut self, ip: IpAddr, ruling: Ruling, now: Instant) {
+        let until = now + PERMISSION_LIFETIME;
+        let permission = Permission { ip, until, ruling };
+        match self.permission_at(ip) {
+            Ok(at) => self.permissions[at] = permission,
+            Err(at) => self.permissions.insert(at, permission),
+        }
+    }
+
+    /// Whether `number` may be bound to `peer`; tells whether it already is.
+    pub(crate) fn is_bound(
+        &self,
+        number: u16,
+        peer: SocketAddr,
+        now: Instant,
+    ) -> Result<bool, Bound> {
+        match (self.peer(number, now), self.channel_number(peer, now)) {
+            (None, None) => Ok(false),
+            (Some(bound), _) if bound == peer => Ok(true),
+            (Some(_), _) | (None, Some(_)) => Err(Bound),
+        }
+    }
+
+    /// Channels that are bound now.
+    pub(crate) fn channels(&self, now: Instant) -> usize {
+        let bound = self.channels.iter().filter(|channel| channel.until > now);
+        bound.count()
+    }
+
+    /// Binds or refreshes a channel, of which [`Self::is_bound`] must have been asked; drops those that are
+    /// over.
+    pub(crate) fn bind(&mut self, number: u16, peer: SocketAddr, now: Instant) {
+        self.channels
+            .retain(|channel| channel.until > now && channel.number != number);
+        let at = self
+            .channels
+            .partition_point(|channel| channel.number < number);
+        let until = now + CHANNEL_LIFETIME;
+        let channel = Channel {
+            number,
+            until,
+            peer,
+        };
+        self.channels.insert(at, channel);
+        self.channel_numbers = self
+            .channels
+            .iter()
+            .map(|channel| (channel.peer, channel.number))
+            .collect();
+        self.channel_numbers.sort_unstable();
+    }
+
+    fn channel(&self, number: u16, now: Instant) -> Option<&Channel> {
+        let at = self
+            .channels
+            .binary_search_by_key(&number, |channel| channel.number)
+            .ok()?;
+        Some(&self.channels[at]).filter(|channel| channel.until > now)
+    }
+
+    fn permission_at(&self, ip: IpAddr) -> Result<usize, usize> {
+        self.permissions
+            .binary_search_by_key(&ip, |permission| permission.ip)
+    }
+
+    fn channel_number_at(&self, peer: SocketAddr) -> Result<usize, usize> {
+        self.channel_numbers
+            .binary_search_by_key(&peer, |(peer, _)| *peer)
+    }
+}

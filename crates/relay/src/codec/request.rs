@@ -1,0 +1,139 @@
+use std::net::SocketAddr;
+
+use stun::{
+    attributes::{
+        ATTR_CHANNEL_NUMBER, ATTR_EVEN_PORT, ATTR_LIFETIME, ATTR_REQUESTED_ADDRESS_FAMILY,
+        ATTR_REQUESTED_TRANSPORT, ATTR_XOR_PEER_ADDRESS, AttrType,
+    },
+    message::{Getter, Message},
+};
+use turn::proto::{
+    channum::ChannelNumber,
+    lifetime::Lifetime,
+    reqfamily::{REQUESTED_FAMILY_IPV4, REQUESTED_FAMILY_IPV6},
+    reqtrans::RequestedTransport,
+};
+
+use crate::wire::{self, TransactionId, decode_xor_address};
+
+/// A verified client's request.
+#[derive(Debug)]
+pub(crate) struct Request {
+    message: Message,
+    transaction: TransactionId,
+}
+
+/// An attribute has a wrong length, or a value that nothing can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
+/// What REQUESTED-ADDRESS-FAMILY says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AddressFamily {
+    Ipv4,
+    Ipv6,
+    /// One that was not invented yet.
+    Other,
+}
+
+impl Request {
+    /// Decodes what `protected`, the bytes before MESSAGE-INTEGRITY, hold.
+    pub(crate) fn decode(protected: &[u8], transaction: TransactionId) -> Result<Self, Malformed> {
+        let length = protected
+            .len()
+            .checked_sub(wire::HEADER_BYTES)
+            .and_then(|length| u16::try_from(length).ok())
+            .ok_or(Malformed)?;
+        let mut message = Message::new();
+        message.raw.clear();
+        message.raw.extend_from_slice(protected);
+        message.raw[2..4].copy_from_slice(&length.to_be_bytes());
+        message.decode().map_err(|_| Malformed)?;
+        Ok(Self {
+            message,
+            transaction,
+        })
+    }
+
+    /// LIFETIME in seconds.
+    pub(crate) fn lifetime(&self) -> Result<Option<u64>, Malformed> {
+        let mut lifetime = Lifetime::default();
+        Ok(self
+            .read(ATTR_LIFETIME, &mut lifetime)?
+            .then_some(lifetime.0.as_secs()))
+    }
+
+    /// CHANNEL-NUMBER, whatever its range.
+    pub(crate) fn channel_number(&self) -> Result<Option<u16>, Malformed> {
+        let mut number = ChannelNumber::default();
+        Ok(self
+            .read(ATTR_CHANNEL_NUMBER, &mut number)?
+            .then_some(number.0))
+    }
+
+    /// REQUESTED-TRANSPORT, an IP protocol number.
+    pub(crate) fn requested_transport(&self) -> Result<Option<u8>, Malformed> {
+        let mut transport = RequestedTransport::default();
+        Ok(self
+            .read(ATTR_REQUESTED_TRANSPORT, &mut transport)?
+            .then_some(transport.protocol.0))
+    }
+
+    /// REQUESTED-ADDRESS-FAMILY. `turn::proto` does not tell an unknown family from a wrong length, which
+    /// have different answers.
+    pub(crate) fn requested_address_family(&self) -> Result<Option<AddressFamily>, Malformed> {
+        let Some(value) = self.values(ATTR_REQUESTED_ADDRESS_FAMILY).next() else {
+            return Ok(None);
+        };
+        let [family, _, _, _] = value else {
+            return Err(Malformed);
+        };
+        Ok(Some(if *family == REQUESTED_FAMILY_IPV4.0 {
+            AddressFamily::Ipv4
+        } else if *family == REQUESTED_FAMILY_IPV6.0 {
+            AddressFamily::Ipv6
+        } else {
+            AddressFamily::Other
+        }))
+    }
+
+    /// Whether EVEN-PORT is there, RFC 8656 §18.4: one byte, of which the first bit asks for the next port too.
+    pub(crate) fn even_port(&self) -> Result<bool, Malformed> {
+        match self.values(ATTR_EVEN_PORT).next() {
+            None => Ok(false),
+            Some([_]) => Ok(true),
+            Some(_) => Err(Malformed),
+        }
+    }
+
+    /// Every XOR-PEER-ADDRESS, in order.
+    pub(crate) fn peers(&self) -> Result<Vec<SocketAddr>, Malformed> {
+        self.values(ATTR_XOR_PEER_ADDRESS)
+            .map(|value| decode_xor_address(value, self.transaction).ok_or(Malformed))
+            .collect()
+    }
+
+    /// The first XOR-PEER-ADDRESS, which is the one that counts where only one may be.
+    pub(crate) fn peer(&self) -> Result<Option<SocketAddr>, Malformed> {
+        self.values(ATTR_XOR_PEER_ADDRESS)
+            .next()
+            .map(|value| decode_xor_address(value, self.transaction).ok_or(Malformed))
+            .transpose()
+    }
+
+    /// Reads the first attribute of the type; false when there is none.
+    fn read(&self, attribute: AttrType, getter: &mut impl Getter) -> Result<bool, Malformed> {
+        if !self.message.contains(attribute) {
+            return Ok(false);
+        }
+        getter.get_from(&self.message).map_err(|_| Malformed)?;
+        Ok(true)
+    }
+
+    fn values(&self, attribute: AttrType) -> impl Iterator<Item = &[u8]> {
+        let attributes = self.message.attributes.0.iter();
+        attributes
+            .filter(move |candidate| candidate.typ == attribute)
+            .map(|attribute| &*attribute.value)
+    }
+}

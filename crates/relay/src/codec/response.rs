@@ -1,0 +1,95 @@
+use std::{net::SocketAddr, time::Duration};
+
+use stun::{
+    attributes::ATTR_UNKNOWN_ATTRIBUTES,
+    error_code::{ErrorCode as StunErrorCode, ErrorCodeAttribute},
+    fingerprint::FINGERPRINT,
+    integrity::MessageIntegrity,
+    message::{
+        CLASS_ERROR_RESPONSE, CLASS_SUCCESS_RESPONSE, METHOD_ALLOCATE, METHOD_BINDING,
+        METHOD_CHANNEL_BIND, METHOD_CONNECT, METHOD_CONNECTION_BIND, METHOD_CREATE_PERMISSION,
+        METHOD_DATA, METHOD_REFRESH, METHOD_SEND, Message, MessageClass, MessageType,
+        Method as StunMethod, Setter,
+    },
+    xoraddr::XorMappedAddress,
+};
+use turn::proto::{lifetime::Lifetime, relayaddr::RelayedAddress};
+
+use crate::{ErrorCode, Method, credentials::LongTermKey, wire::TransactionId};
+
+/// An answer to a verified client.
+#[derive(Debug)]
+pub(crate) struct Response(Message);
+
+impl Response {
+    pub(crate) fn success(method: Method, transaction: TransactionId) -> Self {
+        Self::new(method, CLASS_SUCCESS_RESPONSE, transaction)
+    }
+
+    /// With the reason phrase: who gets it is verified.
+    pub(crate) fn error(method: Method, transaction: TransactionId, code: ErrorCode) -> Self {
+        let mut response = Self::new(method, CLASS_ERROR_RESPONSE, transaction);
+        response.add(&ErrorCodeAttribute {
+            code: StunErrorCode(code.number()),
+            reason: code.reason().into(),
+        });
+        response
+    }
+
+    fn new(method: Method, class: MessageClass, transaction: TransactionId) -> Self {
+        let mut message = Message::new();
+        message.typ = MessageType::new(method_of(method), class);
+        message.transaction_id.0 = transaction.0;
+        message.write_header();
+        Self(message)
+    }
+
+    pub(crate) fn unknown_attributes(&mut self, attributes: &[u16]) {
+        let value: Vec<u8> = attributes.iter().flat_map(|a| a.to_be_bytes()).collect();
+        self.0.add(ATTR_UNKNOWN_ATTRIBUTES, &value);
+    }
+
+    pub(crate) fn lifetime(&mut self, seconds: u64) {
+        self.add(&Lifetime(Duration::from_secs(seconds)));
+    }
+
+    pub(crate) fn xor_mapped_address(&mut self, address: SocketAddr) {
+        let (ip, port) = (address.ip(), address.port());
+        self.add(&XorMappedAddress { ip, port });
+    }
+
+    pub(crate) fn xor_relayed_address(&mut self, address: SocketAddr) {
+        let (ip, port) = (address.ip(), address.port());
+        self.add(&RelayedAddress { ip, port });
+    }
+
+    /// Signs the answer and writes it into `buffer`.
+    pub(crate) fn finish(mut self, key: &LongTermKey, fingerprint: bool, buffer: &mut Vec<u8>) {
+        self.add(&MessageIntegrity(key.as_bytes().to_vec()));
+        if fingerprint {
+            self.add(&FINGERPRINT);
+        }
+        buffer.clear();
+        buffer.extend_from_slice(&self.0.raw);
+    }
+
+    fn add(&mut self, setter: &impl Setter) {
+        setter
+            .add_to(&mut self.0)
+            .expect("short values, and MESSAGE-INTEGRITY before FINGERPRINT");
+    }
+}
+
+fn method_of(method: Method) -> StunMethod {
+    match method {
+        Method::Binding => METHOD_BINDING,
+        Method::Allocate => METHOD_ALLOCATE,
+        Method::Refresh => METHOD_REFRESH,
+        Method::Send => METHOD_SEND,
+        Method::Data => METHOD_DATA,
+        Method::CreatePermission => METHOD_CREATE_PERMISSION,
+        Method::ChannelBind => METHOD_CHANNEL_BIND,
+        Method::Connect => METHOD_CONNECT,
+        Method::ConnectionBind => METHOD_CONNECTION_BIND,
+    }
+}

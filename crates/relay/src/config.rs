@@ -1,0 +1,69 @@
+use std::{
+    net::{Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+    time::Duration,
+};
+
+use crate::{Credentials, NonceKey, PeerPolicy};
+
+/// How a relay serves. All threads of a process share one.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Who may use the relay.
+    pub credentials: Arc<Credentials>,
+    /// Which peers may be reached.
+    pub peer_policy: Arc<PeerPolicy>,
+    /// What makes nonces unforgeable; one for the fleet.
+    pub nonce_key: NonceKey,
+    /// How long a nonce may be used, at most four hours; RFC 8656 §5 wants a new one every hour.
+    pub nonce_lifetime: Duration,
+    /// What relayed IPv4 addresses clients are given.
+    pub ipv4: RelayedFamily<Ipv4Addr>,
+    /// What relayed IPv6 addresses clients are given.
+    pub ipv6: RelayedFamily<Ipv6Addr>,
+    /// Oldest an allocation may become, refreshed or not, as the expiry of its credential is looked at when
+    /// it is made and no more.
+    pub max_allocation_age: Duration,
+    /// Most peers' addresses that one allocation may have permissions for at a time; 508 beyond.
+    pub max_permissions: usize,
+    /// Most channels that one allocation may have bound at a time; 508 beyond.
+    pub max_channels: usize,
+    /// Whether channels are numbered 0x4000 to 0x7FFF as in RFC 5766, for clients of its time, and not only
+    /// to 0x4FFF as in RFC 8656.
+    pub old_channels: bool,
+}
+
+/// Whether, and as what, clients are given relayed addresses of a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelayedFamily<Ip> {
+    /// The relay has no address of this family.
+    None,
+    /// Clients are told the address that the relay socket has.
+    AsBound,
+    /// Clients are told this IP address with the relay socket's port: the relay is behind a NAT.
+    External(Ip),
+}
+
+impl<Ip> RelayedFamily<Ip> {
+    pub(crate) fn is_some(&self) -> bool {
+        !matches!(self, Self::None)
+    }
+}
+
+impl Config {
+    /// A relay of IPv4 addresses as they are bound, with the defaults of the RFCs and of this crate.
+    pub fn new(credentials: Arc<Credentials>, nonce_key: NonceKey) -> Self {
+        Self {
+            credentials,
+            peer_policy: Arc::default(),
+            nonce_key,
+            nonce_lifetime: Duration::from_secs(60 * 60),
+            ipv4: RelayedFamily::AsBound,
+            ipv6: RelayedFamily::None,
+            max_allocation_age: Duration::from_secs(12 * 60 * 60),
+            max_permissions: 128,
+            max_channels: 128,
+            old_channels: false,
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Requests: who may ask, in which order that is checked, and how it is answered.
+
+mod allocate;
+mod channel_bind;
+mod create_permission;
+mod refresh;
+
+use std::net::SocketAddr;
+
+use crate::{
+    Action, AllocationId, Answer, Client, DropReason, ErrorCode, Relay, Time,
+    allocation::Allocation,
+    codec::{Malformed, Request, Response},
+    credentials::{Claim, LongTermKey},
+    wire::{AnswerWriter, Class, Message, Method, TransactionId, attribute},
+};
+
+/// Who asks, for what, and with which key that was proved.
+#[derive(Debug)]
+struct Asker<'a> {
+    client: Client,
+    method: Method,
+    transaction: TransactionId,
+    has_fingerprint: bool,
+    claim: Claim<'a>,
+    key: LongTermKey,
+    now: Time,
+}
+
+impl Relay {
+    /// Answers a Binding request, of whomever.
+    pub(crate) fn handle_binding(
+        &mut self,
+        client: Client,
+        message: &Message<'_>,
+        now: Time,
+    ) -> Action {
+        if !message.unknown.is_empty() {
+            return self.refuse_unverified(client, message, ErrorCode::UnknownAttribute, now);
+        }
+        let transaction = message.transaction;
+        let buffer = &mut self.answer;
+        let mut answer = AnswerWriter::new(buffer, message.method, Class::Success, transaction);
+        answer.xor_mapped_address(reflexive(client));
+        if message.has_fingerprint {
+            answer.fingerprint();
+        }
+        Action::Answer(Answer {
+            client,
+            method: message.method,
+            error: None,
+            verified: false,
+        })
+    }
+
+    /// Checks who asks, and hands the request to its method.
+    pub(crate) fn handle_control(
+        &mut self,
+        client: Client,
+        message: &Message<'_>,
+        now: Time,
+    ) -> Action {
+        let (claim, key) = match self.authenticate(client, message, now) {
+            Ok(verified) => verified,
+            Err(code) => return self.refuse_unverified(client, message, code, now),
+        };
+        let asker = Asker {
+            client,
+            method: message.method,
+            transaction: message.transaction,
+            has_fingerprint: message.has_fingerprint,
+            claim,
+            key,
+            now,
+        };
+        if !message.unknown.is_empty() {
+            return self.refuse_attributes(&asker, message.unknown.as_slice());
+        }
+        let protected = message.integrity.map(|integrity| integrity.protected);
+        let request = Request::decode(protected.unwrap_or_default(), message.transaction);
+        let Ok(request) = request else {
+            return self.refuse(&asker, ErrorCode::BadRequest);
+        };
+        let response = match message.method {
+            Method::Allocate => return self.allocate(&asker, &request, &message.unsupported),
+            Method::Refresh => self.refresh(&asker, &request),
+            Method::CreatePermission => self.create_permission(&asker, &request),
+            Method::ChannelBind => self.channel_bind(&asker, &request),
+            // RFC 6062 §5.2: the 5-tuple has no allocation of TCP.
+            Method::Connect => Err(ErrorCode::AllocationMismatch),
+            // RFC 6062 §5.4: the connection id is not one of ours.
+            Method::ConnectionBind => Err(ErrorCode::BadRequest),
+            Method::Binding | Method::Send | Method::Data => {
+                return Action::Dropped(DropReason::UnexpectedClass);
+            }
+        };
+        match response {
+            Ok(response) => self.grant(&asker, response),
+            Err(code) => self.refuse(&asker, code),
+        }
+    }
+
+    /// RFC 8489 §9.2.4, in its order: a wrong password is told before an old nonce.
+    fn authenticate<'a>(
+        &self,
+        client: Client,
+        message: &Message<'a>,
+        now: Time,
+    ) -> Result<(Claim<'a>, LongTermKey), ErrorCode> {
+        let integrity = message.integrity.ok_or(ErrorCode::Unauthenticated)?;
+        let (Some(username), Some(realm), Some(nonce)) =
+            (message.username, message.realm, message.nonce)
+        else {
+            return Err(ErrorCode::BadRequest);
+        };
+        let credentials = &self.config.credentials;
+        if realm != credentials.realm().as_bytes() {
+            return Err(ErrorCode::Unauthenticated);
+        }
+        let (claim, key) = credentials
+            .verify(username, |key| integrity.is_by(&key.sha1()))
+            .ok_or(ErrorCode::Unauthenticated)?;
+        // An allocation outlives the credential that it was made with, up to its greatest age.
+        if message.method == Method::Allocate && claim.is_expired_at(now.unix) {
+            return Err(ErrorCode::Unauthenticated);
+        }
+        let lifetime = self.config.nonce_lifetime;
+        let nonce_key = &self.config.nonce_key;
+        if !nonce_key.is_valid(nonce, client.address, now.unix, lifetime) {
+            return Err(ErrorCode::StaleNonce);
+        }
+        Ok((claim, key))
+    }
+
+    /// Refuses what somebody asked who has not proved who it is, in few bytes and without heap. 401 and 438
+    /// tell how to prove it.
+    fn refuse_unverified(
+        &mut self,
+        client: Client,
+        message: &Message<'_>,
+        code: ErrorCode,
+        now: Time,
+    ) -> Action {
+        let transaction = message.transaction;
+        let buffer = &mut self.answer;
+        let mut answer = AnswerWriter::new(buffer, message.method, Class::Error, transaction);
+        answer.error_code(code);
+        if code == ErrorCode::UnknownAttribute {
+            answer.unknown_attributes(message.unknown.as_slice());
+        }
+        if matches!(code, ErrorCode::Unauthenticated | ErrorCode::StaleNonce) {
+            let nonce = self.config.nonce_key.mint(client.address, now.unix);
+            let realm = self.config.credentials.realm();
+            answer.attribute(attribute::REALM, realm.as_bytes());
+            answer.attribute(attribute::NONCE, &nonce);
+        }
+        if message.has_fingerprint {
+            answer.fingerprint();
+        }
+        Action::Answer(Answer {
+            client,
+            method: message.method,
+            error: Some(code),
+            verified: false,
+        })
+    }
+
+    fn grant(&mut self, asker: &Asker<'_>, response: Response) -> Action {
+        self.finish(asker, response, None)
+    }
+
+    fn refuse(&mut self, asker: &Asker<'_>, code: ErrorCode) -> Action {
+        let response = Response::error(asker.method, asker.transaction, code);
+        self.finish(asker, response, Some(code))
+    }
+
+    fn refuse_attributes(&mut self, asker: &Asker<'_>, attributes: &[u16]) -> Action {
+        let code = ErrorCode::UnknownAttribute;
+        let mut response = Response::error(asker.method, asker.transaction, code);
+        response.unknown_attributes(attributes);
+        self.finish(asker, response, Some(code))
+    }
+
+    fn finish(
+        &mut self,
+        asker: &Asker<'_>,
+        response: Response,
+        error: Option<ErrorCode>,
+    ) -> Action {
+        response.finish(&asker.key, asker.has_fingerprint, &mut self.answer);
+        Action::Answer(Answer {
+            client: asker.client,
+            method: asker.method,
+            error,
+            verified: true,
+        })
+    }
+
+    /// The allocation of the asker's 5-tuple, if it is the asker's.
+    fn own_allocation(
+        &mut self,
+        asker: &Asker<'_>,
+    ) -> Result<(AllocationId, &mut Allocation), ErrorCode> {
+        let now = asker.now.monotonic;
+        let (id, allocation) = self
+            .allocations
+            .open_of(asker.client, now)
+            .ok_or(ErrorCode::AllocationMismatch)?;
+        if asker.claim.is_of(&allocation.user) {
+            Ok((id, allocation))
+        } else {
+            Err(ErrorCode::WrongCredentials)
+        }
+    }
+}
+
+/// The client's address as it sees it, where a socket of both families maps IPv4 into IPv6.
+fn reflexive(client: Client) -> SocketAddr {
+    SocketAddr::new(client.address.ip().to_canonical(), client.address.port())
+}
+
+impl From<Malformed> for ErrorCode {
+    fn from(Malformed: Malformed) -> Self {
+        Self::BadRequest
+    }
+}

@@ -1,0 +1,57 @@
+use std::ops::RangeInclusive;
+
+use super::Asker;
+use crate::{
+    ErrorCode, Family, Relay,
+    codec::{Request, Response},
+};
+
+/// RFC 8656 §12; the rest up to 0xFFFF is reserved, so that other protocols can share the port.
+const CHANNELS: RangeInclusive<u16> = 0x4000..=0x4FFF;
+
+/// RFC 5766 §11.
+const OLD_CHANNELS: RangeInclusive<u16> = 0x4000..=0x7FFF;
+
+impl Relay {
+    /// RFC 8656 §12.2.
+    pub(super) fn channel_bind(
+        &mut self,
+        asker: &Asker<'_>,
+        request: &Request,
+    ) -> Result<Response, ErrorCode> {
+        let now = asker.now.monotonic;
+        let policy = self.config.peer_policy.clone();
+        let (max_permissions, max_channels) =
+            (self.config.max_permissions, self.config.max_channels);
+        let channels = if self.config.old_channels {
+            OLD_CHANNELS
+        } else {
+            CHANNELS
+        };
+        let (_, allocation) = self.own_allocation(asker)?;
+        let (Some(number), Some(peer)) = (request.channel_number()?, request.peer()?) else {
+            return Err(ErrorCode::BadRequest);
+        };
+        if !channels.contains(&number) {
+            return Err(ErrorCode::BadRequest);
+        }
+        let is_bound = allocation
+            .is_bound(number, peer, now)
+            .map_err(|_| ErrorCode::BadRequest)?;
+        let ruling = policy
+            .judge(peer.ip())
+            .filter(|ruling| policy.admits(*ruling, peer))
+            .ok_or(ErrorCode::Forbidden)?;
+        if Family::of(peer) != allocation.family() {
+            return Err(ErrorCode::PeerAddressFamilyMismatch);
+        }
+        if !is_bound && allocation.channels(now) >= max_channels
+            || !allocation.has_room_for([peer.ip()], max_permissions, now)
+        {
+            return Err(ErrorCode::InsufficientCapacity);
+        }
+        allocation.bind(number, peer, now);
+        allocation.permit(peer.ip(), ruling, now);
+        Ok(Response::success(asker.method, asker.transaction))
+    }
+}

@@ -1,0 +1,191 @@
+//! Who may use the relay: time-limited users by the secrets they were minted with, and static ones.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use aws_lc_rs::hmac;
+use md5::{Digest, Md5};
+use turn_credentials::{Secret, Username};
+
+/// RFC 8489 §14.3: a USERNAME has fewer than 509 bytes.
+const MAX_USERNAME_BYTES: usize = 508;
+
+/// Everybody the relay knows, and the realm in which it knows them.
+#[derive(Clone)]
+pub struct Credentials {
+    realm: String,
+    secrets: Vec<Secret>,
+    static_users: BTreeMap<String, String>,
+}
+
+impl Credentials {
+    /// Nobody yet. `realm` has at most 127 characters, RFC 8489 §14.9; up to 12 bytes keep the answers to
+    /// unverified sources within three times their requests.
+    ///
+    /// # Errors
+    /// [`InvalidRealm`] when it is empty or longer.
+    pub fn new(realm: &str) -> Result<Self, InvalidRealm> {
+        if realm.is_empty() || realm.chars().count() > 127 {
+            return Err(InvalidRealm);
+        }
+        Ok(Self {
+            realm: realm.to_owned(),
+            secrets: Vec::new(),
+            static_users: BTreeMap::new(),
+        })
+    }
+
+    /// Lets in whom `secret` was used to mint a credential for; all secrets that were given are live.
+    #[must_use]
+    pub fn with_secret(mut self, secret: Secret) -> Self {
+        self.secrets.push(secret);
+        self
+    }
+
+    /// Lets in a user with a password that does not expire. A static name that looks time-limited is static.
+    #[must_use]
+    pub fn with_static_user(mut self, name: &str, password: &str) -> Self {
+        self.static_users
+            .insert(name.to_owned(), password.to_owned());
+        self
+    }
+
+    /// What the relay answers to who has no credentials yet.
+    pub fn realm(&self) -> &str {
+        &self.realm
+    }
+
+    /// Finds the key of `username` that satisfies `proof`; several are tried while secrets are rotated.
+    pub(crate) fn verify<'a>(
+        &self,
+        username: &'a [u8],
+        proof: impl Fn(&LongTermKey) -> bool,
+    ) -> Option<(Claim<'a>, LongTermKey)> {
+        if username.len() > MAX_USERNAME_BYTES {
+            return None;
+        }
+        let username = std::str::from_utf8(username).ok()?;
+        if let Some(password) = self.static_users.get(username) {
+            let key = LongTermKey::new(username, &self.realm, password);
+            return proof(&key).then_some((Claim::Static(username), key));
+        }
+        let claim = Claim::TimeLimited(Username::parse(username).ok()?);
+        self.secrets.iter().find_map(|secret| {
+            let password = secret.password(username);
+            let key = LongTermKey::new(username, &self.realm, password.as_str());
+            proof(&key).then_some((claim, key))
+        })
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("realm", &self.realm)
+            .field("secrets", &self.secrets.len())
+            .field("static_users", &self.static_users.keys())
+            .finish()
+    }
+}
+
+/// The realm is empty, or longer than 127 characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidRealm;
+
+impl fmt::Display for InvalidRealm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("realm empty or longer than 127 characters")
+    }
+}
+
+impl std::error::Error for InvalidRealm {}
+
+/// A username whose password was proved.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Claim<'a> {
+    Static(&'a str),
+    TimeLimited(Username<'a>),
+}
+
+impl Claim<'_> {
+    pub(crate) fn is_expired_at(&self, unix: u64) -> bool {
+        match self {
+            Self::Static(_) => false,
+            Self::TimeLimited(username) => username.is_expired_at(unix),
+        }
+    }
+
+    pub(crate) fn username(&self) -> &str {
+        match self {
+            Self::Static(username) => username,
+            Self::TimeLimited(username) => username.as_str(),
+        }
+    }
+
+    pub(crate) fn is_of(&self, user: &UserId) -> bool {
+        match (self, user) {
+            (Self::Static(name), UserId::Static(user)) => **name == **user,
+            (Self::TimeLimited(username), UserId::TimeLimited(user)) => username.user() == &**user,
+            (Self::Static(_), UserId::TimeLimited(_))
+            | (Self::TimeLimited(_), UserId::Static(_)) => false,
+        }
+    }
+
+    pub(crate) fn user(&self) -> UserId {
+        match self {
+            Self::Static(name) => UserId::Static(Arc::from(*name)),
+            Self::TimeLimited(username) => UserId::TimeLimited(Arc::from(username.user())),
+        }
+    }
+}
+
+/// Whose an allocation is, and against whose quota it counts.
+///
+/// A time-limited username changes with every credential that a peer is given, so its expiry and trace are
+/// no part of the user: the peer may go on with an allocation under a newer credential, and has one quota.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum UserId {
+    /// One of the configured users, by name.
+    Static(Arc<str>),
+    /// Somebody whom signalling minted a credential for; see [`Username::user`].
+    TimeLimited(Arc<str>),
+}
+
+impl UserId {
+    /// The name, which is of the client's choosing: not a metric's label, and not for a log line unescaped.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Static(name) | Self::TimeLimited(name) => name,
+        }
+    }
+}
+
+/// The key of the long-term mechanism, RFC 8489 §9.2.2: MD5(username ":" realm ":" password).
+///
+/// Names and passwords are taken byte for byte as they were configured or sent, not through OpaqueString.
+#[derive(Clone)]
+pub(crate) struct LongTermKey([u8; 16]);
+
+impl LongTermKey {
+    pub(crate) fn new(username: &str, realm: &str, password: &str) -> Self {
+        let mut hash = Md5::new();
+        for part in [username, ":", realm, ":", password] {
+            hash.update(part);
+        }
+        Self(hash.finalize().into())
+    }
+
+    /// The key of MESSAGE-INTEGRITY.
+    pub(crate) fn sha1(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &self.0)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for LongTermKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LongTermKey(..)")
+    }
+}

@@ -1,0 +1,199 @@
+//! Which peers may be reached: nobody special, in no encoding, unless the operator says so.
+//!
+//! One choke point, [`PeerPolicy::judge`], decides over an IP address; its [`Ruling`] is kept in the
+//! permission and asked again, with the port, for every packet. In order:
+//!
+//! 1. a denied network: no;
+//! 2. an address of this host, in `dev`: yes;
+//! 3. an allowed network: yes;
+//! 4. an address of a relay of the fleet: yes, its relay ports;
+//! 5. a special-purpose address: no;
+//! 6. any other: yes.
+//!
+//! An IPv6 address in which an IPv4 address is embedded must pass in every form that it has, so that no
+//! encoding reaches what the plain one does not.
+
+mod embedded;
+mod special_purpose;
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
+};
+
+use ipnet::IpNet;
+
+use self::{embedded::embedded_ipv4, special_purpose::is_special_purpose};
+
+/// Which peers clients may reach. The default denies everything special-purpose and knows no relay.
+#[derive(Clone, Debug)]
+pub struct PeerPolicy {
+    allowed: Vec<IpNet>,
+    denied: Vec<IpNet>,
+    denied_sockets: Vec<SocketAddr>,
+    own_hosts: Vec<IpAddr>,
+    internal_by_external: BTreeMap<IpAddr, IpAddr>,
+    external_by_internal: BTreeMap<IpAddr, IpAddr>,
+    relay_ports: RangeInclusive<u16>,
+}
+
+impl Default for PeerPolicy {
+    fn default() -> Self {
+        Self {
+            allowed: Vec::new(),
+            denied: Vec::new(),
+            denied_sockets: Vec::new(),
+            own_hosts: Vec::new(),
+            internal_by_external: BTreeMap::new(),
+            external_by_internal: BTreeMap::new(),
+            relay_ports: 49152..=65535,
+        }
+    }
+}
+
+impl PeerPolicy {
+    /// Opens special-purpose networks.
+    #[must_use]
+    pub fn allow(mut self, networks: impl IntoIterator<Item = IpNet>) -> Self {
+        self.allowed.extend(networks);
+        self
+    }
+
+    /// Closes networks, whatever opens them: our own infrastructure.
+    #[must_use]
+    pub fn deny(mut self, networks: impl IntoIterator<Item = IpNet>) -> Self {
+        self.denied.extend(networks);
+        self
+    }
+
+    /// Closes single ports of addresses that are open otherwise: our own infrastructure on a host that is
+    /// a peer besides.
+    #[must_use]
+    pub fn deny_sockets(mut self, sockets: impl IntoIterator<Item = SocketAddr>) -> Self {
+        let sockets = sockets.into_iter();
+        self.denied_sockets.extend(
+            sockets.map(|socket| SocketAddr::new(socket.ip().to_canonical(), socket.port())),
+        );
+        self
+    }
+
+    /// Opens all UDP ports of this host's own addresses, for a process that serves the machine it runs on.
+    #[must_use]
+    pub fn allow_own_hosts(mut self, hosts: impl IntoIterator<Item = IpAddr>) -> Self {
+        self.own_hosts.extend(hosts);
+        self
+    }
+
+    /// Names the relays of the fleet, this one too: a client's peer may be another client's relayed address.
+    /// Packets for `external` go to `internal`, and packets from `internal` come from `external`; the two are
+    /// one where no NAT is between.
+    #[must_use]
+    pub fn with_relays(mut self, relays: impl IntoIterator<Item = RelayAddress>) -> Self {
+        for RelayAddress { external, internal } in relays {
+            self.internal_by_external.insert(external, internal);
+            if external != internal {
+                self.external_by_internal.insert(internal, external);
+            }
+        }
+        self
+    }
+
+    /// Sets the ports at which the fleet's relays have relayed addresses; 49152 to 65535 otherwise.
+    #[must_use]
+    pub fn with_relay_ports(mut self, ports: RangeInclusive<u16>) -> Self {
+        self.relay_ports = ports;
+        self
+    }
+
+    /// Whether a permission for `peer` may be installed, and for which ports it then counts.
+    pub(crate) fn judge(&self, peer: IpAddr) -> Option<Ruling> {
+        let ruling = self.judge_form(peer)?;
+        let IpAddr::V6(peer) = peer else {
+            return Some(ruling);
+        };
+        for form in embedded_ipv4(peer) {
+            // Ports are compared with plain addresses only.
+            if self.judge_form(IpAddr::V4(form))?.ports != Ports::All {
+                return None;
+            }
+        }
+        Some(ruling)
+    }
+
+    fn judge_form(&self, peer: IpAddr) -> Option<Ruling> {
+        let any = if self.denied_sockets.iter().any(|socket| socket.ip() == peer) {
+            Ports::AllBut
+        } else {
+            Ports::All
+        };
+        let contains = |networks: &[IpNet]| networks.iter().any(|network| network.contains(&peer));
+        let internal = self.internal_by_external.get(&peer);
+        let ports = if contains(&self.denied) {
+            return None;
+        } else if self.own_hosts.contains(&peer) || contains(&self.allowed) {
+            any
+        } else if internal.is_some() {
+            Ports::Relay
+        } else if is_special_purpose(peer) {
+            return None;
+        } else {
+            any
+        };
+        Some(Ruling {
+            ports,
+            internal: internal.copied().unwrap_or(peer),
+        })
+    }
+
+    /// Whether `ruling`, that of the peer's IP address, covers the peer's port.
+    pub(crate) fn admits(&self, ruling: Ruling, peer: SocketAddr) -> bool {
+        match ruling.ports {
+            Ports::All => true,
+            Ports::AllBut => !self.denied_sockets.contains(&peer),
+            Ports::Relay => {
+                self.relay_ports.contains(&peer.port()) && !self.denied_sockets.contains(&peer)
+            }
+        }
+    }
+
+    /// The address under which clients know the sender of a packet that came from `source`.
+    pub(crate) fn external(&self, source: SocketAddr) -> SocketAddr {
+        let ip = source.ip().to_canonical();
+        let ip = if self.external_by_internal.is_empty() {
+            ip
+        } else {
+            self.external_by_internal.get(&ip).copied().unwrap_or(ip)
+        };
+        SocketAddr::new(ip, source.port())
+    }
+}
+
+/// Where a relay of the fleet is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RelayAddress {
+    /// The address that its clients are told.
+    pub external: IpAddr,
+    /// The address that its sockets have.
+    pub internal: IpAddr,
+}
+
+/// What was decided about an IP address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ruling {
+    ports: Ports,
+    /// Where packets for it go.
+    pub(crate) internal: IpAddr,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ports {
+    All,
+    /// All but the denied sockets.
+    AllBut,
+    /// The relay ports, but for the denied sockets.
+    Relay,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,271 @@
+use std::{collections::VecDeque, net::SocketAddr, time::Instant};
+
+use crate::{
+    Action, AllocationId, Client, CloseReason, Config, DropReason, Family, ListenerId, Output,
+    ToClient, ToPeer, Traffic,
+    allocation::Allocation,
+    allocations::Allocations,
+    output::Close,
+    wire::{
+        CHANNEL_DATA_HEADER_BYTES, ChannelData, Class, Message, Method, TransactionId,
+        decode_xor_address,
+    },
+};
+
+/// Most allocations that one [`Relay::handle_timeout`] ends, so that packets do not wait for a thousand
+/// sockets to be closed; the rest is due at once again.
+const MAX_ENDS_PER_TIMEOUT: usize = 64;
+
+/// Room for the longest answer to an unverified source, so that it is written without heap.
+const ANSWER_BYTES: usize = 2048;
+
+/// The state machine of one thread's clients; see the crate's documentation for how it is driven.
+#[derive(Debug)]
+pub struct Relay {
+    pub(crate) config: Config,
+    pub(crate) allocations: Allocations,
+    pub(crate) outputs: VecDeque<Output>,
+    pub(crate) answer: Vec<u8>,
+    indications: Indications,
+}
+
+/// The two clocks: expiries are counted on one that never jumps, nonces and credentials on one that all
+/// nodes have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Time {
+    /// This host's monotonic clock.
+    pub monotonic: Instant,
+    /// Seconds since the Unix epoch.
+    pub unix: u64,
+}
+
+impl Relay {
+    /// `seed` is random: it makes the hash of 5-tuples unpredictable. The same seed and inputs give the same
+    /// outputs.
+    pub fn new(config: Config, seed: u64) -> Self {
+        Self {
+            config,
+            allocations: Allocations::new(seed),
+            outputs: VecDeque::new(),
+            answer: Vec::with_capacity(ANSWER_BYTES),
+            indications: Indications { seed, count: 0 },
+        }
+    }
+
+    /// Serves by another configuration from now on. What was granted before stays granted.
+    pub fn handle_config(&mut self, config: Config) {
+        self.config = config;
+    }
+
+    /// A datagram came from a client, or from somebody who wants to be one.
+    pub fn handle_client(
+        &mut self,
+        listener: ListenerId,
+        source: SocketAddr,
+        payload: &[u8],
+        now: Time,
+    ) -> Action {
+        let client = Client {
+            listener,
+            address: source,
+        };
+        // RFC 7983: STUN starts with the bits 00, ChannelData with 01.
+        match payload.first().map(|first| first >> 6) {
+            Some(0b01) => self.handle_channel_data(client, payload, now.monotonic),
+            Some(0b00) => match Message::parse(payload) {
+                Ok(message) => self.handle_message(client, &message, now),
+                Err(reason) => Action::Dropped(reason),
+            },
+            Some(_) | None => Action::Dropped(DropReason::NotStun),
+        }
+    }
+
+    /// A datagram came from `source` to the relay socket of `allocation`.
+    pub fn handle_peer(
+        &mut self,
+        allocation: AllocationId,
+        source: SocketAddr,
+        payload: &[u8],
+        now: Instant,
+    ) -> Action {
+        let policy = &self.config.peer_policy;
+        let Some(allocation) = self.allocations.open(allocation, now) else {
+            return Action::Dropped(DropReason::NoAllocation);
+        };
+        let peer = policy.external(source);
+        let Some(ruling) = allocation.permission(peer.ip(), now) else {
+            return Action::Dropped(DropReason::NoPermission);
+        };
+        if !policy.admits(ruling, peer) {
+            return Action::Dropped(DropReason::Forbidden);
+        }
+        let Ok(length) = u16::try_from(payload.len()) else {
+            return Action::Dropped(DropReason::TooLong);
+        };
+        let client = allocation.client;
+        let to_client = match allocation.channel_number(peer, now) {
+            Some(number) => ToClient::channel_data(client, number, length),
+            None => {
+                let transaction = self.indications.next();
+                match ToClient::data_indication(client, transaction, peer, length) {
+                    Some(to_client) => to_client,
+                    None => return Action::Dropped(DropReason::TooLong),
+                }
+            }
+        };
+        allocation.traffic.packets_to_client += 1;
+        allocation.traffic.bytes_to_client += u64::from(length);
+        Action::ToClient(to_client)
+    }
+
+    fn handle_channel_data(&mut self, client: Client, payload: &[u8], now: Instant) -> Action {
+        let Some(data) = ChannelData::parse(payload) else {
+            return Action::Dropped(DropReason::Malformed);
+        };
+        let Some((id, allocation)) = self.allocations.open_of(client, now) else {
+            return Action::Dropped(DropReason::NoAllocation);
+        };
+        let Some(peer) = allocation.peer(data.number, now) else {
+            return Action::Dropped(DropReason::NoChannel);
+        };
+        let start = CHANNEL_DATA_HEADER_BYTES;
+        let range = (start, start + data.length);
+        forward(&self.config, id, allocation, peer, range, now)
+    }
+
+    fn handle_message(&mut self, client: Client, message: &Message<'_>, now: Time) -> Action {
+        match (message.method, message.class) {
+            (Method::Binding, Class::Request) => self.handle_binding(client, message, now),
+            (
+                Method::Allocate
+                | Method::Refresh
+                | Method::CreatePermission
+                | Method::ChannelBind
+                | Method::Connect
+                | Method::ConnectionBind,
+                Class::Request,
+            ) => self.handle_control(client, message, now),
+            (Method::Send, Class::Indication) => self.handle_send(client, message, now.monotonic),
+            (Method::Binding, Class::Indication) => Action::Dropped(DropReason::KeepAlive),
+            (_, Class::Request | Class::Indication | Class::Success | Class::Error) => {
+                Action::Dropped(DropReason::UnexpectedClass)
+            }
+        }
+    }
+
+    fn handle_send(&mut self, client: Client, message: &Message<'_>, now: Instant) -> Action {
+        if !message.unknown.is_empty() {
+            return Action::Dropped(DropReason::UnknownAttribute);
+        }
+        let (Some(peer), Some(data)) = (message.peer, message.data) else {
+            return Action::Dropped(DropReason::MissingAttribute);
+        };
+        let Some(peer) = decode_xor_address(peer, message.transaction) else {
+            return Action::Dropped(DropReason::Malformed);
+        };
+        let Some((id, allocation)) = self.allocations.open_of(client, now) else {
+            return Action::Dropped(DropReason::NoAllocation);
+        };
+        forward(&self.config, id, allocation, peer, data, now)
+    }
+
+    /// The next thing to carry out.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Self::handle_timeout`] is to be called, if nothing happens before; in the past when not all
+    /// that was due has been done.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.allocations.first_end().map(|(at, _)| at)
+    }
+
+    /// Ends allocations that are over at `now`, a bounded number of them.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for _ in 0..MAX_ENDS_PER_TIMEOUT {
+            match self.allocations.first_end() {
+                Some((at, id)) if at <= now => self.end(id, CloseReason::Expired),
+                Some(_) | None => return,
+            }
+        }
+    }
+
+    /// The message of the last [`Action::Answer`], until the next input.
+    pub fn answer(&self) -> &[u8] {
+        &self.answer
+    }
+
+    /// How many allocations there are, those included that wait for their relay socket.
+    pub fn allocations(&self) -> usize {
+        self.allocations.len()
+    }
+
+    /// What an allocation has relayed so far, until it is closed.
+    pub fn traffic(&self, allocation: AllocationId) -> Option<Traffic> {
+        self.allocations.traffic(allocation)
+    }
+
+    pub(crate) fn end(&mut self, id: AllocationId, reason: CloseReason) {
+        if let Some(allocation) = self.allocations.remove(id) {
+            self.outputs.push_back(Output::Close(Close {
+                allocation: id,
+                user: allocation.user,
+                client: allocation.client,
+                relayed: allocation.relayed,
+                reason,
+                traffic: allocation.traffic,
+            }));
+        }
+    }
+
+    /// Whether clients can be given relayed addresses of `family`.
+    pub(crate) fn has_family(&self, family: Family) -> bool {
+        match family {
+            Family::V4 => self.config.ipv4.is_some(),
+            Family::V6 => self.config.ipv6.is_some(),
+        }
+    }
+}
+
+/// The one way of data to a peer: both its permission and the port must let it through, whichever message
+/// carried it.
+fn forward(
+    config: &Config,
+    id: AllocationId,
+    allocation: &mut Allocation,
+    peer: SocketAddr,
+    (start, end): (usize, usize),
+    now: Instant,
+) -> Action {
+    let Some(ruling) = allocation.permission(peer.ip(), now) else {
+        return Action::Dropped(DropReason::NoPermission);
+    };
+    if !config.peer_policy.admits(ruling, peer) {
+        return Action::Dropped(DropReason::Forbidden);
+    }
+    allocation.traffic.packets_to_peers += 1;
+    allocation.traffic.bytes_to_peers += (end - start) as u64;
+    Action::ToPeer(ToPeer {
+        allocation: id,
+        peer: SocketAddr::new(ruling.internal, peer.port()),
+        start,
+        end,
+    })
+}
+
+/// Numbers the Data indications. Nobody answers one, so that it is enough that no two are alike.
+#[derive(Debug)]
+struct Indications {
+    seed: u64,
+    count: u64,
+}
+
+impl Indications {
+    fn next(&mut self) -> TransactionId {
+        self.count = self.count.wrapping_add(1);
+        let mut id = [0; 12];
+        id[..4].copy_from_slice(&self.seed.to_be_bytes()[..4]);
+        id[4..].copy_from_slice(&self.count.to_be_bytes());
+        TransactionId(id)
+    }
+}

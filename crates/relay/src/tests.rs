@@ -1,0 +1,343 @@
+//! A relay on virtual time, whose sockets open at once unless a test refuses them. Clients write and read by
+//! the `stun` crate, so that ours are not checked by themselves.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use stun::{
+    attributes::{ATTR_MESSAGE_INTEGRITY, ATTR_XOR_PEER_ADDRESS, AttrType},
+    error_code::ErrorCodeAttribute,
+    fingerprint::FINGERPRINT,
+    integrity::MessageIntegrity,
+    message::{
+        CLASS_INDICATION, CLASS_REQUEST, Getter, METHOD_ALLOCATE, METHOD_CHANNEL_BIND,
+        METHOD_CREATE_PERMISSION, METHOD_REFRESH, METHOD_SEND, Message, MessageType,
+        Method as StunMethod, Setter,
+    },
+    xoraddr::XorMappedAddress,
+};
+use turn::proto::{
+    channum::ChannelNumber, lifetime::Lifetime, peeraddr::PeerAddress, relayaddr::RelayedAddress,
+};
+use turn_credentials::Secret;
+
+use crate::{
+    Action, AllocationId, Close, Config, Credentials, DropReason, Family, ListenerId, NonceKey,
+    Open, Output, Refusal, Relay, RelayedFamily, Time,
+};
+
+mod allocate;
+mod authentication;
+mod bytes;
+mod data;
+mod defects;
+mod denied_peers;
+mod heap;
+mod messages;
+mod model;
+mod permissions;
+mod refresh;
+mod vectors;
+
+use messages::*;
+
+const REALM: &str = "trunkline";
+const ALICE: Login = Login::new("alice", "alice's password");
+const BOB: Login = Login::new("bob", "bob's password");
+
+/// Where the only client of most tests is.
+const HERE: &str = "192.0.2.10:4000";
+
+/// A peer that anybody may reach.
+const PEER: &str = "8.8.8.8:5000";
+
+const UNIX: u64 = 1_700_000_000;
+
+/// Relayed addresses are this one's, at a port of their own.
+const RELAY_IPV4: &str = "198.51.100.1";
+const RELAY_IPV6: &str = "[2001:db8::1]";
+
+#[derive(Clone, Copy)]
+struct Login {
+    name: &'static str,
+    password: &'static str,
+}
+
+impl Login {
+    const fn new(name: &'static str, password: &'static str) -> Self {
+        Self { name, password }
+    }
+}
+
+fn secret() -> Secret {
+    Secret::new(b"a shared secret")
+}
+
+fn config() -> Config {
+    let credentials = Credentials::new(REALM)
+        .unwrap()
+        .with_secret(secret())
+        .with_static_user(ALICE.name, ALICE.password)
+        .with_static_user(BOB.name, BOB.password);
+    Config {
+        ipv6: RelayedFamily::AsBound,
+        ..Config::new(Arc::new(credentials), NonceKey::new(&[7; 32]))
+    }
+}
+
+struct Server {
+    relay: Relay,
+    now: Time,
+    /// Open relay sockets.
+    sockets: BTreeMap<AllocationId, SocketAddr>,
+    closed: Vec<Close>,
+    opened: Vec<Open>,
+    /// What is said to the next wish for a socket.
+    refusal: Option<Refusal>,
+    next_port: u16,
+    transactions: u64,
+}
+
+impl Server {
+    fn new() -> Self {
+        Self::with(config())
+    }
+
+    fn with(config: Config) -> Self {
+        Self {
+            relay: Relay::new(config, 1),
+            now: Time {
+                monotonic: Instant::now_for_tests(),
+                unix: UNIX,
+            },
+            sockets: BTreeMap::new(),
+            closed: Vec::new(),
+            opened: Vec::new(),
+            refusal: None,
+            next_port: 50_000,
+            transactions: 0,
+        }
+    }
+
+    /// One where alice has an allocation, from [`HERE`].
+    fn with_allocation() -> Self {
+        let mut server = Self::new();
+        server.allocate(HERE, ALICE);
+        server
+    }
+
+    fn advance(&mut self, duration: Duration) {
+        self.now.monotonic += duration;
+        self.now.unix += duration.as_secs();
+    }
+
+    /// A datagram from a client, and what follows from it.
+    fn receive(&mut self, client: &str, datagram: &[u8]) -> Reaction {
+        let source = client.parse().unwrap();
+        let listener = ListenerId(0);
+        let action = self
+            .relay
+            .handle_client(listener, source, datagram, self.now);
+        let action = self.carry_out(action);
+        self.reaction(action, datagram)
+    }
+
+    /// A datagram from a peer to the relay socket of the only allocation.
+    fn receive_from_peer(&mut self, peer: &str, datagram: &[u8]) -> Reaction {
+        let id = *self.sockets.keys().next().unwrap();
+        let source = peer.parse().unwrap();
+        let action = self
+            .relay
+            .handle_peer(id, source, datagram, self.now.monotonic);
+        self.reaction(action, datagram)
+    }
+
+    fn handle_timeout(&mut self) {
+        self.relay.handle_timeout(self.now.monotonic);
+        let action = self.carry_out(Action::Pending);
+        assert_eq!(action, Action::Pending);
+    }
+
+    fn carry_out(&mut self, mut action: Action) -> Action {
+        while let Some(output) = self.relay.poll_output() {
+            match output {
+                Output::Open(open) => {
+                    let (allocation, socket) = (open.allocation, self.open(&open));
+                    if let Ok(socket) = socket {
+                        assert_eq!(self.sockets.insert(allocation, socket), None);
+                        self.opened.push(open);
+                    }
+                    assert_eq!(action, Action::Pending);
+                    let now = self.now.monotonic;
+                    action = self.relay.handle_opened(allocation, socket, now);
+                }
+                Output::Close(close) => {
+                    assert!(self.sockets.remove(&close.allocation).is_some());
+                    self.closed.push(close);
+                }
+            }
+        }
+        action
+    }
+
+    fn open(&mut self, open: &Open) -> Result<SocketAddr, Refusal> {
+        if let Some(refusal) = self.refusal.take() {
+            return Err(refusal);
+        }
+        let ip = match open.family {
+            Family::V4 => RELAY_IPV4,
+            Family::V6 => RELAY_IPV6,
+        };
+        self.next_port += 1;
+        Ok(address(&format!("{ip}:{}", self.next_port)))
+    }
+
+    fn reaction(&self, action: Action, datagram: &[u8]) -> Reaction {
+        match action {
+            Action::ToPeer(to) => Reaction::ToPeer(to.peer.to_string(), to.data(datagram).to_vec()),
+            Action::ToClient(to) => {
+                let message = [to.prefix(), datagram, to.padding()].concat();
+                Reaction::ToClient(to.client.address.to_string(), message)
+            }
+            Action::Answer(answer) => {
+                let mut message = Message::new();
+                message.write(self.relay.answer()).unwrap();
+                let verified = answer.verified;
+                assert_eq!(message.contains(ATTR_MESSAGE_INTEGRITY), verified);
+                let reply = Reply { message, verified };
+                match answer.error {
+                    None => Reaction::Success(reply),
+                    Some(code) => {
+                        let mut written = ErrorCodeAttribute::default();
+                        written.get_from(&reply.message).unwrap();
+                        assert_eq!(written.code.0, code.number());
+                        Reaction::Error(code.number(), reply)
+                    }
+                }
+            }
+            Action::Dropped(reason) => Reaction::Dropped(reason),
+            Action::Pending => panic!("nothing was carried out"),
+        }
+    }
+
+    fn transaction(&mut self) -> [u8; 12] {
+        self.transactions += 1;
+        let mut id = [9; 12];
+        id[..8].copy_from_slice(&self.transactions.to_be_bytes());
+        id
+    }
+
+    fn nonce(&self, client: &str) -> Vec<u8> {
+        let source = client.parse().unwrap();
+        let key = &self.relay.config.nonce_key;
+        key.mint(source, self.now.unix).to_vec()
+    }
+
+    /// A request that is signed by `login`, with a nonce that is valid.
+    fn signed(
+        &mut self,
+        client: &str,
+        login: Login,
+        method: StunMethod,
+        attributes: &[Attr<'_>],
+    ) -> Message {
+        let transaction = self.transaction();
+        let nonce = self.nonce(client);
+        let mut message = request(method, transaction, attributes);
+        sign(&mut message, login.name, login.password, &nonce);
+        message
+    }
+
+    /// Asks, and checks the signature of the answer.
+    fn ask(
+        &mut self,
+        client: &str,
+        login: Login,
+        method: StunMethod,
+        attributes: &[Attr<'_>],
+    ) -> Reaction {
+        let message = self.signed(client, login, method, attributes);
+        let mut reaction = self.receive(client, &message.raw);
+        if let Reaction::Success(reply) | Reaction::Error(_, reply) = &mut reaction {
+            assert_eq!(reply.message.transaction_id, message.transaction_id);
+            if reply.verified {
+                key(login).check(&mut reply.message).unwrap();
+            }
+        }
+        reaction
+    }
+
+    /// What [`Self::ask`] was answered, in one number: 200 stands for success.
+    fn code(
+        &mut self,
+        client: &str,
+        login: Login,
+        method: StunMethod,
+        attributes: &[Attr<'_>],
+    ) -> u16 {
+        code_of(&self.ask(client, login, method, attributes))
+    }
+
+    #[track_caller]
+    fn allocate(&mut self, client: &str, login: Login) -> SocketAddr {
+        self.allocate_with(client, login, &[]).relayed()
+    }
+
+    #[track_caller]
+    fn allocate_with(&mut self, client: &str, login: Login, more: &[Attr<'_>]) -> Reply {
+        let attributes = [&[Attr::Transport(17)], more].concat();
+        self.ask(client, login, METHOD_ALLOCATE, &attributes)
+            .success()
+    }
+
+    fn refresh(&mut self, attributes: &[Attr<'_>]) -> Reaction {
+        self.ask(HERE, ALICE, METHOD_REFRESH, attributes)
+    }
+
+    fn permit(&mut self, peers: &[&str]) -> u16 {
+        let attributes: Vec<_> = peers.iter().map(|peer| Attr::Peer(peer)).collect();
+        self.code(HERE, ALICE, METHOD_CREATE_PERMISSION, &attributes)
+    }
+
+    fn bind(&mut self, number: u16, peer: &str) -> u16 {
+        let attributes = [Attr::Channel(number), Attr::Peer(peer)];
+        self.code(HERE, ALICE, METHOD_CHANNEL_BIND, &attributes)
+    }
+
+    fn send(&mut self, peer: &str, data: &[u8]) -> Reaction {
+        let transaction = self.transaction();
+        let datagram = send_indication(transaction, &[Attr::Peer(peer), Attr::Raw(0x0013, data)]);
+        self.receive(HERE, &datagram)
+    }
+
+    fn channel_data(&mut self, number: u16, data: &[u8]) -> Reaction {
+        self.receive(HERE, &channel_data(number, data))
+    }
+}
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+fn to_peer(peer: &str, data: &[u8]) -> Reaction {
+    Reaction::ToPeer(peer.to_owned(), data.to_vec())
+}
+
+/// The only clock of the tests: a start to count from.
+trait Start {
+    fn now_for_tests() -> Instant;
+}
+
+impl Start for Instant {
+    #[expect(clippy::disallowed_methods, reason = "virtual time starts somewhere")]
+    fn now_for_tests() -> Instant {
+        Self::now()
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const MOMENT: Duration = Duration::from_millis(1);

@@ -1,0 +1,80 @@
+//! Our own view of packets, borrowed from the buffer they arrived in: all that an unverified source can make
+//! this crate look at is parsed here, and answered from here, without heap.
+
+mod address;
+mod answer;
+mod channel_data;
+mod fingerprint;
+mod integrity;
+mod message;
+mod method;
+
+pub(crate) use address::{decode_xor_address, encode_xor_address};
+pub(crate) use answer::AnswerWriter;
+pub(crate) use channel_data::{CHANNEL_DATA_HEADER_BYTES, ChannelData};
+pub(crate) use integrity::Integrity;
+pub(crate) use message::{Message, UnknownAttributes};
+pub use method::Method;
+pub(crate) use method::{Class, encode_data_indication_type};
+
+/// RFC 8489 §5.
+pub(crate) const HEADER_BYTES: usize = 20;
+pub(crate) const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
+
+/// Links an answer to its request, RFC 8489 §5; 96 bits that the client chose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TransactionId(pub(crate) [u8; 12]);
+
+/// Attribute types, RFC 8489 §18.3 and RFC 8656 §18.
+pub(crate) mod attribute {
+    pub(crate) const USERNAME: u16 = 0x0006;
+    pub(crate) const MESSAGE_INTEGRITY: u16 = 0x0008;
+    pub(crate) const ERROR_CODE: u16 = 0x0009;
+    pub(crate) const UNKNOWN_ATTRIBUTES: u16 = 0x000A;
+    pub(crate) const CHANNEL_NUMBER: u16 = 0x000C;
+    pub(crate) const LIFETIME: u16 = 0x000D;
+    pub(crate) const XOR_PEER_ADDRESS: u16 = 0x0012;
+    pub(crate) const DATA: u16 = 0x0013;
+    pub(crate) const REALM: u16 = 0x0014;
+    pub(crate) const NONCE: u16 = 0x0015;
+    pub(crate) const XOR_RELAYED_ADDRESS: u16 = 0x0016;
+    pub(crate) const REQUESTED_ADDRESS_FAMILY: u16 = 0x0017;
+    pub(crate) const EVEN_PORT: u16 = 0x0018;
+    pub(crate) const REQUESTED_TRANSPORT: u16 = 0x0019;
+    pub(crate) const DONT_FRAGMENT: u16 = 0x001A;
+    pub(crate) const XOR_MAPPED_ADDRESS: u16 = 0x0020;
+    pub(crate) const RESERVATION_TOKEN: u16 = 0x0022;
+    pub(crate) const FINGERPRINT: u16 = 0x8028;
+
+    /// Attributes from here on may be ignored by who does not understand them, RFC 8489 §15.
+    pub(crate) const COMPREHENSION_OPTIONAL: u16 = 0x8000;
+
+    /// Whether a comprehension-required attribute is understood, wherever it stands; what an Allocate may
+    /// not ask of this relay is refused there, in its turn.
+    pub(crate) fn is_understood(attribute: u16) -> bool {
+        matches!(
+            attribute,
+            0x0001 // MAPPED-ADDRESS
+            | USERNAME
+            | MESSAGE_INTEGRITY
+            | ERROR_CODE
+            | UNKNOWN_ATTRIBUTES
+            | CHANNEL_NUMBER
+            | LIFETIME
+            | XOR_PEER_ADDRESS
+            | DATA
+            | REALM
+            | NONCE
+            | XOR_RELAYED_ADDRESS
+            | REQUESTED_ADDRESS_FAMILY
+            | REQUESTED_TRANSPORT
+            | XOR_MAPPED_ADDRESS
+        )
+    }
+
+    /// Extensions of Allocate that RFC 8656 §7.2 places after REQUESTED-TRANSPORT and that are refused
+    /// there, as unknown attributes are.
+    pub(crate) fn is_unsupported_in_allocate(attribute: u16) -> bool {
+        matches!(attribute, EVEN_PORT | DONT_FRAGMENT | RESERVATION_TOKEN)
+    }
+}

@@ -1,0 +1,92 @@
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::{MAGIC_COOKIE, TransactionId};
+
+const IPV4: u8 = 0x01;
+const IPV6: u8 = 0x02;
+
+/// Longest value of an XOR-…-ADDRESS attribute.
+pub(crate) const MAX_ADDRESS_BYTES: usize = 20;
+
+/// Reads the value of an XOR-…-ADDRESS attribute, RFC 8489 §14.2; `None` when it is malformed.
+pub(crate) fn decode_xor_address(value: &[u8], transaction: TransactionId) -> Option<SocketAddr> {
+    let [_, family, port_high, port_low, ip @ ..] = value else {
+        return None;
+    };
+    let port = u16::from_be_bytes([port_high ^ MAGIC_COOKIE[0], port_low ^ MAGIC_COOKIE[1]]);
+    let ip = match *family {
+        IPV4 => {
+            let ip: [u8; 4] = ip.try_into().ok()?;
+            let ip = u32::from_be_bytes(ip) ^ u32::from_be_bytes(MAGIC_COOKIE);
+            IpAddr::V4(Ipv4Addr::from_bits(ip))
+        }
+        IPV6 => {
+            let ip: [u8; 16] = ip.try_into().ok()?;
+            IpAddr::V6(Ipv6Addr::from_bits(
+                u128::from_be_bytes(ip) ^ mask(transaction),
+            ))
+        }
+        _ => return None,
+    };
+    Some(SocketAddr::new(ip, port))
+}
+
+/// Writes the value of an XOR-…-ADDRESS attribute; returns the bytes and how many of them count.
+pub(crate) fn encode_xor_address(
+    address: SocketAddr,
+    transaction: TransactionId,
+) -> ([u8; MAX_ADDRESS_BYTES], usize) {
+    let mut value = [0; MAX_ADDRESS_BYTES];
+    let [high, low] = address.port().to_be_bytes();
+    value[2] = high ^ MAGIC_COOKIE[0];
+    value[3] = low ^ MAGIC_COOKIE[1];
+    match address.ip() {
+        IpAddr::V4(ip) => {
+            value[1] = IPV4;
+            let ip = ip.to_bits() ^ u32::from_be_bytes(MAGIC_COOKIE);
+            value[4..8].copy_from_slice(&ip.to_be_bytes());
+            (value, 8)
+        }
+        IpAddr::V6(ip) => {
+            value[1] = IPV6;
+            let ip = ip.to_bits() ^ mask(transaction);
+            value[4..].copy_from_slice(&ip.to_be_bytes());
+            (value, MAX_ADDRESS_BYTES)
+        }
+    }
+}
+
+/// The cookie and the transaction id, with which an IPv6 address is combined.
+fn mask(TransactionId(id): TransactionId) -> u128 {
+    let mut mask = [0; 16];
+    mask[..4].copy_from_slice(&MAGIC_COOKIE);
+    mask[4..].copy_from_slice(&id);
+    u128::from_be_bytes(mask)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn an_address_reads_as_it_is_written(ip: IpAddr, port: u16, id: [u8; 12]) {
+            let address = SocketAddr::new(ip, port);
+            let (value, len) = encode_xor_address(address, TransactionId(id));
+            prop_assert_eq!(decode_xor_address(&value[..len], TransactionId(id)), Some(address));
+        }
+
+        #[test]
+        fn a_value_of_another_length_or_family_is_malformed(value: Vec<u8>) {
+            let expected = match value.get(1) {
+                Some(1) => value.len() == 8,
+                Some(2) => value.len() == 20,
+                _ => false,
+            };
+            let decoded = decode_xor_address(&value, TransactionId([0; 12]));
+            prop_assert_eq!(decoded.is_some(), expected);
+        }
+    }
+}

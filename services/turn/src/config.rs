@@ -1,0 +1,199 @@
+use std::{
+    net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
+    time::Duration,
+};
+
+use clap::Args;
+use ipnet::IpNet;
+
+/// Options of the relay.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Relay")]
+pub struct TurnArgs {
+    /// Where STUN and TURN are served over UDP; several separated by commas
+    #[arg(
+        long,
+        env = "TRUNKLINE_TURN_LISTEN",
+        value_name = "ADDRESS",
+        value_delimiter = ',',
+        value_parser = address,
+        default_value = "0.0.0.0:3478,[::]:3478"
+    )]
+    pub turn_listen: Vec<SocketAddr>,
+
+    /// The address that relayed packets come from; repeat for the other family. Without it, the address of
+    /// --turn-listen, or the one that this host reaches others with
+    #[arg(
+        long,
+        env = "TRUNKLINE_TURN_RELAY_IP",
+        value_name = "IP",
+        value_delimiter = ','
+    )]
+    pub turn_relay_ip: Vec<IpAddr>,
+
+    /// The address that clients are told where a NAT stands before the relay; repeat for the other family
+    #[arg(
+        long,
+        env = "TRUNKLINE_TURN_EXTERNAL_IP",
+        value_name = "IP",
+        value_delimiter = ','
+    )]
+    pub turn_external_ip: Vec<IpAddr>,
+
+    /// The ports that relayed packets come from: one for each allocation
+    #[arg(
+        long,
+        env = "TRUNKLINE_TURN_RELAY_PORTS",
+        value_name = "FIRST-LAST",
+        value_parser = ports,
+        default_value = "49152-65535"
+    )]
+    pub turn_relay_ports: RangeInclusive<u16>,
+
+    /// The realm of the credentials; up to 12 characters keep answers to strangers small
+    #[arg(
+        long,
+        env = "TRUNKLINE_TURN_REALM",
+        value_name = "REALM",
+        default_value = "trunkline"
+    )]
+    pub turn_realm: String,
+
+    /// A secret that time-limited credentials are minted with, as coturn's static-auth-secret; repeat while
+    /// secrets are rotated: the first mints, all are valid
+    #[arg(
+        long,
+        env = "TRUNKLINE_TURN_SECRET",
+        value_name = "SECRET",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub turn_secret: Vec<String>,
+
+    /// A user whose password does not expire; repeat for more
+    #[arg(
+        long,
+        env = "TRUNKLINE_TURN_USER",
+        value_name = "NAME:PASSWORD",
+        value_delimiter = ',',
+        value_parser = user,
+        hide_env_values = true
+    )]
+    pub turn_user: Vec<(String, String)>,
+
+    /// How many allocations one user may have at a time; 0 for any number
+    #[arg(
+        long,
+        env = "TRUNKLINE_TURN_USER_QUOTA",
+        value_name = "NUMBER",
+        default_value_t = 12
+    )]
+    pub turn_user_quota: usize,
+
+    /// Networks that may be reached though they are private or special; several separated by commas
+    #[arg(
+        long,
+        env = "TRUNKLINE_TURN_ALLOW_PEERS",
+        value_name = "CIDR",
+        value_delimiter = ','
+    )]
+    pub turn_allow_peers: Vec<IpNet>,
+
+    /// Let clients number channels up to 0x7FFF, as before RFC 8656
+    #[arg(long, env = "TRUNKLINE_TURN_OLD_CHANNELS")]
+    pub turn_old_channels: bool,
+
+    /// How old an allocation may become, however often it is refreshed
+    #[arg(
+        long,
+        env = "TRUNKLINE_TURN_MAX_ALLOCATION_AGE",
+        value_name = "DURATION",
+        value_parser = age,
+        default_value = "12h"
+    )]
+    pub turn_max_allocation_age: Duration,
+
+    /// How many threads relay; 0 for one on each core
+    #[arg(
+        long,
+        env = "TRUNKLINE_TURN_THREADS",
+        value_name = "NUMBER",
+        default_value_t = 0,
+        value_parser = clap::value_parser!(u16).range(..=1024)
+    )]
+    pub turn_threads: u16,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "write an IP address and a port, such as 127.0.0.1:3478, 0.0.0.0:3478 or [::]:3478"
+            .to_owned()
+    })
+}
+
+fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let wrong =
+        || "write two ports from 1 to 65535, the lower first, such as 49152-65535".to_owned();
+    let (first, last) = text.split_once('-').ok_or_else(wrong)?;
+    let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
+    let (first, last) = port(first).zip(port(last)).ok_or_else(wrong)?;
+    if first > last {
+        return Err(wrong());
+    }
+    Ok(first..=last)
+}
+
+fn user(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((name, password)) if !name.is_empty() && !password.is_empty() => {
+            Ok((name.to_owned(), password.to_owned()))
+        }
+        _ => Err("write a name and a password with a colon between them".to_owned()),
+    }
+}
+
+fn age(text: &str) -> Result<Duration, String> {
+    let age = humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; write a number with a unit, such as 12h"))?;
+    if age < Duration::from_secs(60) {
+        return Err("must be at least a minute".to_owned());
+    }
+    Ok(age)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        turn: TurnArgs,
+    }
+
+    #[test]
+    fn a_bad_value_names_its_option() {
+        for (option, value) in [
+            ("--turn-listen", "3478"),
+            ("--turn-relay-ports", "65535-49152"),
+            ("--turn-relay-ports", "0-9"),
+            ("--turn-relay-ports", "49152"),
+            ("--turn-user", "nobody"),
+            ("--turn-allow-peers", "10.0.0.0/33"),
+            ("--turn-max-allocation-age", "12"),
+            ("--turn-external-ip", "example.org"),
+        ] {
+            let error = Cli::try_parse_from(["x", option, value]).unwrap_err();
+            assert!(error.to_string().contains(option), "{error}");
+        }
+    }
+
+    #[test]
+    fn passwords_may_contain_colons() {
+        let cli = Cli::parse_from(["x", "--turn-user", "bob:a:b"]);
+        assert_eq!(cli.turn.turn_user, [("bob".to_owned(), "a:b".to_owned())]);
+    }
+}

@@ -1,0 +1,74 @@
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use relay::{Refusal, UserId};
+
+/// Descriptors that are left for everything but relay sockets.
+const OTHER_DESCRIPTORS: u64 = 256;
+
+/// How many allocations there may be, over all threads. Charged when a relay socket is opened, released when
+/// it is closed: never for a packet.
+#[derive(Debug)]
+pub(crate) struct Quotas {
+    user_limit: usize,
+    total_limit: usize,
+    total: AtomicUsize,
+    by_user: Mutex<HashMap<UserId, usize>>,
+}
+
+impl Quotas {
+    /// A user limit of 0 is none.
+    pub(crate) fn new(user_limit: usize, total_limit: usize) -> Self {
+        Self {
+            user_limit,
+            total_limit,
+            total: AtomicUsize::new(0),
+            by_user: Mutex::default(),
+        }
+    }
+
+    /// As many allocations as this process may have descriptors for.
+    pub(crate) fn total_of_process() -> usize {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let sockets = limit.map_or(u64::MAX, |limit| {
+            limit.saturating_sub(OTHER_DESCRIPTORS).max(1)
+        });
+        usize::try_from(sockets).unwrap_or(usize::MAX)
+    }
+
+    pub(crate) fn charge(&self, user: &UserId) -> Result<(), Refusal> {
+        if self.total.fetch_add(1, Ordering::Relaxed) >= self.total_limit {
+            self.total.fetch_sub(1, Ordering::Relaxed);
+            return Err(Refusal::InsufficientCapacity);
+        }
+        let mut by_user = self.by_user.lock().unwrap_or_else(PoisonError::into_inner);
+        let allocations = by_user.entry(user.clone()).or_default();
+        if self.user_limit > 0 && *allocations >= self.user_limit {
+            self.total.fetch_sub(1, Ordering::Relaxed);
+            return Err(Refusal::QuotaReached);
+        }
+        *allocations += 1;
+        Ok(())
+    }
+
+    pub(crate) fn release(&self, user: &UserId) {
+        self.total.fetch_sub(1, Ordering::Relaxed);
+        let mut by_user = self.by_user.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(allocations) = by_user.get_mut(user) {
+            *allocations -= 1;
+            if *allocations == 0 {
+                by_user.remove(user);
+            }
+        }
+    }
+
+    /// Allocations over all threads.
+    pub(crate) fn total(&self) -> usize {
+        self.total.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,248 @@
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    thread,
+};
+
+use daemon::{
+    admin::{self, Readiness},
+    listen::{self, ListenError},
+    metrics::Metrics,
+    serve,
+};
+use prometheus_client::registry::Registry;
+use relay::{Config, Credentials, InvalidRealm, NonceKey, Relay};
+use tokio::task;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use turn_credentials::Secret;
+
+use crate::{
+    AddressError, TurnArgs,
+    addresses::Addresses,
+    metrics::{Counters, Sum},
+    quotas::Quotas,
+    relay_sockets::{Ports, udp},
+    worker::{Parts, Stop, Worker},
+};
+
+/// A relay with its listeners bound.
+#[derive(Debug)]
+pub struct Turn {
+    listening: Vec<SocketAddr>,
+    workers: Vec<(Worker, Stop)>,
+    sum: Sum,
+}
+
+/// Why a relay cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// Nobody could use it.
+    #[error("--turn-secret: give one, or a --turn-user; nobody could use the relay")]
+    NoCredentials,
+    /// The realm.
+    #[error("--turn-realm: {0}")]
+    Realm(#[from] InvalidRealm),
+    /// The addresses.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// A listener.
+    #[error("--turn-listen {address}: {source}")]
+    Listen {
+        /// What the option said.
+        address: SocketAddr,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The admin listener.
+    #[error(transparent)]
+    Admin(#[from] ListenError),
+    /// Anything else of the system's.
+    #[error("the relay's threads: {0}")]
+    System(#[from] io::Error),
+    /// No random numbers.
+    #[error("no random numbers: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
+impl Turn {
+    /// Binds the listeners; nothing is relayed before [`Self::run`].
+    ///
+    /// `own_hosts` are addresses of this host that clients may reach besides, `own_sockets` such that they must
+    /// not in any case.
+    ///
+    /// # Errors
+    /// [`SetupError`] names the option.
+    pub fn bind(
+        args: &TurnArgs,
+        own_hosts: Vec<IpAddr>,
+        own_sockets: Vec<SocketAddr>,
+    ) -> Result<Self, SetupError> {
+        if args.turn_secret.is_empty() && args.turn_user.is_empty() {
+            return Err(SetupError::NoCredentials);
+        }
+        let addresses = Addresses::decide(args)?;
+        let threads = match args.turn_threads {
+            0 => thread::available_parallelism().map_or(1, usize::from),
+            threads => threads.into(),
+        };
+        let mut listening = args.turn_listen.clone();
+        for address in listening.iter().filter(|address| address.port() != 0) {
+            // Another process of this user would share the port, and every other client would be its.
+            udp(*address, false).map_err(|source| SetupError::Listen {
+                address: *address,
+                source,
+            })?;
+        }
+        let mut listeners: Vec<Vec<mio::net::UdpSocket>> = Vec::new();
+        for _ in 0..threads {
+            let mut sockets = Vec::new();
+            for address in &mut listening {
+                let listen = |source| SetupError::Listen {
+                    address: *address,
+                    source,
+                };
+                let socket = udp(*address, true).map_err(listen)?;
+                // Port 0 is a free one, and the same for every thread.
+                *address = socket.local_addr()?;
+                sockets.push(socket);
+            }
+            listeners.push(sockets);
+        }
+        let denied = own_sockets.into_iter().chain(listening.iter().copied());
+        let policy = addresses.policy(args, own_hosts, denied.collect());
+        let mut nonce_key = [0; 32];
+        getrandom::fill(&mut nonce_key)?;
+        let config = Config {
+            peer_policy: Arc::new(policy),
+            ipv4: addresses.told_v4(),
+            ipv6: addresses.told_v6(),
+            max_allocation_age: args.turn_max_allocation_age,
+            old_channels: args.turn_old_channels,
+            ..Config::new(Arc::new(credentials(args)?), NonceKey::new(&nonce_key))
+        };
+        let quotas = Arc::new(Quotas::new(
+            args.turn_user_quota,
+            Quotas::total_of_process(),
+        ));
+        let mut workers = Vec::new();
+        let mut counters = Vec::new();
+        for listeners in listeners {
+            let count = Arc::new(Counters::default());
+            counters.push(count.clone());
+            workers.push(Worker::new(Parts {
+                listeners,
+                relay: Relay::new(config.clone(), getrandom::u64()?),
+                ports: Ports::new(args.turn_relay_ports.clone(), getrandom::u64()?),
+                addresses,
+                quotas: quotas.clone(),
+                counters: count,
+            })?);
+        }
+        let sum = Sum {
+            threads: counters,
+            quotas,
+        };
+        Ok(Self {
+            listening,
+            workers,
+            sum,
+        })
+    }
+
+    /// Where STUN and TURN are served.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.listening
+    }
+
+    /// Serves until `shutdown`. What the threads count is entered in `registry` first.
+    pub fn start(self, registry: &mut Registry, shutdown: CancellationToken) -> Running {
+        for address in &self.listening {
+            tracing::info!(name = "turn", %address, "listening");
+        }
+        registry.register_collector(Box::new(self.sum));
+        let (workers, stops): (Vec<Worker>, Vec<Stop>) = self.workers.into_iter().unzip();
+        let threads = workers
+            .into_iter()
+            .map(|worker| task::spawn_blocking(|| worker.run()))
+            .collect();
+        Running {
+            threads,
+            stops,
+            shutdown,
+        }
+    }
+}
+
+/// A relay by itself: its metrics and health are served on the admin listener.
+///
+/// # Errors
+/// When a socket cannot be bound; the error names the option.
+pub async fn run_alone(
+    args: &TurnArgs,
+    admin_listen: &[SocketAddr],
+    shutdown: CancellationToken,
+) -> Result<(), SetupError> {
+    let admin = listen::tcp("admin-listen", admin_listen)?;
+    let turn = Turn::bind(args, Vec::new(), Vec::new())?;
+    for listener in &admin {
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!(name = "admin", %address, "listening");
+        }
+    }
+    let mut registry = Registry::default();
+    let running = turn.start(&mut registry, shutdown.clone());
+    let draining = shutdown.clone();
+    let readiness = Readiness::new(move || match draining.is_cancelled() {
+        true => Err("shutting down"),
+        false => Ok(()),
+    });
+    let router = admin::router(Metrics::new(registry, env!("CARGO_PKG_VERSION")), readiness);
+    let tasks = TaskTracker::new();
+    for listener in admin {
+        let serving = serve::http(listener, router.clone(), tasks.clone(), shutdown.clone());
+        tasks.spawn(serving);
+    }
+    running.wait().await;
+    Ok(())
+}
+
+/// A relay at work.
+#[derive(Debug)]
+pub struct Running {
+    threads: Vec<task::JoinHandle<()>>,
+    stops: Vec<Stop>,
+    shutdown: CancellationToken,
+}
+
+impl Running {
+    /// Waits for the end of every thread; `shutdown` brings it about.
+    pub async fn wait(self) {
+        self.shutdown.cancelled().await;
+        for stop in &self.stops {
+            stop.stop();
+        }
+        for thread in self.threads {
+            if let Err(error) = thread.await {
+                tracing::error!(%error, "a relay thread ended badly");
+            }
+        }
+    }
+}
+
+fn credentials(args: &TurnArgs) -> Result<Credentials, InvalidRealm> {
+    let mut credentials = Credentials::new(&args.turn_realm)?;
+    for secret in &args.turn_secret {
+        credentials = credentials.with_secret(Secret::new(secret.as_bytes()));
+    }
+    for (name, password) in &args.turn_user {
+        credentials = credentials.with_static_user(name, password);
+    }
+    Ok(credentials)
+}
+
+/// The addresses of this host's interfaces, for a process that serves the machine it runs on.
+pub fn own_hosts() -> Vec<IpAddr> {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    interfaces.iter().map(if_addrs::Interface::ip).collect()
+}

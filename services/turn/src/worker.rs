@@ -1,0 +1,343 @@
+use std::{
+    collections::{HashMap, VecDeque},
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use mio::{Events, Interest, Poll, Token, Waker, net::UdpSocket};
+use relay::{
+    Action, AllocationId, Client, Family, ListenerId, MAX_PADDING_BYTES, MAX_PREFIX_BYTES, Open,
+    Output, Refusal, Relay, Time, ToClient, ToPeer,
+};
+use slab::Slab;
+
+use crate::{addresses::Addresses, metrics::Counters, quotas::Quotas, relay_sockets::Ports};
+
+/// Longest UDP payload.
+const MAX_DATAGRAM: usize = 65_535;
+
+/// Packets read from one socket before the others have their turn.
+const READ_BUDGET: usize = 64;
+
+/// Sockets that the kernel reports as readable at a time.
+const EVENTS: usize = 1024;
+
+/// Longest sleep; nothing depends on it.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// The token of the waker; listeners have those from 0 on, relay sockets those from `RELAY_SOCKETS` on.
+const WAKER: Token = Token(usize::MAX);
+
+/// First token of relay sockets: a process has fewer listeners.
+const RELAY_SOCKETS: usize = 1 << 16;
+
+/// One thread: its listeners, its allocations' sockets, and the state machine between them.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    poll: Poll,
+    listeners: Vec<UdpSocket>,
+    relay: Relay,
+    sockets: Slab<RelaySocket>,
+    by_allocation: HashMap<AllocationId, usize>,
+    /// Sockets that were not read to their end.
+    unread: VecDeque<Token>,
+    ports: Ports,
+    addresses: Addresses,
+    quotas: Arc<Quotas>,
+    counters: Arc<Counters>,
+    buffer: Box<[u8]>,
+    stop: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+struct RelaySocket {
+    socket: UdpSocket,
+    allocation: AllocationId,
+}
+
+/// What a worker is made of.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) listeners: Vec<UdpSocket>,
+    pub(crate) relay: Relay,
+    pub(crate) ports: Ports,
+    pub(crate) addresses: Addresses,
+    pub(crate) quotas: Arc<Quotas>,
+    pub(crate) counters: Arc<Counters>,
+}
+
+/// Ends a worker.
+#[derive(Debug)]
+pub(crate) struct Stop {
+    flag: Arc<AtomicBool>,
+    waker: Waker,
+}
+
+impl Stop {
+    pub(crate) fn stop(&self) {
+        self.flag.store(true, Ordering::Relaxed);
+        if let Err(error) = self.waker.wake() {
+            tracing::warn!(%error, "a relay thread cannot be woken");
+        }
+    }
+}
+
+impl Worker {
+    /// # Errors
+    /// When the process is out of descriptors.
+    pub(crate) fn new(parts: Parts) -> io::Result<(Self, Stop)> {
+        let poll = Poll::new()?;
+        let flag = Arc::new(AtomicBool::new(false));
+        let stop = Stop {
+            flag: flag.clone(),
+            waker: Waker::new(poll.registry(), WAKER)?,
+        };
+        let mut listeners = parts.listeners;
+        for (number, listener) in listeners.iter_mut().enumerate() {
+            poll.registry()
+                .register(listener, Token(number), Interest::READABLE)?;
+        }
+        let room = MAX_PREFIX_BYTES + MAX_DATAGRAM + MAX_PADDING_BYTES;
+        let worker = Self {
+            poll,
+            listeners,
+            relay: parts.relay,
+            sockets: Slab::new(),
+            by_allocation: HashMap::new(),
+            unread: VecDeque::new(),
+            ports: parts.ports,
+            addresses: parts.addresses,
+            quotas: parts.quotas,
+            counters: parts.counters,
+            buffer: vec![0; room].into_boxed_slice(),
+            stop: flag,
+        };
+        Ok((worker, stop))
+    }
+
+    /// Serves until it is stopped. In this order: sockets, those that were not read to their end first; then
+    /// what is over; then sleep.
+    pub(crate) fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS);
+        while !self.stop.load(Ordering::Relaxed) {
+            let sleep = self.sleep();
+            match self.poll.poll(&mut events, Some(sleep)) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    tracing::error!(%error, "a relay thread cannot wait for packets");
+                    return;
+                }
+            }
+            for _ in 0..self.unread.len() {
+                if let Some(token) = self.unread.pop_front() {
+                    self.read(token);
+                }
+            }
+            for event in &events {
+                let token = event.token();
+                if token != WAKER && !self.unread.contains(&token) {
+                    self.read(token);
+                }
+            }
+            self.relay.handle_timeout(Instant::now());
+            self.carry_out(Instant::now());
+        }
+    }
+
+    fn sleep(&self) -> Duration {
+        if !self.unread.is_empty() {
+            return Duration::ZERO;
+        }
+        let due = self
+            .relay
+            .poll_timeout()
+            .map(|at| at.saturating_duration_since(Instant::now()));
+        due.map_or(LONGEST_SLEEP, |due| due.min(LONGEST_SLEEP))
+    }
+
+    /// Reads a socket to its end, or as much as is its turn.
+    fn read(&mut self, token: Token) {
+        for _ in 0..READ_BUDGET {
+            let read = if token.0 < RELAY_SOCKETS {
+                self.read_client(token.0)
+            } else {
+                self.read_peer(token.0 - RELAY_SOCKETS)
+            };
+            match read {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // An earlier packet's ICMP error, or a signal: of no concern to the next packet.
+                Err(error) => tracing::trace!(%error, "while receiving"),
+            }
+        }
+        self.unread.push_back(token);
+    }
+
+    fn read_client(&mut self, number: usize) -> io::Result<()> {
+        let Some(listener) = self.listeners.get(number) else {
+            return Err(io::ErrorKind::WouldBlock.into());
+        };
+        let (length, source) = listener.recv_from(&mut self.buffer)?;
+        let now = time();
+        let listener = ListenerId(u16::try_from(number).unwrap_or(u16::MAX));
+        let payload = &self.buffer[..length];
+        match self.relay.handle_client(listener, source, payload, now) {
+            Action::ToPeer(to_peer) => self.relay_to_peer(&to_peer, length),
+            action @ (Action::ToClient(_)
+            | Action::Answer(_)
+            | Action::Dropped(_)
+            | Action::Pending) => self.act(action),
+        }
+        self.carry_out(now.monotonic);
+        Ok(())
+    }
+
+    fn read_peer(&mut self, key: usize) -> io::Result<()> {
+        let Some(RelaySocket { socket, allocation }) = self.sockets.get(key) else {
+            return Err(io::ErrorKind::WouldBlock.into());
+        };
+        let room = &mut self.buffer[MAX_PREFIX_BYTES..MAX_PREFIX_BYTES + MAX_DATAGRAM];
+        let (length, source) = socket.recv_from(room)?;
+        let allocation = *allocation;
+        let payload = &self.buffer[MAX_PREFIX_BYTES..MAX_PREFIX_BYTES + length];
+        match self
+            .relay
+            .handle_peer(allocation, source, payload, Instant::now())
+        {
+            Action::ToClient(to_client) => self.relay_to_client(&to_client, length),
+            action @ (Action::ToPeer(_)
+            | Action::Answer(_)
+            | Action::Dropped(_)
+            | Action::Pending) => self.act(action),
+        }
+        Ok(())
+    }
+
+    fn relay_to_peer(&self, to_peer: &ToPeer, length: usize) {
+        let data = to_peer.data(&self.buffer[..length]);
+        let socket = self
+            .by_allocation
+            .get(&to_peer.allocation)
+            .and_then(|key| self.sockets.get(*key));
+        let Some(RelaySocket { socket, .. }) = socket else {
+            return;
+        };
+        match socket.send_to(data, to_peer.peer) {
+            Ok(_) => self.counters.to_peer(data.len()),
+            // No route, no room, nobody there: this packet is lost, and nothing else.
+            Err(_) => self.counters.unsent.add(1),
+        }
+    }
+
+    /// The peer's packet stands in the buffer with room around it: its encapsulation is written there.
+    fn relay_to_client(&mut self, to_client: &ToClient, length: usize) {
+        let (prefix, padding) = (to_client.prefix(), to_client.padding());
+        let start = MAX_PREFIX_BYTES - prefix.len();
+        let end = MAX_PREFIX_BYTES + length;
+        self.buffer[start..MAX_PREFIX_BYTES].copy_from_slice(prefix);
+        self.buffer[end..end + padding.len()].copy_from_slice(padding);
+        let message = &self.buffer[start..end + padding.len()];
+        match self.send_to_client(to_client.client, message) {
+            Ok(_) => self.counters.to_client(length),
+            Err(_) => self.counters.unsent.add(1),
+        }
+    }
+
+    fn send_to_client(&self, client: Client, message: &[u8]) -> io::Result<usize> {
+        match self.listeners.get(usize::from(client.listener.0)) {
+            Some(listener) => listener.send_to(message, client.address),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// Everything but relaying.
+    fn act(&self, action: Action) {
+        match action {
+            Action::Answer(answer) => {
+                self.counters.answered(&answer);
+                if self
+                    .send_to_client(answer.client, self.relay.answer())
+                    .is_err()
+                {
+                    self.counters.unsent.add(1);
+                }
+            }
+            Action::Dropped(reason) => self.counters.dropped(reason),
+            Action::Pending | Action::ToPeer(_) | Action::ToClient(_) => {}
+        }
+    }
+
+    fn carry_out(&mut self, now: Instant) {
+        while let Some(output) = self.relay.poll_output() {
+            match output {
+                Output::Open(open) => {
+                    let bound = self.open(&open);
+                    let action = self.relay.handle_opened(open.allocation, bound, now);
+                    self.act(action);
+                }
+                Output::Close(close) => {
+                    if let Some(key) = self.by_allocation.remove(&close.allocation)
+                        && let Some(mut gone) = self.sockets.try_remove(key)
+                    {
+                        // Closing it would take it out of the poll as well; this says so.
+                        let _ = self.poll.registry().deregister(&mut gone.socket);
+                    }
+                    self.quotas.release(&close.user);
+                    self.counters.closed.add(1);
+                    tracing::debug!(reason = close.reason.label(), "allocation ended");
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, open: &Open) -> Result<SocketAddr, Refusal> {
+        self.quotas.charge(&open.user)?;
+        match self.open_socket(open) {
+            Ok(address) => {
+                self.counters.opened.add(1);
+                tracing::debug!("allocation made");
+                Ok(address)
+            }
+            Err(error) => {
+                self.quotas.release(&open.user);
+                tracing::debug!(%error, "no relay socket");
+                Err(Refusal::InsufficientCapacity)
+            }
+        }
+    }
+
+    fn open_socket(&mut self, open: &Open) -> io::Result<SocketAddr> {
+        let ip: Option<IpAddr> = match open.family {
+            Family::V4 => self.addresses.v4.map(IpAddr::V4),
+            Family::V6 => self.addresses.v6.map(IpAddr::V6),
+        };
+        let ip = ip.ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let mut socket = self.ports.open(ip, open.even_port)?;
+        let address = socket.local_addr()?;
+        let place = self.sockets.vacant_entry();
+        let token = Token(RELAY_SOCKETS + place.key());
+        self.poll
+            .registry()
+            .register(&mut socket, token, Interest::READABLE)?;
+        self.by_allocation.insert(open.allocation, place.key());
+        place.insert(RelaySocket {
+            socket,
+            allocation: open.allocation,
+        });
+        Ok(address)
+    }
+}
+
+fn time() -> Time {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH);
+    Time {
+        monotonic: Instant::now(),
+        unix: unix.map_or(0, |since| since.as_secs()),
+    }
+}

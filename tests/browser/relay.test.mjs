@@ -1,0 +1,119 @@
+// Calls that only the relay can carry, in Chromium.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { eventually } from '../harness/js/bounded.mjs';
+import { errorsOf, launchChromium, openPage } from '../harness/js/chromium.mjs';
+import { openTab } from '../harness/js/demo.mjs';
+import { serveQuickconnect } from '../harness/js/quickconnect.mjs';
+import { scope } from '../harness/js/scope.mjs';
+import { startServer } from '../harness/js/server.mjs';
+
+const LIMIT = { timeout: 90000 };
+
+let browser;
+let site;
+before(async () => {
+  site = await serveQuickconnect();
+  browser = await launchChromium();
+});
+after(async () => {
+  await browser?.close();
+  await site?.close();
+});
+
+/** The value of a metric, or 0. */
+async function metric(server, name) {
+  const text = await (await fetch(`${server.adminUrl}/metrics`)).text();
+  const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `));
+  return line ? Number(line.split(' ')[1]) : 0;
+}
+
+/** Runs inside a page: the types of the two ends of the pair that a connection uses. */
+async function selectedTypes(connection) {
+  const stats = await connection.getStats();
+  const reports = new Map([...stats.values()].map((report) => [report.id, report]));
+  const transport = [...reports.values()].find(({ type }) => type === 'transport');
+  const pair = reports.get(transport?.selectedCandidatePairId);
+  return [pair?.localCandidateId, pair?.remoteCandidateId].map((id) => reports.get(id)?.candidateType);
+}
+
+test('two tabs of the demo page that use the relay alone see each other, and say so', LIMIT, async (t) => {
+  const { own } = scope(t);
+  const server = own(await startServer({ command: 'dev' }), (s) => s.stop());
+  const tab = async (name) => {
+    const opened = own(await openTab(browser, server.url, name, 'relayed', { relayOnly: true }));
+    await opened.join();
+    return opened;
+  };
+  const [ann, bob] = [await tab('Ann'), await tab('Bob')];
+  await Promise.all([ann.see('Bob'), bob.see('Ann')]);
+
+  await ann.call('Bob', 'call-video');
+  await bob.answer('answer-video');
+  await Promise.all([ann.untilCall('connected'), bob.untilCall('connected')]);
+  await Promise.all([ann.untilPictureMoves('over the relay'), bob.untilPictureMoves('over the relay')]);
+
+  for (const { page } of [ann, bob]) {
+    await page.waitForSelector('#calls [data-call] .pair[data-kind="relayed"]', { timeout: 10000 });
+    assert.match(await page.locator('#calls .pair').innerText(), /^relayed · /);
+  }
+  assert.ok((await metric(server, 'trunkline_turn_relayed_packets_total{to="peer"}')) > 50);
+  assert.ok((await metric(server, 'trunkline_turn_relayed_packets_total{to="client"}')) > 50);
+  assert.ok((await metric(server, 'trunkline_turn_allocations')) >= 2);
+  for (const opened of [ann, bob]) assert.deepEqual(errorsOf(opened), []);
+});
+
+test('unmodified quickconnect gets its servers from the node and connects through the relay', LIMIT, async (t) => {
+  const { own } = scope(t);
+  const server = own(await startServer({ command: 'dev' }), (s) => s.stop());
+  const participant = async (name) => {
+    const opened = own(await openPage(browser, name));
+    await opened.page.goto(site.url);
+    opened.id = await opened.page.evaluate((host) => join(host, 'relayed', true), server.url);
+    await opened.journal.until('the answer to its announce', ({ event }) => event === 'message:roominfo');
+    return opened;
+  };
+  const [ann, bob] = [await participant('Ann'), await participant('Bob')];
+  for (const [from, to] of [[ann, bob], [bob, ann]]) {
+    await from.journal.until('an open channel', ({ open }) => open === to.id, { within: 20000 });
+    await from.page.evaluate((peer) => say(peer, 'echo over the relay'), to.id);
+    await from.journal.until('the echo', ({ from: source, text }) => source === to.id && text === 'echoed over the relay');
+    const types = await from.page.evaluate(`(${selectedTypes})(connections.at(-1))`);
+    assert.equal(types[0], 'relay', `${from.name} uses ${types}`);
+  }
+});
+
+test('host candidates that the default policy refuses do not end the relay', LIMIT, async (t) => {
+  const { own } = scope(t);
+  const server = own(
+    await startServer({ command: 'turn', args: ['--turn-user', 'u:p'] }),
+    (s) => s.stop(),
+  );
+  const { page } = own(await openPage(browser, 'Ann'));
+  await page.goto(site.url);
+  // One side offers its private addresses too; the other asks its relay for each of them first.
+  const types = await page.evaluate(async ([url, read]) => {
+    const server = { urls: `turn:${url}?transport=udp`, username: 'u', credential: 'p' };
+    const [relayed, open] = ['relay', 'all'].map(
+      (iceTransportPolicy) => new RTCPeerConnection({ iceServers: [server], iceTransportPolicy }),
+    );
+    const introduce = (from, to) =>
+      from.addEventListener('icecandidate', ({ candidate }) => candidate && to.addIceCandidate(candidate));
+    introduce(relayed, open);
+    introduce(open, relayed);
+    const channel = relayed.createDataChannel('test');
+    const opened = new Promise((done) => channel.addEventListener('open', done));
+    await relayed.setLocalDescription();
+    await open.setRemoteDescription(relayed.localDescription);
+    await open.setLocalDescription();
+    await relayed.setRemoteDescription(open.localDescription);
+    const late = new Promise((_, fail) => setTimeout(() => fail(new Error(`ICE is ${relayed.iceConnectionState}`)), 20000));
+    await Promise.race([opened, late]);
+    return eval(`(${read})`)(relayed);
+  }, [server.turnAddress, String(selectedTypes)]);
+
+  assert.equal(types[0], 'relay');
+  await eventually('a refused candidate', () => metric(server, 'trunkline_turn_answers_total{result="403"}'));
+});

@@ -1,0 +1,138 @@
+//! `turnutils_uclient` and `turnutils_peer`, from Debian's coturn.
+
+use std::{
+    net::UdpSocket,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use trunkline_tests::Process;
+
+/// Longest run of the client.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An echo server on loopback, which is out of reach by default.
+struct Echo {
+    child: Child,
+    port: u16,
+}
+
+impl Echo {
+    fn start() -> Self {
+        // Below the relay's own ports, which are open to every client: another's relayed address is there.
+        let port = (20_000..30_000)
+            .find(|port| UdpSocket::bind(("127.0.0.1", *port)).is_ok())
+            .unwrap();
+        let child = Command::new("turnutils_peer")
+            .args(["-L", "127.0.0.1", "-p", &port.to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("coturn's tools: tests/run installs them");
+        Self { child, port }
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What the client says at its end, and whether it ended well.
+fn uclient(relay: &Process, echo: &Echo, options: &[&str]) -> (bool, String) {
+    let mut child = Command::new("turnutils_uclient")
+        .args(["-p", &relay.public.port().to_string()])
+        .args(["-e", "127.0.0.1", "-r", &echo.port.to_string()])
+        .args(["-X", "-c", "-l", "200", "-n", "100", "-z", "5"])
+        .args(options)
+        .arg("127.0.0.1")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // It writes little: the pipe holds it all.
+    let end = Instant::now() + PATIENCE;
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > end {
+            child.kill().unwrap();
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.success(), text)
+}
+
+#[track_caller]
+fn loses_nothing(relay_options: &[&str], clients: &str, options: &[&str]) {
+    let shared = [
+        "--turn-user",
+        "u:p",
+        "--turn-secret",
+        "s",
+        "--turn-user-quota",
+        "0",
+    ];
+    let peers = ["--turn-allow-peers", "127.0.0.0/8", "--turn-old-channels"];
+    let relay = Process::turn(&[&shared[..], &peers, relay_options].concat());
+    let echo = Echo::start();
+    let (well, text) = uclient(&relay, &echo, &[&["-m", clients][..], options].concat());
+    assert!(well, "{text}");
+    assert!(text.contains("Total lost packets 0 (0.000000%)"), "{text}");
+    let messages = 100 * clients.parse::<u32>().unwrap();
+    let received = format!("tot_recv_msgs={messages}");
+    assert!(text.contains(&received), "{received} is not in\n{text}");
+}
+
+const STATIC: &[&str] = &["-u", "u", "-w", "p"];
+
+#[test]
+fn one_client_loses_nothing_with_send() {
+    loses_nothing(&[], "1", &[STATIC, &["-s"]].concat());
+}
+
+#[test]
+fn five_clients_lose_nothing_with_send() {
+    loses_nothing(&[], "5", &[STATIC, &["-s"]].concat());
+}
+
+#[test]
+fn fifty_clients_lose_nothing_with_send() {
+    loses_nothing(&[], "50", &[STATIC, &["-s"]].concat());
+}
+
+#[test]
+fn one_client_loses_nothing_with_channels() {
+    loses_nothing(&[], "1", STATIC);
+}
+
+#[test]
+fn five_clients_lose_nothing_with_channels() {
+    loses_nothing(&[], "5", STATIC);
+}
+
+#[test]
+fn fifty_clients_lose_nothing_with_channels() {
+    loses_nothing(&[], "50", STATIC);
+}
+
+#[test]
+fn clients_on_several_threads_lose_nothing() {
+    loses_nothing(&["--turn-threads", "4"], "20", STATIC);
+}
+
+#[test]
+fn a_time_limited_credential_that_coturn_s_client_made_is_taken() {
+    loses_nothing(&[], "1", &["-u", "bob", "-W", "s"]);
+}
+
+#[test]
+fn without_leave_loopback_is_out_of_reach() {
+    let relay = Process::turn(&["--turn-user", "u:p"]);
+    let echo = Echo::start();
+    let (_, text) = uclient(&relay, &echo, STATIC);
+    assert!(!text.contains("tot_recv_msgs=100"), "{text}");
+}

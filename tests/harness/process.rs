@@ -10,6 +10,15 @@ use std::{
 
 use crate::PATIENCE;
 
+/// `turn` on free ports.
+const TURN: [&str; 5] = [
+    "turn",
+    "--turn-listen",
+    "127.0.0.1:0",
+    "--admin-listen",
+    "127.0.0.1:0",
+];
+
 /// The binary as a process of its own, ended by its pid.
 #[derive(Debug)]
 pub struct Process {
@@ -35,18 +44,23 @@ impl Process {
 
     /// Starts `trunkline turn` on free ports; its public address is the relay's.
     pub fn turn(options: &[&str]) -> Self {
-        let free = [
-            "turn",
-            "--turn-listen",
-            "127.0.0.1:0",
-            "--admin-listen",
-            "127.0.0.1:0",
-        ];
-        Self::start(&[&free, options].concat(), "turn")
+        Self::start(&[&TURN, options].concat(), "turn")
+    }
+
+    /// The same, in a process that may have only so many descriptors.
+    pub fn turn_with_descriptors(descriptors: u32, options: &[&str]) -> Self {
+        let limited = format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &limited]).arg(binary());
+        Self::spawn(shell, &[&TURN, options].concat(), "turn")
     }
 
     fn start(arguments: &[&str], public: &str) -> Self {
-        let mut child = Command::new(binary())
+        Self::spawn(Command::new(binary()), arguments, public)
+    }
+
+    fn spawn(mut command: Command, arguments: &[&str], public: &str) -> Self {
+        let mut child = command
             .args(arguments)
             // glibc gives what is freed back to the system at once, so that resident memory is memory in use.
             .env("MALLOC_MMAP_THRESHOLD_", "65536")

@@ -257,6 +257,10 @@ fn nothing_else_lies_at_the_top() {
 #[test]
 fn every_package_has_the_workspace_s_lints() {
     for file in files().iter().filter(|file| file.ends_with("/Cargo.toml")) {
+        // Built with other flags, and so no member of the workspace: there is nothing for it to inherit.
+        if file == "tests/fuzz/Cargo.toml" {
+            continue;
+        }
         let manifest = fs::read_to_string(root().join(file)).unwrap();
         assert!(manifest.contains("[lints]\nworkspace = true"), "{file}");
         assert!(manifest.contains("rust-version.workspace = true"), "{file}");

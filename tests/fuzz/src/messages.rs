@@ -1,0 +1,130 @@
+//! Well-formed messages, written by the `stun` crate.
+
+use std::net::SocketAddr;
+
+use arbitrary::{Result, Unstructured};
+use stun::{
+    attributes::{ATTR_XOR_PEER_ADDRESS, AttrType},
+    fingerprint::FINGERPRINT,
+    integrity::MessageIntegrity,
+    message::{
+        CLASS_INDICATION, CLASS_REQUEST, METHOD_ALLOCATE, METHOD_BINDING, METHOD_CHANNEL_BIND,
+        METHOD_CONNECT, METHOD_CREATE_PERMISSION, METHOD_REFRESH, METHOD_SEND, Message,
+        MessageType, Method, Setter,
+    },
+    xoraddr::XorMappedAddress,
+};
+
+use crate::{REALM, peer};
+
+const METHODS: [Method; 8] = [
+    METHOD_ALLOCATE,
+    METHOD_REFRESH,
+    METHOD_CREATE_PERMISSION,
+    METHOD_CHANNEL_BIND,
+    METHOD_ALLOCATE,
+    METHOD_BINDING,
+    METHOD_CONNECT,
+    METHOD_SEND,
+];
+
+pub fn method(number: u8) -> Method {
+    METHODS[usize::from(number % 8)]
+}
+
+pub fn request(method: Method, transaction: u8) -> Message {
+    message(MessageType::new(method, CLASS_REQUEST), transaction)
+}
+
+fn message(typ: MessageType, transaction: u8) -> Message {
+    let mut message = Message::new();
+    message.typ = typ;
+    message.transaction_id.0 = [transaction; 12];
+    message.write_header();
+    message
+}
+
+pub fn add_peer(message: &mut Message, peer: SocketAddr) {
+    let (ip, port) = (peer.ip(), peer.port());
+    let address = XorMappedAddress { ip, port };
+    let added = address.add_to_as(message, ATTR_XOR_PEER_ADDRESS);
+    added.expect("an address is written");
+}
+
+pub fn add_transport(message: &mut Message) {
+    message.add(AttrType(0x0019), &[17, 0, 0, 0]);
+}
+
+pub fn add_channel(message: &mut Message, number: u16) {
+    let [high, low] = number.to_be_bytes();
+    message.add(AttrType(0x000C), &[high, low, 0, 0]);
+}
+
+/// A channel's number, mostly one of few.
+pub fn channel(u: &mut Unstructured<'_>) -> Result<u16> {
+    Ok(match u.arbitrary::<u8>()? {
+        few @ 0..=199 => 0x4000 + u16::from(few % 4),
+        200..=229 => 0x5000,
+        _ => u.arbitrary()?,
+    })
+}
+
+/// Up to 15 attributes, each of a byte for its kind and what it needs.
+pub fn add_attributes(message: &mut Message, u: &mut Unstructured<'_>) -> Result<()> {
+    for _ in 0..u.arbitrary::<u8>()? % 16 {
+        match u.arbitrary::<u8>()? % 8 {
+            0 => add_transport(message),
+            1 => add_peer(message, peer(u.arbitrary()?)),
+            2 => add_channel(message, channel(u)?),
+            3 => {
+                let seconds = u32::from(u.arbitrary::<u8>()?) * 30;
+                message.add(AttrType(0x000D), &seconds.to_be_bytes());
+            }
+            4 => {
+                let family = u.arbitrary::<u8>()? % 4;
+                message.add(AttrType(0x0017), &[family, 0, 0, 0]);
+            }
+            5 => message.add(AttrType(0x0018), &[u.arbitrary()?]),
+            6 => {
+                let typ = u.arbitrary::<u8>()?;
+                message.add(AttrType(typ.into()), bytes(u)?);
+            }
+            _ => {
+                let typ = u.arbitrary::<u16>()?;
+                message.add(AttrType(typ), bytes(u)?);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One byte of length, and so many bytes as there are of that.
+pub fn bytes<'a>(u: &mut Unstructured<'a>) -> Result<&'a [u8]> {
+    let length = usize::from(u.arbitrary::<u8>()?);
+    u.bytes(length.min(u.len()))
+}
+
+pub fn sign(message: &mut Message, (name, password): (String, String), nonce: &[u8]) {
+    message.add(AttrType(0x0006), name.as_bytes());
+    message.add(AttrType(0x0014), REALM.as_bytes());
+    message.add(AttrType(0x0015), nonce);
+    let key = MessageIntegrity::new_long_term_integrity(name, REALM.to_owned(), password);
+    // It refuses to stand behind a FINGERPRINT.
+    let _ = key.add_to(message);
+}
+
+pub fn add_fingerprint(message: &mut Message) {
+    FINGERPRINT.add_to(message).expect("a checksum is written");
+}
+
+pub fn send_indication(peer: SocketAddr, data: &[u8]) -> Message {
+    let mut message = message(MessageType::new(METHOD_SEND, CLASS_INDICATION), 1);
+    add_peer(&mut message, peer);
+    message.add(AttrType(0x0013), data);
+    message
+}
+
+pub fn channel_data(number: u16, data: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(data.len()).expect("data is short");
+    [&number.to_be_bytes(), &length.to_be_bytes(), data].concat()
+}

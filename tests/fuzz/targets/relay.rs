@@ -1,0 +1,88 @@
+//! The whole state machine: any sequence of inputs on a few 5-tuples.
+
+#![no_main]
+
+use std::time::Duration;
+
+use arbitrary::{Result, Unstructured};
+use libfuzzer_sys::fuzz_target;
+use relay::Refusal;
+use trunkline_fuzz::{
+    client, config, login,
+    messages::{
+        add_attributes, add_fingerprint, bytes, channel, channel_data, method, request,
+        send_indication, sign,
+    },
+    peer,
+    world::World,
+};
+
+fuzz_target!(|input: &[u8]| {
+    let mut u = Unstructured::new(input);
+    let mut world = World::new(u.arbitrary().unwrap_or_default());
+    while !u.is_empty() && step(&mut world, &mut u).is_ok() {}
+    world.end();
+});
+
+/// One input; each is one byte for its kind, and what it needs. The seeds in `corpora/relay` are written by hand.
+fn step(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
+    match u.arbitrary::<u8>()? % 11 {
+        0 => ask(world, u)?,
+        1 => {
+            let (client, datagram) = (client(u.arbitrary()?), bytes(u)?);
+            world.receive(client, datagram);
+        }
+        2 => {
+            let (client, peer) = (client(u.arbitrary()?), peer(u.arbitrary()?));
+            world.receive(client, &send_indication(peer, bytes(u)?).raw);
+        }
+        3 => {
+            let (client, number) = (client(u.arbitrary()?), channel(u)?);
+            world.receive(client, &channel_data(number, bytes(u)?));
+        }
+        4 => {
+            let (index, peer, datagram) = (u.arbitrary::<u8>()?, peer(u.arbitrary()?), bytes(u)?);
+            let index = usize::from(index) % world.sockets.len().max(1);
+            if let Some(id) = world.sockets.keys().nth(index).copied() {
+                world.receive_from_peer(id, peer, datagram);
+            }
+        }
+        5 => world.wait(Duration::from_secs(u.arbitrary::<u16>()?.into())),
+        6 => world.wait(Duration::from_millis(u.arbitrary::<u16>()?.into())),
+        7 => world.handle_timeout(),
+        8 => world.answer_open(u.arbitrary::<u8>()?.into(), refusal(u)?),
+        9 => world.answer_again(u.arbitrary::<u8>()?.into(), refusal(u)?),
+        _ => world.relay.handle_config(config(u.arbitrary()?)),
+    }
+    Ok(())
+}
+
+/// A request that is well-formed, and mostly signed well.
+fn ask(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
+    let (client, user, flags) = (client(u.arbitrary()?), u.arbitrary()?, u.arbitrary::<u8>()?);
+    let mut message = request(method(u.arbitrary()?), u.arbitrary()?);
+    add_attributes(&mut message, u)?;
+    if flags & 1 == 0 {
+        let nonce = match flags & 2 {
+            0 => world.nonce(client),
+            _ => b"AAAAAAAAAAA".to_vec(),
+        };
+        sign(&mut message, login(user), &nonce);
+    }
+    if flags & 4 != 0 {
+        add_attributes(&mut message, u)?;
+    }
+    if flags & 8 != 0 {
+        add_fingerprint(&mut message);
+    }
+    world.receive(client, &message.raw);
+    Ok(())
+}
+
+fn refusal(u: &mut Unstructured<'_>) -> Result<Option<Refusal>> {
+    Ok(match u.arbitrary::<u8>()? % 4 {
+        2 => Some(Refusal::QuotaReached),
+        3 => Some(Refusal::InsufficientCapacity),
+        _ => None,
+    })
+}

@@ -1,0 +1,76 @@
+//! Quotas, ports and descriptors run out, and come back.
+
+use std::time::{Duration, Instant};
+
+use trunkline_tests::{PATIENCE, Process, metric};
+
+use crate::Allocation;
+
+async fn refused(relay: &Process, code: &str) -> f64 {
+    let name = format!("trunkline_turn_answers_total{{result=\"{code}\"}}");
+    metric(relay.admin, &name).await
+}
+
+/// The client does not wait for the answer when it gives an allocation back.
+async fn until_allocations(relay: &Process, number: usize) {
+    let end = Instant::now() + PATIENCE;
+    while metric(relay.admin, "trunkline_turn_allocations").await != number as f64 {
+        assert!(Instant::now() < end, "there are not {number} allocations");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// As many allocations as are granted, and then one is refused with this code; what is given back may be had again.
+async fn grants(relay: &Process, number: usize, code: &str) {
+    let mut held = Vec::new();
+    for n in 0..number {
+        let allocation = Allocation::new(relay.public, "u").await;
+        held.push(allocation.unwrap_or_else(|error| panic!("{n} of {number}: {error}")));
+    }
+    assert!(Allocation::new(relay.public, "u").await.is_err());
+    assert_eq!(refused(relay, code).await, 1.0, "{code}");
+    assert_eq!(
+        metric(relay.admin, "trunkline_turn_allocations").await,
+        number as f64
+    );
+    held.pop().unwrap().close().await;
+    until_allocations(relay, number - 1).await;
+    held.push(Allocation::new(relay.public, "u").await.unwrap());
+    for allocation in held {
+        allocation.close().await;
+    }
+    until_allocations(relay, 0).await;
+}
+
+#[tokio::test]
+async fn a_user_may_have_as_many_allocations_as_its_quota_and_another_user_its_own() {
+    let relay = Process::turn(&["--turn-user", "u:p,v:p", "--turn-user-quota", "3"]);
+    let other = Allocation::new(relay.public, "v").await.unwrap();
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(Allocation::new(relay.public, "u").await.unwrap());
+    }
+    assert!(Allocation::new(relay.public, "u").await.is_err());
+    assert_eq!(refused(&relay, "486").await, 1.0);
+    let another = Allocation::new(relay.public, "v").await.unwrap();
+    held.pop().unwrap().close().await;
+    until_allocations(&relay, 4).await;
+    held.push(Allocation::new(relay.public, "u").await.unwrap());
+    other.close().await;
+    another.close().await;
+}
+
+#[tokio::test]
+async fn when_the_ports_are_all_taken_an_allocation_is_answered_508_and_the_others_live() {
+    // Ports that no other test is likely to have.
+    let relay = Process::turn(&["--turn-user", "u:p", "--turn-relay-ports", "31900-31903"]);
+    grants(&relay, 4, "508").await;
+}
+
+#[tokio::test]
+async fn when_descriptors_run_short_an_allocation_is_answered_508_and_the_relay_lives() {
+    // 256 are kept for everything but relay sockets.
+    let relay =
+        Process::turn_with_descriptors(260, &["--turn-user", "u:p", "--turn-user-quota", "0"]);
+    grants(&relay, 4, "508").await;
+}

@@ -161,6 +161,16 @@ async fn a_wrong_option_is_named_and_exits_with_64() {
         (&["dev", "--log", "inof"], "--log"),
         (&["--lisen", "x"], "--lisen"),
         (&["turn", "--turn-relay-ports", "9"], "--turn-relay-ports"),
+        (&["turn"], "--turn-secret"),
+        (&["--turn-secret", ""], "--turn-secret"),
+        (
+            &["turn", "--turn-user", "u:p", "--turn-realm", ""],
+            "--turn-realm",
+        ),
+        (
+            &["turn", "--turn-user", "u:p", "--turn-relay-ip", "0.0.0.0"],
+            "--turn-relay-ip",
+        ),
         (&["sgnal"], "sgnal"),
     ] {
         let (code, text) = Running::start(arguments).complaint().await;

@@ -94,6 +94,29 @@ impl Process {
         process
     }
 
+    /// Lets it open so many more descriptors than it has now.
+    pub fn limit_descriptors_to_those_open_and(&self, more: usize) {
+        let pid = self.child.id();
+        let highest = fs::read_dir(format!("/proc/{pid}/fd"))
+            .unwrap()
+            .map(|entry| {
+                entry
+                    .unwrap()
+                    .file_name()
+                    .to_str()
+                    .unwrap()
+                    .parse::<usize>()
+                    .unwrap()
+            })
+            .max();
+        let limit = highest.unwrap() + 1 + more;
+        let limited = Command::new("prlimit")
+            .args([format!("--pid={pid}"), format!("--nofile={limit}:{limit}")])
+            .status()
+            .unwrap();
+        assert!(limited.success());
+    }
+
     /// Its resident memory in bytes.
     pub fn resident_bytes(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();

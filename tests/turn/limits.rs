@@ -44,7 +44,14 @@ async fn grants(relay: &Process, number: usize, code: &str) {
 
 #[tokio::test]
 async fn a_user_may_have_as_many_allocations_as_its_quota_and_another_user_its_own() {
-    let relay = Process::turn(&["--turn-user", "u:p,v:p", "--turn-user-quota", "3"]);
+    let relay = Process::turn(&[
+        "--turn-user",
+        "u:p",
+        "--turn-user",
+        "v:p",
+        "--turn-user-quota",
+        "3",
+    ]);
     let other = Allocation::new(relay.public, "v").await.unwrap();
     let mut held = Vec::new();
     for _ in 0..3 {
@@ -68,9 +75,44 @@ async fn when_the_ports_are_all_taken_an_allocation_is_answered_508_and_the_othe
 }
 
 #[tokio::test]
+async fn when_a_socket_cannot_be_opened_an_allocation_is_answered_508_and_the_relay_lives() {
+    let relay = Process::turn(&[
+        "--turn-user",
+        "u:p",
+        "--turn-user-quota",
+        "0",
+        "--turn-threads",
+        "1",
+    ]);
+    // Behind the back of its quota: the kernel says no.
+    relay.limit_descriptors_to_those_open_and(4);
+    let mut held = Vec::new();
+    while let Ok(allocation) = Allocation::new(relay.public, "u").await {
+        held.push(allocation);
+        assert!(held.len() < 1000, "the limit is not in force");
+    }
+    let number = held.len();
+    assert!(number >= 1);
+    // Gives a descriptor back, with which the metrics can be asked for.
+    held.pop().unwrap().close().await;
+    until_allocations(&relay, number - 1).await;
+    assert_eq!(refused(&relay, "508").await, 1.0);
+    held.push(Allocation::new(relay.public, "u").await.unwrap());
+}
+
+#[tokio::test]
 async fn when_descriptors_run_short_an_allocation_is_answered_508_and_the_relay_lives() {
-    // 256 are kept for everything but relay sockets.
-    let relay =
-        Process::turn_with_descriptors(260, &["--turn-user", "u:p", "--turn-user-quota", "0"]);
+    // 256 are kept for everything but relay sockets, and three for the thread.
+    let relay = Process::turn_with_descriptors(
+        263,
+        &[
+            "--turn-user",
+            "u:p",
+            "--turn-user-quota",
+            "0",
+            "--turn-threads",
+            "1",
+        ],
+    );
     grants(&relay, 4, "508").await;
 }

@@ -22,7 +22,7 @@ pub enum ListenError {
         address: SocketAddr,
     },
     /// Any other reason.
-    #[error("--{option} {address}: {source}")]
+    #[error("--{option} {address}")]
     Io {
         /// The option, without its dashes.
         option: &'static str,

@@ -59,6 +59,11 @@ fn text(public: &[SocketAddr], relay: &[SocketAddr], admin: &[SocketAddr]) -> St
         insecure.push("open to the network: every host that reaches this one may connect");
         insecure.push("no TLS: browsers give the camera only to pages of localhost or https");
     }
+    if relay.iter().any(|address| !address.ip().is_loopback()) {
+        insecure.push(
+            "the relay is open to the network, and relays to the Internet and to this host for it",
+        );
+    }
     if admin.iter().any(|address| !address.ip().is_loopback()) {
         insecure.push("metrics are open to the network");
     }
@@ -98,5 +103,9 @@ mod tests {
         let text = text_for("0.0.0.0:8080");
         assert!(text.contains("! open to the network"), "{text}");
         assert!(text.contains("! no TLS"), "{text}");
+        assert!(!text.contains("the relay is open"), "{text}");
+        let open: Vec<SocketAddr> = vec!["0.0.0.0:3478".parse().unwrap()];
+        let text = super::text(&open, &open, &[]);
+        assert!(text.contains("! the relay is open"), "{text}");
     }
 }

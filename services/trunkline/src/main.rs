@@ -27,7 +27,11 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             banner::complain(&format!("{error:#}"));
-            ExitCode::FAILURE
+            let setup = error.downcast_ref::<turn_server::SetupError>();
+            match setup.is_some_and(turn_server::SetupError::is_usage) {
+                true => ExitCode::from(daemon::EXIT_USAGE),
+                false => ExitCode::FAILURE,
+            }
         }
     }
 }

@@ -43,13 +43,14 @@ async fn run_dev(mut dev: DevArgs, shutdown: CancellationToken) -> anyhow::Resul
             .turn_secret
             .push(format!("{first:016x}{second:016x}"));
     }
-    let turn = Turn::bind(&dev.turn, turn_server::own_hosts(), Vec::new())?;
+    let turn = Turn::bind(&dev.turn, turn_server::own_hosts(&dev.turn))?;
     if let (Some(secret), Some(address)) = (dev.turn.turn_secret.first(), turn.addresses().first())
     {
         signal.name_relay(OwnRelay::new(secret, address.port()));
     }
     banner::dev(&signal, turn.addresses());
     let relay = turn.start(signal.registry_mut(), shutdown.clone());
-    let (ended, ()) = tokio::join!(signal.run(shutdown), relay.wait());
-    Ok(ended?)
+    let (signalling, relaying) = tokio::join!(signal.run(shutdown), relay.wait());
+    signalling?;
+    Ok(relaying?)
 }

@@ -87,6 +87,34 @@ impl Addresses {
         told(self.v6, self.external_v6)
     }
 
+    /// Where relay sockets are.
+    pub(crate) fn internal(&self) -> impl Iterator<Item = IpAddr> {
+        let v6 = self.v6.map(IpAddr::from);
+        self.v4.map(IpAddr::from).into_iter().chain(v6)
+    }
+
+    /// Every address at which the listeners are reached: a relay that is its own peer would serve strangers in
+    /// its own name.
+    pub(crate) fn of_listeners(&self, listeners: &[SocketAddr]) -> Vec<SocketAddr> {
+        let external = [
+            self.external_v4.map(IpAddr::from),
+            self.external_v6.map(IpAddr::from),
+        ];
+        let mut hosts = interfaces();
+        hosts.extend(self.internal());
+        hosts.extend(external.into_iter().flatten());
+        let mut sockets = Vec::new();
+        for listener in listeners {
+            if listener.ip().is_unspecified() {
+                let same_family = hosts.iter().filter(|ip| ip.is_ipv4() == listener.is_ipv4());
+                sockets.extend(same_family.map(|ip| SocketAddr::new(*ip, listener.port())));
+            } else {
+                sockets.push(*listener);
+            }
+        }
+        sockets
+    }
+
     /// Special addresses denied but for the allowed ones, this relay's own allowed, and `own_sockets`, which
     /// are not for peers, denied always.
     pub(crate) fn policy(
@@ -137,6 +165,12 @@ fn families(
         }
     }
     Ok((v4, v6))
+}
+
+/// The addresses of this host's interfaces.
+pub(crate) fn interfaces() -> Vec<IpAddr> {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    interfaces.iter().map(if_addrs::Interface::ip).collect()
 }
 
 /// The address from which this host would reach a host on the Internet. Connecting a UDP socket sends nothing.
@@ -195,6 +229,22 @@ mod tests {
         let decided = decide("--turn-relay-ip 10.0.0.5 --turn-external-ip 198.51.100.5").unwrap();
         assert!(matches!(decided.told_v4(), RelayedFamily::External(ip) if ip.octets()[0] == 198));
         assert!(matches!(decided.told_v6(), RelayedFamily::None));
+    }
+
+    #[test]
+    fn a_listener_on_every_address_is_no_peer_on_any() {
+        let decided = decide("--turn-relay-ip 127.0.0.1 --turn-external-ip 198.51.100.5").unwrap();
+        let listeners = [
+            "0.0.0.0:3478".parse().unwrap(),
+            "[::1]:5000".parse().unwrap(),
+        ];
+        let sockets = decided.of_listeners(&listeners);
+        for address in ["127.0.0.1:3478", "198.51.100.5:3478", "[::1]:5000"] {
+            assert!(
+                sockets.contains(&address.parse().unwrap()),
+                "{address}: {sockets:?}"
+            );
+        }
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub struct TurnArgs {
         long,
         env = "TRUNKLINE_TURN_SECRET",
         value_name = "SECRET",
-        value_delimiter = ',',
+        value_parser = secret,
         hide_env_values = true
     )]
     pub turn_secret: Vec<String>,
@@ -76,7 +76,6 @@ pub struct TurnArgs {
         long,
         env = "TRUNKLINE_TURN_USER",
         value_name = "NAME:PASSWORD",
-        value_delimiter = ',',
         value_parser = user,
         hide_env_values = true
     )]
@@ -120,7 +119,7 @@ pub struct TurnArgs {
         env = "TRUNKLINE_TURN_THREADS",
         value_name = "NUMBER",
         default_value_t = 0,
-        value_parser = clap::value_parser!(u16).range(..=1024)
+        value_parser = clap::value_parser!(u16).range(..=256)
     )]
     pub turn_threads: u16,
 }
@@ -142,6 +141,14 @@ fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
         return Err(wrong());
     }
     Ok(first..=last)
+}
+
+/// With an empty secret everybody could mint: an unset variable of a compose file must not be one.
+fn secret(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("a secret must not be empty".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 fn user(text: &str) -> Result<(String, String), String> {
@@ -182,6 +189,8 @@ mod tests {
             ("--turn-relay-ports", "0-9"),
             ("--turn-relay-ports", "49152"),
             ("--turn-user", "nobody"),
+            ("--turn-secret", ""),
+            ("--turn-threads", "257"),
             ("--turn-allow-peers", "10.0.0.0/33"),
             ("--turn-max-allocation-age", "12"),
             ("--turn-external-ip", "example.org"),
@@ -189,6 +198,14 @@ mod tests {
             let error = Cli::try_parse_from(["x", option, value]).unwrap_err();
             assert!(error.to_string().contains(option), "{error}");
         }
+    }
+
+    #[test]
+    fn secrets_and_passwords_are_taken_whole() {
+        let cli = Cli::parse_from(["x", "--turn-secret", "a,b", "--turn-secret", "c"]);
+        assert_eq!(cli.turn.turn_secret, ["a,b", "c"]);
+        let cli = Cli::parse_from(["x", "--turn-user", "bob:a,b"]);
+        assert_eq!(cli.turn.turn_user, [("bob".to_owned(), "a,b".to_owned())]);
     }
 
     #[test]

@@ -32,12 +32,11 @@ impl Quotas {
         }
     }
 
-    /// As many allocations as this process may have descriptors for.
-    pub(crate) fn total_of_process() -> usize {
+    /// As many allocations as this process may have descriptors for, beside those that its threads have.
+    pub(crate) fn total_of_process(of_threads: usize) -> usize {
+        let others = OTHER_DESCRIPTORS + of_threads as u64;
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-        let sockets = limit.map_or(u64::MAX, |limit| {
-            limit.saturating_sub(OTHER_DESCRIPTORS).max(1)
-        });
+        let sockets = limit.map_or(u64::MAX, |limit| limit.saturating_sub(others).max(1));
         usize::try_from(sockets).unwrap_or(usize::MAX)
     }
 

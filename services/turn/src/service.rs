@@ -19,7 +19,7 @@ use turn_credentials::Secret;
 
 use crate::{
     AddressError, TurnArgs,
-    addresses::Addresses,
+    addresses::{Addresses, interfaces},
     metrics::{Counters, Sum},
     quotas::Quotas,
     relay_sockets::{Ports, udp},
@@ -41,47 +41,73 @@ pub enum SetupError {
     #[error("--turn-secret: give one, or a --turn-user; nobody could use the relay")]
     NoCredentials,
     /// The realm.
-    #[error("--turn-realm: {0}")]
+    #[error("--turn-realm")]
     Realm(#[from] InvalidRealm),
     /// The addresses.
     #[error(transparent)]
     Address(#[from] AddressError),
     /// A listener.
-    #[error("--turn-listen {address}: {source}")]
+    #[error("--turn-listen {address}")]
     Listen {
         /// What the option said.
         address: SocketAddr,
         /// The system's reason.
         source: io::Error,
     },
+    /// Where relayed packets would come from.
+    #[error(
+        "--turn-relay-ip {ip}: not an address of this host; behind a NAT, name it with --turn-external-ip"
+    )]
+    RelayIp {
+        /// The address.
+        ip: IpAddr,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A thread has ended by itself.
+    #[error("a relay thread ended, and its allocations with it")]
+    ThreadEnded,
     /// The admin listener.
     #[error(transparent)]
     Admin(#[from] ListenError),
     /// Anything else of the system's.
-    #[error("the relay's threads: {0}")]
+    #[error("the relay's threads")]
     System(#[from] io::Error),
     /// No random numbers.
-    #[error("no random numbers: {0}")]
+    #[error("no random numbers")]
     Random(#[from] getrandom::Error),
+}
+
+impl SetupError {
+    /// Whether an option says what cannot be, and not the system.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::NoCredentials | Self::Realm(_) | Self::Address(_) | Self::RelayIp { .. } => true,
+            Self::Listen { .. }
+            | Self::ThreadEnded
+            | Self::Admin(_)
+            | Self::System(_)
+            | Self::Random(_) => false,
+        }
+    }
 }
 
 impl Turn {
     /// Binds the listeners; nothing is relayed before [`Self::run`].
     ///
-    /// `own_hosts` are addresses of this host that clients may reach besides, `own_sockets` such that they must
-    /// not in any case.
+    /// `own_hosts` are addresses of this host that clients may reach besides; never the listeners' own.
     ///
     /// # Errors
     /// [`SetupError`] names the option.
-    pub fn bind(
-        args: &TurnArgs,
-        own_hosts: Vec<IpAddr>,
-        own_sockets: Vec<SocketAddr>,
-    ) -> Result<Self, SetupError> {
+    pub fn bind(args: &TurnArgs, own_hosts: Vec<IpAddr>) -> Result<Self, SetupError> {
         if args.turn_secret.is_empty() && args.turn_user.is_empty() {
             return Err(SetupError::NoCredentials);
         }
         let addresses = Addresses::decide(args)?;
+        for ip in addresses.internal() {
+            udp(SocketAddr::new(ip, 0), false)
+                .map_err(|source| SetupError::RelayIp { ip, source })?;
+        }
         let threads = match args.turn_threads {
             0 => thread::available_parallelism().map_or(1, usize::from),
             threads => threads.into(),
@@ -109,8 +135,7 @@ impl Turn {
             }
             listeners.push(sockets);
         }
-        let denied = own_sockets.into_iter().chain(listening.iter().copied());
-        let policy = addresses.policy(args, own_hosts, denied.collect());
+        let policy = addresses.policy(args, own_hosts, addresses.of_listeners(&listening));
         let mut nonce_key = [0; 32];
         getrandom::fill(&mut nonce_key)?;
         let config = Config {
@@ -123,7 +148,7 @@ impl Turn {
         };
         let quotas = Arc::new(Quotas::new(
             args.turn_user_quota,
-            Quotas::total_of_process(),
+            Quotas::total_of_process(threads * (listening.len() + 2)),
         ));
         let mut workers = Vec::new();
         let mut counters = Vec::new();
@@ -162,13 +187,24 @@ impl Turn {
         }
         registry.register_collector(Box::new(self.sum));
         let (workers, stops): (Vec<Worker>, Vec<Stop>) = self.workers.into_iter().unzip();
+        let ended = CancellationToken::new();
         let threads = workers
             .into_iter()
-            .map(|worker| task::spawn_blocking(|| worker.run()))
+            .enumerate()
+            .map(|(number, worker)| {
+                // Cancels also when the thread panics.
+                let end = ended.clone().drop_guard();
+                let thread = thread::Builder::new().name(format!("relay-{number}"));
+                thread.spawn(move || {
+                    worker.run();
+                    drop(end);
+                })
+            })
             .collect();
         Running {
             threads,
             stops,
+            ended,
             shutdown,
         }
     }
@@ -184,7 +220,7 @@ pub async fn run_alone(
     shutdown: CancellationToken,
 ) -> Result<(), SetupError> {
     let admin = listen::tcp("admin-listen", admin_listen)?;
-    let turn = Turn::bind(args, Vec::new(), Vec::new())?;
+    let turn = Turn::bind(args, Vec::new())?;
     for listener in &admin {
         if let Ok(address) = listener.local_addr() {
             tracing::info!(name = "admin", %address, "listening");
@@ -203,30 +239,44 @@ pub async fn run_alone(
         let serving = serve::http(listener, router.clone(), tasks.clone(), shutdown.clone());
         tasks.spawn(serving);
     }
-    running.wait().await;
-    Ok(())
+    running.wait().await
 }
 
 /// A relay at work.
 #[derive(Debug)]
 pub struct Running {
-    threads: Vec<task::JoinHandle<()>>,
+    threads: Vec<io::Result<thread::JoinHandle<()>>>,
     stops: Vec<Stop>,
+    ended: CancellationToken,
     shutdown: CancellationToken,
 }
 
 impl Running {
-    /// Waits for the end of every thread; `shutdown` brings it about.
-    pub async fn wait(self) {
-        self.shutdown.cancelled().await;
+    /// Waits for the end of every thread; `shutdown` brings it about. A thread that ends by itself leaves clients
+    /// without an answer, since the kernel goes on giving it theirs: that ends the process.
+    ///
+    /// # Errors
+    /// [`SetupError::ThreadEnded`] then.
+    pub async fn wait(self) -> Result<(), SetupError> {
+        let result = tokio::select! {
+            () = self.shutdown.cancelled() => Ok(()),
+            () = self.ended.cancelled() => Err(SetupError::ThreadEnded),
+        };
+        self.shutdown.cancel();
         for stop in &self.stops {
             stop.stop();
         }
-        for thread in self.threads {
-            if let Err(error) = thread.await {
-                tracing::error!(%error, "a relay thread ended badly");
+        let threads = self.threads;
+        let joined = task::spawn_blocking(|| {
+            for thread in threads.into_iter().flatten() {
+                // A panic has been printed where it happened.
+                let _ = thread.join();
             }
+        });
+        if let Err(error) = joined.await {
+            tracing::error!(%error, "the relay's threads");
         }
+        result
     }
 }
 
@@ -241,8 +291,14 @@ fn credentials(args: &TurnArgs) -> Result<Credentials, InvalidRealm> {
     Ok(credentials)
 }
 
-/// The addresses of this host's interfaces, for a process that serves the machine it runs on.
-pub fn own_hosts() -> Vec<IpAddr> {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    interfaces.iter().map(if_addrs::Interface::ip).collect()
+/// The addresses of this host that a process may open to peers which serves the machine it runs on. Once others
+/// reach its listeners, loopback is not among them: what listens there is for this machine alone.
+pub fn own_hosts(args: &TurnArgs) -> Vec<IpAddr> {
+    let is_local = args
+        .turn_listen
+        .iter()
+        .all(|listener| listener.ip().is_loopback());
+    let mut hosts = interfaces();
+    hosts.retain(|ip| is_local || !ip.is_loopback());
+    hosts
 }

@@ -1,5 +1,5 @@
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     io,
     net::{IpAddr, SocketAddr},
     sync::{
@@ -21,8 +21,11 @@ use crate::{addresses::Addresses, metrics::Counters, quotas::Quotas, relay_socke
 /// Longest UDP payload.
 const MAX_DATAGRAM: usize = 65_535;
 
-/// Packets read from one socket before the others have their turn.
-const READ_BUDGET: usize = 64;
+/// Packets read from a listener before the others have their turn: all clients' packets come there.
+const LISTENER_BUDGET: usize = 512;
+
+/// Packets read from a relay socket before the others have their turn.
+const RELAY_SOCKET_BUDGET: usize = 16;
 
 /// Sockets that the kernel reports as readable at a time.
 const EVENTS: usize = 1024;
@@ -44,8 +47,11 @@ pub(crate) struct Worker {
     relay: Relay,
     sockets: Slab<RelaySocket>,
     by_allocation: HashMap<AllocationId, usize>,
-    /// Sockets that were not read to their end.
+    /// Sockets that were not read to their end, in turn, and the same as a set.
     unread: VecDeque<Token>,
+    is_unread: HashSet<Token>,
+    /// Whether the last relay socket could not be had for another reason than that its port was taken.
+    failing: bool,
     ports: Ports,
     addresses: Addresses,
     quotas: Arc<Quotas>,
@@ -110,6 +116,8 @@ impl Worker {
             sockets: Slab::new(),
             by_allocation: HashMap::new(),
             unread: VecDeque::new(),
+            is_unread: HashSet::new(),
+            failing: false,
             ports: parts.ports,
             addresses: parts.addresses,
             quotas: parts.quotas,
@@ -136,12 +144,13 @@ impl Worker {
             }
             for _ in 0..self.unread.len() {
                 if let Some(token) = self.unread.pop_front() {
+                    self.is_unread.remove(&token);
                     self.read(token);
                 }
             }
             for event in &events {
                 let token = event.token();
-                if token != WAKER && !self.unread.contains(&token) {
+                if token != WAKER && !self.is_unread.contains(&token) {
                     self.read(token);
                 }
             }
@@ -163,7 +172,11 @@ impl Worker {
 
     /// Reads a socket to its end, or as much as is its turn.
     fn read(&mut self, token: Token) {
-        for _ in 0..READ_BUDGET {
+        let budget = match token.0 < RELAY_SOCKETS {
+            true => LISTENER_BUDGET,
+            false => RELAY_SOCKET_BUDGET,
+        };
+        for _ in 0..budget {
             let read = if token.0 < RELAY_SOCKETS {
                 self.read_client(token.0)
             } else {
@@ -177,6 +190,7 @@ impl Worker {
             }
         }
         self.unread.push_back(token);
+        self.is_unread.insert(token);
     }
 
     fn read_client(&mut self, number: usize) -> io::Result<()> {
@@ -300,13 +314,18 @@ impl Worker {
         self.quotas.charge(&open.user)?;
         match self.open_socket(open) {
             Ok(address) => {
+                self.failing = false;
                 self.counters.opened.add(1);
                 tracing::debug!("allocation made");
                 Ok(address)
             }
             Err(error) => {
                 self.quotas.release(&open.user);
-                tracing::debug!(%error, "no relay socket");
+                // Once, until it works again.
+                if !self.failing && error.kind() != io::ErrorKind::AddrInUse {
+                    self.failing = true;
+                    tracing::warn!(%error, "relay sockets cannot be opened");
+                }
                 Err(Refusal::InsufficientCapacity)
             }
         }

@@ -33,6 +33,17 @@ pub enum ListenError {
     },
 }
 
+/// Reads an address that an option names.
+///
+/// # Errors
+/// What to write instead.
+pub fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "write an IP address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080"
+            .to_owned()
+    })
+}
+
 /// Binds every address. An IPv6 address listens for IPv6 alone, so that `0.0.0.0` and `[::]` can be named
 /// together. Must be called in a tokio runtime.
 ///

@@ -1,6 +1,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use clap::Args;
+use daemon::listen::address;
 
 /// Options of a signalling node.
 #[derive(Args, Clone, Debug)]
@@ -46,13 +47,6 @@ pub struct SignalArgs {
         default_value = "25s"
     )]
     pub ping_interval: Duration,
-}
-
-fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| {
-        "write an IP address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080"
-            .to_owned()
-    })
 }
 
 /// Within ten minutes: what a peer misses meanwhile is kept in memory.

@@ -62,6 +62,7 @@ pub(crate) struct TurnCommandArgs {
         env = "TRUNKLINE_ADMIN_LISTEN",
         value_name = "ADDRESS",
         value_delimiter = ',',
+        value_parser = daemon::listen::address,
         default_value = "127.0.0.1:8082"
     )]
     pub(crate) admin_listen: Vec<SocketAddr>,

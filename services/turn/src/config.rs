@@ -5,6 +5,7 @@ use std::{
 };
 
 use clap::Args;
+use daemon::listen::address;
 use ipnet::IpNet;
 
 /// Options of the relay.
@@ -122,13 +123,6 @@ pub struct TurnArgs {
         value_parser = clap::value_parser!(u16).range(..=256)
     )]
     pub turn_threads: u16,
-}
-
-fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| {
-        "write an IP address and a port, such as 127.0.0.1:3478, 0.0.0.0:3478 or [::]:3478"
-            .to_owned()
-    })
 }
 
 fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {

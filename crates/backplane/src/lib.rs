@@ -26,6 +26,7 @@
 mod command;
 mod event;
 mod memory;
+pub mod partition;
 
 use std::fmt;
 

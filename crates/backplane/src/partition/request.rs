@@ -1,0 +1,199 @@
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use crate::{Change, Entry, NodeId};
+
+/// Where something is published. Every channel belongs to the partition that its partition's link serves.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Channel {
+    /// What one node alone hears: its own beats, and messages of other nodes.
+    Node(NodeId),
+    /// What every node in a room hears: changes of its roster, and messages to the room.
+    Room(ByteString),
+}
+
+/// A roster's life and its version within it. Of two versions of one epoch the higher one is the later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RosterVersion {
+    /// Another one means that the roster was made anew, or that the store may have lost something of it.
+    pub epoch: u64,
+    /// Raised by one with every change.
+    pub version: u64,
+}
+
+/// What a node asks of the store. Each is carried out whole or not at all, in the order in which one node asks,
+/// and what it publishes is published in the same step.
+///
+/// Times are the store's. The store keeps, for a partition:
+/// - the *lease* of each node: until when it counts as alive;
+/// - the *rooms* of each node: every room in which the roster has, or had, a member of it;
+/// - the *roster* of each room: a *birth* (a random number below 2³¹, drawn when the room was empty before), a
+///   version, and the members with their nodes, fences and data; a room without members does not exist;
+/// - the *life* of the store itself (below 2²¹).
+///
+/// A room's epoch is `birth * 2²¹ + life`. A *fence* is given as `max(stored + 1, floor + 1, now in µs)`, where
+/// `stored` is the fence that the roster has for the member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Renews `node`'s lease to `ttl` milliseconds from now, sets the store's life, and publishes
+    /// [`Published::Beat`] on the node's own channel. Answered by [`Reply::Beaten`].
+    Beat {
+        /// The node that asks.
+        node: NodeId,
+        /// Milliseconds.
+        ttl: u64,
+        /// Comes back in the beat.
+        nonce: u64,
+        /// Which server this is; another one after a restart or a failover, whereupon all epochs change.
+        life: u64,
+    },
+    /// Enters a member as held by `node`, whoever held it, and publishes [`Published::Changed`] to the room.
+    /// Answered by [`Reply::Joined`], or by [`Reply::NoLease`] if the node has no lease or a lapsed one.
+    Join {
+        /// The node that asks.
+        node: NodeId,
+        /// The room.
+        room: ByteString,
+        /// Who.
+        member: ByteString,
+        /// What the roster keeps of it.
+        data: Bytes,
+        /// The room's birth if it is born now.
+        birth: u64,
+        /// The highest fence that the node has seen.
+        floor: u64,
+        /// Whether the answer brings the roster.
+        want_roster: bool,
+    },
+    /// Takes a member out if `node` holds it with a fence not above this one, and publishes
+    /// [`Published::Changed`] to the room. Answered by [`Reply::Done`].
+    Leave {
+        /// The node that asks.
+        node: NodeId,
+        /// The room.
+        room: ByteString,
+        /// Who.
+        member: ByteString,
+        /// The claim that ends.
+        fence: u64,
+        /// Told to the other nodes.
+        data: Bytes,
+    },
+    /// Takes the room out of `node`'s rooms: it has no member there any more. Answered by [`Reply::Done`].
+    Forget {
+        /// The node that asks.
+        node: NodeId,
+        /// The room.
+        room: ByteString,
+    },
+    /// Makes the roster hold just these members for `node`, publishing a [`Published::Changed`] for each
+    /// difference. Answered by [`Reply::Asserted`], or by [`Reply::NoLease`] as for a join.
+    ///
+    /// The node's members that are not listed leave first. Then, for each listed member:
+    /// - held by the node with the same data: stays;
+    /// - held by another node, with a fence above that of the claim, which is not 0: stays with the other;
+    /// - not in the roster, or held by another node with a lower fence: enters with the claim's fence, or with a
+    ///   new one when that is 0;
+    /// - else (its data changed, or it took the id over unseen): enters with a new fence.
+    Assert {
+        /// The node that asks.
+        node: NodeId,
+        /// The room.
+        room: ByteString,
+        /// Who, the fence of the claim (0 for a claim that the roster has not seen), data.
+        members: Vec<(ByteString, u64, Bytes)>,
+        /// The room's birth if it is born now.
+        birth: u64,
+        /// The highest fence that the node has seen.
+        floor: u64,
+    },
+    /// Takes every member of `dead` out of up to `limit` of its rooms, with a [`Published::Changed`] for each,
+    /// and those rooms out of its rooms; when none is left, the lease too. Does nothing when `dead` has a valid
+    /// lease. Answered by [`Reply::Swept`].
+    Sweep {
+        /// Whose members.
+        dead: NodeId,
+        /// Rooms at most.
+        limit: u64,
+    },
+    /// Ends `node`'s lease now. Answered by [`Reply::Done`].
+    Resign {
+        /// The node that asks.
+        node: NodeId,
+    },
+    /// Answered by [`Reply::Versions`].
+    Versions {
+        /// Of these rooms.
+        rooms: Vec<ByteString>,
+    },
+    /// Answered by [`Reply::Leases`].
+    Leases {
+        /// Of these nodes.
+        nodes: Vec<NodeId>,
+    },
+    /// Publishes bytes as they are. Answered by [`Reply::Done`].
+    Publish {
+        /// Where.
+        channel: Channel,
+        /// What.
+        payload: Bytes,
+    },
+}
+
+/// What the store answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// To a beat.
+    Beaten {
+        /// Whether the lease was still valid. Where it was not, others may have swept the node's members.
+        renewed: bool,
+        /// Nodes whose lease has lapsed, some of them.
+        lapsed: Vec<NodeId>,
+    },
+    /// To a join.
+    Joined {
+        /// The claim that the join got.
+        fence: u64,
+        /// The roster's version with the join.
+        version: RosterVersion,
+        /// The roster with the join, where it was wanted.
+        roster: Option<Vec<Entry>>,
+    },
+    /// To an assert.
+    Asserted {
+        /// The roster's version; all 0 of a room that does not exist.
+        version: RosterVersion,
+        /// Its members.
+        roster: Vec<Entry>,
+    },
+    /// To a join or an assert of a node without a valid lease: nothing was done.
+    NoLease,
+    /// To a sweep.
+    Swept {
+        /// Rooms that the node still has; 0 as well where nothing is to be swept.
+        left: u64,
+    },
+    /// In the order asked; all 0 of a room that does not exist.
+    Versions(Vec<RosterVersion>),
+    /// In the order asked: whether the node has a valid lease.
+    Leases(Vec<bool>),
+    /// To anything else.
+    Done,
+}
+
+/// What the store itself publishes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// A node's beat, on its own channel.
+    Beat {
+        /// As in the request.
+        nonce: u64,
+    },
+    /// A change, on the room's channel.
+    Changed {
+        /// The roster's version after it.
+        version: RosterVersion,
+        /// How.
+        change: Change,
+    },
+}

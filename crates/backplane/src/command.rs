@@ -46,17 +46,30 @@ pub enum Command {
         /// This node's members: who, fence (0 for a claim the roster has not seen), data.
         members: Vec<(ByteString, u64, Bytes)>,
     },
+    /// After a new epoch: find out whether the roster has all that another node has in the room. Answered by
+    /// [`Event::Confirmed`](crate::Event::Confirmed), at the latest when the node has been without a lease for
+    /// long enough that it is gone; not at all if the room is forgotten first.
+    Confirm {
+        /// The room.
+        room: ByteString,
+        /// The other node.
+        node: NodeId,
+    },
     /// Deliver to one node.
     Send {
         /// The node.
         node: NodeId,
+        /// The room that it is about; what is sent about one room arrives in order.
+        room: ByteString,
         /// What.
         payload: Bytes,
     },
-    /// Deliver to the other nodes in the room.
+    /// Deliver to several nodes in the room, in order with what is sent to each of them.
     Publish {
         /// The room.
         room: ByteString,
+        /// The other nodes in the room, as far as this one knows.
+        nodes: Vec<NodeId>,
         /// What.
         payload: Bytes,
     },

@@ -153,6 +153,7 @@ impl Member {
         let own = self.backplane.as_ref().unwrap().node().clone();
         self.submit(Command::Send {
             node: own.clone(),
+            room: ROOM,
             payload: Bytes::from_static(b"mark"),
         });
         let mark = Event::Received {

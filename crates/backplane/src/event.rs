@@ -78,12 +78,20 @@ pub enum Event {
         /// Its members.
         roster: Vec<Entry>,
     },
-    /// The roster cannot be read now.
+    /// The roster cannot be read now, or a departure could not be entered in it: assert the room later.
     AssertFailed {
         /// The room.
         room: ByteString,
     },
-    /// Changes or published payloads of the room were lost.
+    /// Whatever the node has in the room is in the roster by now, or the node is gone: of its members, those that
+    /// the next roster lacks have left.
+    Confirmed {
+        /// The room.
+        room: ByteString,
+        /// The other node.
+        node: NodeId,
+    },
+    /// What is known of the room may not be all: it must be asserted.
     Gap {
         /// The room.
         room: ByteString,

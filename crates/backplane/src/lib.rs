@@ -15,8 +15,9 @@
 //!   is told exactly once, however many nodes say it.
 //! - A node is in a room from its first join to its [`Command::Forget`]. The roster that a join brings and the
 //!   changes after its version make a whole. A change may overtake the answer.
-//! - [`Command::Send`] arrives in order at one node, [`Command::Publish`] in order at every *other* node in
-//!   the room.
+//! - [`Command::Send`] arrives in order at one node, [`Command::Publish`] in order at each of the named nodes
+//!   that is in the room; of one room, both are in one order. A node that the publisher did not know of may get
+//!   it too.
 //! - A node whose [`Backplane`] is gone has left every room.
 //! - Nothing waits for a slow node: its queue is bounded ([`EVENT_QUEUE`]), and what does not fit is lost and
 //!   counted; changes and published payloads are followed by [`Event::Gap`] for their room, sent ones are not.

@@ -102,11 +102,22 @@ impl Backplane for Attached {
             } => hub.leave(&self.node, &room, &member, fence, data),
             Command::Forget { room } => hub.forget(&self.node, &room),
             Command::Assert { room, members } => hub.assert(&self.node, room, members)?,
-            Command::Send { node, payload } => {
+            Command::Confirm { room, node } => {
+                // This roster never loses anything.
+                hub.tell(&self.node, Some(&room), || Event::Confirmed {
+                    room: room.clone(),
+                    node,
+                });
+            }
+            Command::Send { node, payload, .. } => {
                 let from = self.node.clone();
                 hub.tell(&node, None, || Event::Received { from, payload });
             }
-            Command::Publish { room, payload } => hub.publish(&self.node, &room, &payload),
+            Command::Publish {
+                room,
+                nodes,
+                payload,
+            } => hub.publish(&self.node, &room, &nodes, &payload),
         }
         Ok(())
     }
@@ -144,7 +155,7 @@ impl Hub {
     ) -> Result<(), Overloaded> {
         let answer = self.reserve(node)?;
         self.open(&room).listeners.insert(node.clone());
-        let fence = self.enter(node, &room, member, data);
+        let fence = self.enter(node, &room, member, 0, data);
         if let Some(roster) = self.rooms.get(&room) {
             let (epoch, version) = (roster.epoch, roster.version);
             let roster = want_roster.then(|| roster.members.values().cloned().collect());
@@ -180,16 +191,25 @@ impl Hub {
         })
     }
 
-    fn enter(&mut self, node: &NodeId, room: &ByteString, member: ByteString, data: Bytes) -> u64 {
-        self.fences += 1;
+    /// With the fence of a claim that was there before, or a new one for 0.
+    fn enter(
+        &mut self,
+        node: &NodeId,
+        room: &ByteString,
+        member: ByteString,
+        claim: u64,
+        data: Bytes,
+    ) -> u64 {
+        let fence = if claim == 0 { self.fences + 1 } else { claim };
+        self.fences = self.fences.max(fence);
         let entry = Entry {
             member,
             node: node.clone(),
-            fence: self.fences,
+            fence,
             data,
         };
         self.change(room, Change::Joined(entry));
-        self.fences
+        fence
     }
 
     fn leave(
@@ -259,14 +279,14 @@ impl Hub {
                 .rooms
                 .get(&room)
                 .and_then(|roster| roster.members.get(&member));
-            let stands = match entry {
-                Some(entry) if entry.node == *node => entry.data == data,
-                Some(entry) => fence != 0 && entry.fence > fence,
-                None => false,
+            let claim = match entry {
+                Some(entry) if entry.node == *node && entry.data == data => continue,
+                Some(entry) if entry.node == *node => 0,
+                Some(entry) if fence == 0 || entry.fence == fence => 0,
+                Some(entry) if entry.fence > fence => continue,
+                Some(_) | None => fence,
             };
-            if !stands {
-                self.enter(node, &room, member, data);
-            }
+            self.enter(node, &room, member, claim, data);
         }
         let roster = self.open(&room);
         answer.send(Event::Asserted {
@@ -305,12 +325,14 @@ impl Hub {
         }
     }
 
-    fn publish(&self, from: &NodeId, room: &ByteString, payload: &Bytes) {
-        let listeners: Vec<NodeId> = match self.rooms.get(room) {
-            Some(roster) => roster.listeners.iter().cloned().collect(),
-            None => return,
+    fn publish(&self, from: &NodeId, room: &ByteString, nodes: &[NodeId], payload: &Bytes) {
+        let Some(roster) = self.rooms.get(room) else {
+            return;
         };
-        for node in listeners.iter().filter(|node| *node != from) {
+        for node in nodes {
+            if node == from || !roster.listeners.contains(node) {
+                continue;
+            }
             self.tell(node, Some(room), || Event::Published {
                 room: room.clone(),
                 from: from.clone(),

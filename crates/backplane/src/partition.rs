@@ -4,15 +4,31 @@
 //! back. Rooms that hash to the same partition share the link, the node's lease, and one numbered stream of
 //! messages to each other node. Time and randomness are parameters.
 
+mod exchange;
+mod frame;
+mod liveness;
 mod request;
+mod rooms;
+mod roster;
+mod stream;
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    mem,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
+pub use frame::repeat_wanted;
 pub use request::{Channel, Published, Reply, Request, RosterVersion};
 
 use crate::{Command, Event, Health, NodeId};
+use exchange::Streams;
+use frame::Frame;
+use liveness::Liveness;
+use rooms::Rooms;
 
 /// Names a request until it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -66,51 +82,317 @@ pub enum Output {
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub struct Partition;
+pub struct Partition {
+    node: NodeId,
+    config: Config,
+    random: SplitMix64,
+    link: Link,
+    requests: u64,
+    /// Requests whose answer matters, or whose failure does.
+    pending: BTreeMap<RequestId, Pending>,
+    rooms: Rooms,
+    streams: Streams,
+    liveness: Liveness,
+    /// The highest fence seen.
+    floor: u64,
+    counters: Counters,
+    outputs: VecDeque<Output>,
+}
 
-#[expect(unused_variables, reason = "a sketch")]
+/// How far the link is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    Down,
+    /// The node's own channel is about to be subscribed.
+    Connected,
+    /// The node hears what it publishes to itself, unless something is broken: requests may be made.
+    Open,
+}
+
+/// What an answer is for.
+#[derive(Debug)]
+enum Pending {
+    Beat,
+    Join {
+        token: u64,
+        room: ByteString,
+    },
+    Leave {
+        room: ByteString,
+    },
+    Assert {
+        room: ByteString,
+    },
+    /// The assert of a room in which the node has nothing, for another node that asked.
+    Empty {
+        room: ByteString,
+        asked: NodeId,
+    },
+    Sweep {
+        dead: NodeId,
+    },
+    Versions {
+        rooms: Vec<ByteString>,
+    },
+    Leases {
+        nodes: Vec<NodeId>,
+    },
+}
+
+/// What has happened so far, to be shown as metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Messages to other nodes that were refused since too much was unacknowledged.
+    pub refused: u64,
+    /// Messages of other nodes that came again.
+    pub duplicates: u64,
+    /// Requests to send again what was missing.
+    pub repeats_wanted: u64,
+    /// Messages sent again.
+    pub repeated: u64,
+    /// Messages that can never arrive, or whose receiver is gone.
+    pub lost: u64,
+    /// Rooms handed out for comparison.
+    pub gaps: u64,
+    /// Frames that this version cannot read.
+    pub unreadable: u64,
+    /// Rooms of dead nodes that this node has asked the store to sweep, in calls.
+    pub sweeps: u64,
+    /// Beats sent and heard again.
+    pub beats: u64,
+    /// Times that the lease had lapsed.
+    pub lapses: u64,
+}
+
 impl Partition {
     /// `seed` makes births and nonces unpredictable, and the same seed and inputs give the same outputs.
     pub fn new(node: NodeId, config: Config, seed: u64) -> Self {
-        Self
+        Self {
+            node,
+            config,
+            random: SplitMix64(seed),
+            link: Link::Down,
+            requests: 0,
+            pending: BTreeMap::new(),
+            rooms: Rooms::new(seed),
+            streams: Streams::default(),
+            liveness: Liveness::default(),
+            floor: 0,
+            counters: Counters::default(),
+            outputs: VecDeque::new(),
+        }
     }
 
     /// The node asks for something. Joins and asserts are each answered by one event.
-    pub fn handle_command(&mut self, command: Command, now: Instant) {}
+    pub fn handle_command(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Join { .. }
+            | Command::Leave { .. }
+            | Command::Forget { .. }
+            | Command::Assert { .. } => self.roster_command(command, now),
+            Command::Confirm { room, node } => self.confirm(room, node),
+            Command::Send {
+                node,
+                room: _,
+                payload,
+            } => self.send(&node, payload, now),
+            Command::Publish {
+                room,
+                nodes,
+                payload,
+            } => self.publish(room, nodes, payload, now),
+        }
+    }
 
     /// The link works; the store's life is `life`. Nothing is subscribed yet.
-    pub fn handle_connected(&mut self, life: u64, now: Instant) {}
+    pub fn handle_connected(&mut self, life: u64, now: Instant) {
+        self.link = Link::Connected;
+        self.liveness.connected(life, now);
+        self.outputs
+            .push_back(Output::Subscribe(vec![Channel::Node(self.node.clone())]));
+    }
 
     /// The link is gone, and with it every subscription and every request that is not answered.
-    pub fn handle_disconnected(&mut self, now: Instant) {}
+    pub fn handle_disconnected(&mut self, now: Instant) {
+        self.link = Link::Down;
+        self.liveness.disconnected();
+        for (_, pending) in mem::take(&mut self.pending) {
+            self.failed(pending, now);
+        }
+        for command in self.rooms.unsubscribed() {
+            self.refuse(command);
+        }
+    }
 
     /// The channels of the last [`Output::Subscribe`] are subscribed.
-    pub fn handle_subscribed(&mut self, now: Instant) {}
+    pub fn handle_subscribed(&mut self, now: Instant) {
+        match self.link {
+            Link::Down => {}
+            Link::Connected => {
+                self.link = Link::Open;
+                self.beat(now);
+                self.mark_streams(now, true);
+                self.subscribe_rooms();
+            }
+            Link::Open => {
+                for command in self.rooms.subscribed(&self.config, now) {
+                    self.ask(command);
+                }
+                self.compare_rooms();
+                self.subscribe_rooms();
+            }
+        }
+    }
 
     /// The store answered, or (`None`) refused the request.
-    pub fn handle_reply(&mut self, id: RequestId, reply: Option<Reply>, now: Instant) {}
+    pub fn handle_reply(&mut self, id: RequestId, reply: Option<Reply>, now: Instant) {
+        let Some(pending) = self.pending.remove(&id) else {
+            return;
+        };
+        match (pending, reply) {
+            (Pending::Beat, Some(Reply::Beaten { renewed, lapsed })) => {
+                self.beaten(renewed, lapsed, now);
+            }
+            (
+                Pending::Join { token, room },
+                Some(Reply::Joined {
+                    fence,
+                    version,
+                    roster,
+                }),
+            ) => self.joined(token, room, fence, version, roster),
+            (Pending::Assert { room }, Some(Reply::Asserted { version, roster })) => {
+                self.asserted(room, version, roster);
+            }
+            (Pending::Empty { room, asked }, Some(Reply::Asserted { .. })) => {
+                self.answer(&asked, &room);
+            }
+            (Pending::Sweep { dead }, Some(Reply::Swept { left })) => self.swept(dead, left),
+            (Pending::Versions { rooms }, Some(Reply::Versions(versions))) => {
+                self.rooms.compare(rooms.into_iter().zip(versions), now);
+                self.compare_rooms();
+            }
+            (Pending::Leases { nodes }, Some(Reply::Leases(valid))) => {
+                self.leases(nodes.into_iter().zip(valid), now);
+            }
+            (Pending::Leave { .. }, Some(Reply::Done)) => {}
+            (pending, reply) => {
+                if reply == Some(Reply::NoLease) {
+                    self.liveness.beat_now(now);
+                }
+                self.failed(pending, now);
+            }
+        }
+    }
+
+    /// What was asked for is not done, or may not be.
+    fn failed(&mut self, pending: Pending, now: Instant) {
+        match pending {
+            Pending::Join { token, room } => self.event(Event::JoinFailed { token, room }),
+            Pending::Leave { room } | Pending::Assert { room } => {
+                self.event(Event::AssertFailed { room });
+            }
+            Pending::Sweep { dead } => self.liveness.sweep_ended(&dead),
+            Pending::Versions { rooms } => self.rooms.compare_later(rooms, now),
+            Pending::Beat | Pending::Empty { .. } | Pending::Leases { .. } => {}
+        }
+    }
 
     /// The store published something on a subscribed channel.
-    pub fn handle_published(&mut self, channel: &Channel, published: Published, now: Instant) {}
+    pub fn handle_published(&mut self, channel: &Channel, published: Published, now: Instant) {
+        match (channel, published) {
+            (Channel::Node(_), Published::Beat { nonce }) => self.echoed(nonce, now),
+            (Channel::Room(room), Published::Changed { version, change }) => {
+                self.changed(room, version, change);
+            }
+            (Channel::Node(_), Published::Changed { .. })
+            | (Channel::Room(_), Published::Beat { .. }) => self.counters.unreadable += 1,
+        }
+    }
 
     /// A node published bytes on a subscribed channel.
-    pub fn handle_payload(&mut self, channel: &Channel, payload: Bytes, now: Instant) {}
+    pub fn handle_payload(&mut self, channel: &Channel, payload: &Bytes, now: Instant) {
+        match Frame::read(payload) {
+            Some(frame) => self.frame(channel, frame, payload, now),
+            None => self.counters.unreadable += 1,
+        }
+    }
 
     /// The next thing to carry out.
     pub fn poll_output(&mut self) -> Option<Output> {
-        None
+        self.outputs.pop_front()
     }
 
     /// When [`Self::handle_timeout`] is to be called, if nothing happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        if self.link == Link::Down {
+            return None;
+        }
+        [
+            self.liveness.poll_timeout(&self.config),
+            self.streams.poll_timeout(),
+            self.rooms.poll_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Does what is due at `now`.
-    pub fn handle_timeout(&mut self, now: Instant) {}
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.link == Link::Down {
+            return;
+        }
+        if self.liveness.is_silent(&self.config, now) {
+            self.handle_disconnected(now);
+            self.outputs.push_back(Output::Reconnect);
+            return;
+        }
+        if self.link == Link::Open {
+            if self.liveness.beat_due(now) {
+                self.beat(now);
+                self.mark_streams(now, false);
+                self.ask_again(now);
+            }
+            self.want_repeats(now);
+            self.repair(now);
+        }
+    }
 
     /// Whether what this node publishes comes back to it.
     pub fn health(&self) -> Health {
-        Health::Starting
+        self.liveness.health()
+    }
+
+    /// What has happened so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    fn request(&mut self, request: Request, pending: Option<Pending>) {
+        self.requests += 1;
+        let id = RequestId(self.requests);
+        if let Some(pending) = pending {
+            self.pending.insert(id, pending);
+        }
+        self.outputs.push_back(Output::Request(id, request));
+    }
+
+    fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+}
+
+/// Numbers that only need to differ; the generator of Steele, Lea and Flood, 2014.
+#[derive(Debug)]
+struct SplitMix64(u64);
+
+impl SplitMix64 {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
     }
 }

@@ -64,6 +64,14 @@ pub enum ClusterCommand {
         /// This node's peers.
         members: Vec<(PeerId, Fence, Payload)>,
     },
+    /// Find out whether the roster has all that another node has in the room; answered by
+    /// [`ClusterEvent::Confirmed`].
+    Confirm {
+        /// The room.
+        room: RoomId,
+        /// The other node.
+        node: NodeId,
+    },
     /// Deliver to a peer of another node.
     Send {
         /// The node that holds the receiver.
@@ -81,6 +89,8 @@ pub enum ClusterCommand {
     Broadcast {
         /// The room.
         room: RoomId,
+        /// The other nodes that have a peer there.
+        nodes: Vec<NodeId>,
         /// The sender.
         from: PeerId,
         /// What is said.
@@ -131,6 +141,13 @@ pub enum ClusterEvent {
     AssertFailed {
         /// The room.
         room: RoomId,
+    },
+    /// Whatever the node has in the room is in the roster by now, or the node is gone.
+    Confirmed {
+        /// The room.
+        room: RoomId,
+        /// The other node.
+        node: NodeId,
     },
     /// Events of the room were lost on the way: it must be compared.
     Gap {

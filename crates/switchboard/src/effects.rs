@@ -82,6 +82,8 @@ pub(crate) enum Timer {
     SuspendWindow(RoomId, PeerId),
     /// A room is to be compared with the cluster's roster.
     Assert(RoomId),
+    /// Nodes are to confirm that peers are gone.
+    Confirm(RoomId),
 }
 
 /// All that inputs have caused, and the limits they are held to.

@@ -30,12 +30,14 @@
 
 mod cluster;
 mod config;
+mod confirmation;
 mod connection;
 mod effects;
 mod membership;
 mod room;
 mod roster;
 mod routing;
+mod strangers;
 mod switchboard;
 
 pub use cluster::{Change, ClusterCommand, ClusterEvent, Fence, NodeId, RosterChange, RosterEntry};

@@ -165,6 +165,7 @@ impl Switchboard {
                     holder,
                     fence,
                     attributes: attributes.clone(),
+                    unconfirmed: false,
                 };
                 room.members.insert(peer.clone(), member);
                 None
@@ -277,6 +278,7 @@ impl Switchboard {
             return;
         };
         if !state.has_local() && state.assert == Assert::No {
+            self.drop_strangers(room);
             self.rooms.remove(room);
             self.effects
                 .cluster(ClusterCommand::Forget { room: room.clone() });

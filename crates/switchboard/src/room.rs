@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     mem,
     time::Instant,
 };
@@ -22,6 +22,13 @@ pub(crate) struct Room {
     /// Joins of this node that are not answered yet.
     pub(crate) joining: usize,
     pub(crate) assert: Assert,
+    /// Messages of peers that this node has not heard of: they wait until the room is compared.
+    pub(crate) strangers: Strangers,
+    /// When nodes are asked to confirm that peers are gone which a new roster lacks.
+    pub(crate) confirm_at: Option<Instant>,
+    /// Nodes that have confirmed, since the last assert was sent and before it.
+    pub(crate) confirmed_late: BTreeSet<NodeId>,
+    pub(crate) confirmed: BTreeSet<NodeId>,
 }
 
 /// Whether the room is to be compared with the cluster's roster.
@@ -34,6 +41,8 @@ pub(crate) enum Assert {
     At(Instant),
     /// The answer is awaited.
     Sent,
+    /// The answer is awaited, and will be too old.
+    SentAgain,
 }
 
 /// How much of the cluster's roster this node has.
@@ -54,6 +63,8 @@ pub(crate) struct Member {
     pub(crate) holder: Holder,
     pub(crate) fence: Fence,
     pub(crate) attributes: Payload,
+    /// A roster that was made anew lacks it: it is gone only when its node says so.
+    pub(crate) unconfirmed: bool,
 }
 
 /// Where a member's connection is.
@@ -65,6 +76,47 @@ pub(crate) enum Holder {
     Suspended { until: Instant, held: Waiting },
     /// At another node.
     Remote(NodeId),
+}
+
+/// What a peer says that this node does not know yet.
+#[derive(Debug)]
+pub(crate) struct Stranger {
+    pub(crate) from: PeerId,
+    /// The receiver; the room where there is none.
+    pub(crate) to: Option<PeerId>,
+    pub(crate) payload: Payload,
+}
+
+/// Messages of peers not known yet, in order, bounded.
+#[derive(Debug, Default)]
+pub(crate) struct Strangers {
+    messages: VecDeque<Stranger>,
+    bytes: usize,
+}
+
+impl Strangers {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    pub(crate) fn push(&mut self, stranger: Stranger, effects: &mut Effects) {
+        let size = stranger.payload.text().len();
+        if self.messages.len() >= effects.config.hold_frames
+            || self.bytes + size > effects.config.hold_bytes
+            || !effects.hold(size)
+        {
+            effects.dropped(DropReason::HoldFull);
+            return;
+        }
+        self.bytes += size;
+        self.messages.push_back(stranger);
+    }
+
+    /// Gives the messages up, and their bytes back.
+    pub(crate) fn release(&mut self, effects: &mut Effects) -> VecDeque<Stranger> {
+        effects.release(mem::take(&mut self.bytes));
+        mem::take(&mut self.messages)
+    }
 }
 
 /// Messages for a suspended peer, in order, bounded.
@@ -105,6 +157,10 @@ impl Room {
             },
             joining: 0,
             assert: Assert::No,
+            strangers: Strangers::default(),
+            confirm_at: None,
+            confirmed_late: BTreeSet::new(),
+            confirmed: BTreeSet::new(),
         }
     }
 
@@ -117,10 +173,17 @@ impl Room {
                 .any(|member| !matches!(member.holder, Holder::Remote(_)))
     }
 
-    pub(crate) fn has_remote(&self) -> bool {
-        self.members
+    /// The other nodes that have a peer here.
+    pub(crate) fn remote_nodes(&self) -> Vec<NodeId> {
+        let nodes = self
+            .members
             .values()
-            .any(|member| matches!(member.holder, Holder::Remote(_)))
+            .filter_map(|member| match &member.holder {
+                Holder::Remote(node) => Some(node),
+                Holder::Local(_) | Holder::Suspended { .. } => None,
+            });
+        let nodes: BTreeSet<&NodeId> = nodes.collect();
+        nodes.into_iter().cloned().collect()
     }
 
     /// Tells every peer of this node but `except`.
@@ -173,6 +236,7 @@ impl Member {
         if fence != 0 {
             self.fence = fence;
         }
+        self.unconfirmed = false;
         self.attributes = attributes.clone();
     }
 

@@ -39,12 +39,13 @@ impl Switchboard {
             } => self.asserted(&room, (epoch, version), roster, now),
             ClusterEvent::AssertFailed { room } => self.assert_later(&room, now),
             ClusterEvent::Gap { room } => self.assert_now(&room),
+            ClusterEvent::Confirmed { room, node } => self.confirmed(&room, node),
             ClusterEvent::Received {
                 room,
                 from,
                 to,
                 payload,
-            } => self.receive(&room, from, &to, payload),
+            } => self.receive(&room, from, to, payload),
             ClusterEvent::Heard {
                 room,
                 from,
@@ -85,7 +86,8 @@ impl Switchboard {
         now: Instant,
     ) {
         if let Some(state) = self.rooms.get_mut(room) {
-            if state.assert == Assert::Sent {
+            let too_old = state.assert == Assert::SentAgain;
+            if matches!(state.assert, Assert::Sent | Assert::SentAgain) {
                 state.assert = Assert::No;
             }
             // Left while the assert that entered it was under way: its leave did not name the claim that it got.
@@ -95,7 +97,11 @@ impl Switchboard {
             for change in self.compare(room, version, roster, now) {
                 self.changed(change);
             }
-            if ghost {
+            if let Some(state) = self.rooms.get_mut(room) {
+                state.confirmed.clear();
+            }
+            self.hear_strangers(room);
+            if ghost || too_old {
                 self.assert_now(room);
             }
             self.settle(room);
@@ -167,6 +173,7 @@ impl Switchboard {
                 holder,
                 fence,
                 attributes: attributes.clone(),
+                unconfirmed: false,
             };
             state.members.insert(peer.clone(), member);
             let news = ServerMessage::Joined {
@@ -177,6 +184,11 @@ impl Switchboard {
             return;
         };
         if fence < member.fence {
+            return;
+        }
+        member.unconfirmed = false;
+        if fence == member.fence && matches!(&member.holder, Holder::Remote(at) if *at == node) {
+            // Entered again, after the cluster had lost its roster.
             return;
         }
         member.fence = fence;
@@ -251,7 +263,7 @@ impl Switchboard {
         };
         state.lose_track();
         match state.assert {
-            Assert::Sent => return,
+            Assert::Sent | Assert::SentAgain => return,
             Assert::At(at) => {
                 let timer = Timer::Assert(room.clone());
                 self.effects.timers.remove(&(at, timer));
@@ -263,6 +275,8 @@ impl Switchboard {
             return;
         }
         state.assert = Assert::Sent;
+        let late = mem::take(&mut state.confirmed_late);
+        state.confirmed.extend(late);
         let members = state
             .members
             .iter()
@@ -279,7 +293,7 @@ impl Switchboard {
     /// something of this node that it must not keep.
     fn assert_later(&mut self, room: &RoomId, now: Instant) {
         let state = self.rooms.entry(room.clone()).or_insert_with(Room::new);
-        if matches!(state.assert, Assert::No | Assert::Sent) {
+        if matches!(state.assert, Assert::No | Assert::Sent | Assert::SentAgain) {
             let at = now + self.effects.config.assert_interval;
             state.assert = Assert::At(at);
             let timer = Timer::Assert(room.clone());
@@ -327,7 +341,7 @@ impl Switchboard {
         }
         // A roster of a new epoch may lack peers that their nodes have yet to assert.
         for (peer, node, fence) in gone {
-            if same_epoch {
+            if self.has_left(room, &peer, &node, same_epoch, now) {
                 self.remote_left(room, &peer, &node, fence, LeaveReason::Expired);
             }
         }
@@ -344,7 +358,7 @@ impl Switchboard {
         match state.members.get_mut(&entry.peer) {
             // Entered while the cluster could not be asked: this is the claim it got.
             Some(member) if entry.node == self.node => member.fence = entry.fence,
-            Some(member) if member.fence == entry.fence => {}
+            Some(member) if member.fence == entry.fence => member.unconfirmed = false,
             None if entry.node == self.node => {}
             Some(_) | None => self.remote_joined(room, entry),
         }

@@ -42,17 +42,19 @@ impl Switchboard {
             payload: payload.clone(),
         };
         room.tell_others(&seat.peer, message, effects);
-        if room.has_remote() {
+        let nodes = room.remote_nodes();
+        if !nodes.is_empty() {
             effects.cluster(ClusterCommand::Broadcast {
                 room: seat.room.clone(),
+                nodes,
                 from: seat.peer.clone(),
                 payload: payload.clone(),
             });
         }
     }
 
-    /// What a peer of another node says to one of this node.
-    pub(crate) fn receive(&mut self, room: &RoomId, from: PeerId, to: &PeerId, payload: Payload) {
+    /// Delivers what a peer of another node says to one of this node.
+    pub(crate) fn hear_one(&mut self, room: &RoomId, from: PeerId, to: &PeerId, payload: Payload) {
         let effects = &mut self.effects;
         let member = self
             .rooms
@@ -71,8 +73,8 @@ impl Switchboard {
         }
     }
 
-    /// What a peer of another node says to the room.
-    pub(crate) fn hear(&mut self, room: &RoomId, from: PeerId, payload: Payload) {
+    /// Delivers what a peer of another node says to the room.
+    pub(crate) fn hear_all(&mut self, room: &RoomId, from: PeerId, payload: Payload) {
         if let Some(state) = self.rooms.get_mut(room) {
             let message = ServerMessage::Message {
                 from: from.clone(),

@@ -232,6 +232,7 @@ impl Switchboard {
                 Timer::AnnounceWindow(connection) => self.end_announce_window(connection),
                 Timer::SuspendWindow(room, peer) => self.expire(&room, &peer),
                 Timer::Assert(room) => self.assert_now(&room),
+                Timer::Confirm(room) => self.ask_to_confirm(&room),
             }
         }
     }

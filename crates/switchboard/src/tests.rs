@@ -232,6 +232,7 @@ impl Board {
             }
             ClusterCommand::Forget { .. }
             | ClusterCommand::Assert { .. }
+            | ClusterCommand::Confirm { .. }
             | ClusterCommand::Send { .. }
             | ClusterCommand::Broadcast { .. } => {}
         }

@@ -1,4 +1,4 @@
-//! Between the switchboard's words and the backplane's.
+//! Between the switchboard's words and the backplane's; public for those who drive both without sockets.
 //!
 //! What one node writes, another of another version may read: every blob begins with a version byte, and one
 //! that cannot be read is counted and skipped.
@@ -32,10 +32,10 @@ struct MessageBlob<'a> {
 
 /// A blob that this version cannot read.
 #[derive(Debug)]
-pub(crate) struct Unreadable;
+pub struct Unreadable;
 
 /// What is to be asked of the backplane.
-pub(crate) fn command(command: ClusterCommand) -> Command {
+pub fn command(command: ClusterCommand) -> Command {
     match command {
         ClusterCommand::Join {
             connection,
@@ -69,6 +69,10 @@ pub(crate) fn command(command: ClusterCommand) -> Command {
                 .map(|(peer, fence, attributes)| (peer.into(), fence, payload_blob(&attributes)))
                 .collect(),
         },
+        ClusterCommand::Confirm { room, node } => Command::Confirm {
+            room: room.into(),
+            node: NodeId(node.0),
+        },
         ClusterCommand::Send {
             node,
             room,
@@ -78,20 +82,26 @@ pub(crate) fn command(command: ClusterCommand) -> Command {
         } => Command::Send {
             node: NodeId(node.0),
             payload: message_blob(room.as_str(), &from, to.as_str(), &payload),
+            room: room.into(),
         },
         ClusterCommand::Broadcast {
             room,
+            nodes,
             from,
             payload,
         } => Command::Publish {
             payload: message_blob("", &from, "", &payload),
             room: room.into(),
+            nodes: nodes.into_iter().map(|node| NodeId(node.0)).collect(),
         },
     }
 }
 
 /// What the switchboard is to hear.
-pub(crate) fn event(event: Event) -> Result<ClusterEvent, Unreadable> {
+///
+/// # Errors
+/// [`Unreadable`] for what a node of another version has written.
+pub fn event(event: Event) -> Result<ClusterEvent, Unreadable> {
     Ok(match event {
         Event::Joined {
             token,
@@ -139,6 +149,10 @@ pub(crate) fn event(event: Event) -> Result<ClusterEvent, Unreadable> {
         },
         Event::Gap { room } => ClusterEvent::Gap {
             room: room_id(room)?,
+        },
+        Event::Confirmed { room, node } => ClusterEvent::Confirmed {
+            room: room_id(room)?,
+            node: switchboard::NodeId(node.0),
         },
         Event::Received { payload, .. } => {
             let (message, said) = read_message(&payload)?;

@@ -15,7 +15,7 @@
 
 mod boundary;
 mod close;
-mod cluster;
+pub mod cluster;
 mod config;
 mod connection;
 mod http;

@@ -199,6 +199,7 @@ impl Node {
                 Some(ClusterEvent::AssertFailed { room: room.clone() })
             }
             ClusterCommand::Forget { .. }
+            | ClusterCommand::Confirm { .. }
             | ClusterCommand::Send { .. }
             | ClusterCommand::Broadcast { .. } => None,
         };

@@ -105,7 +105,7 @@ async fn an_empty_room_begins_a_new_epoch(c: &impl Cluster) {
     assert_ne!(epochs[0], epochs[1]);
 }
 
-async fn payloads_arrive_in_order_at_one_node_or_at_all_others_in_the_room(c: &impl Cluster) {
+async fn payloads_arrive_in_order_at_one_node_or_at_several_in_the_room(c: &impl Cluster) {
     let (mut a, mut b, mut outside) = (
         Member::new(c, "a"),
         Member::new(c, "b"),
@@ -118,10 +118,12 @@ async fn payloads_arrive_in_order_at_one_node_or_at_all_others_in_the_room(c: &i
         let payload = Bytes::from(vec![n]);
         a.submit(Command::Send {
             node: node("b"),
+            room: ROOM,
             payload: payload.clone(),
         });
         a.submit(Command::Publish {
             room: ROOM,
+            nodes: vec![node("b")],
             payload,
         });
     }
@@ -159,6 +161,7 @@ async fn a_forgotten_room_is_heard_of_no_more(c: &impl Cluster) {
     b.change().await;
     b.submit(Command::Publish {
         room: ROOM,
+        nodes: vec![node("a")],
         payload: Bytes::from_static(b"x"),
     });
     b.join("ann").await;
@@ -193,6 +196,66 @@ async fn a_claim_older_than_the_roster_s_is_not_asserted(c: &impl Cluster) {
         .await;
     assert_eq!(names(&roster), ["bob@b"]);
     b.assert_silent().await;
+}
+
+async fn an_asserted_claim_keeps_its_fence_where_the_roster_has_none(c: &impl Cluster) {
+    let (mut a, mut b) = (Member::new(c, "a"), Member::new(c, "b"));
+    b.join("sue").await;
+    let claim = 1 << 52;
+    let bob = Bytes::from_static(b"data of bob");
+    let roster = a
+        .assert_room(vec![("bob".into(), claim, bob.clone())])
+        .await;
+    assert_eq!(names(&roster), ["bob@a", "sue@b"]);
+    assert!(roster.iter().any(|entry| entry.fence == claim));
+    assert_eq!(b.change().await.1, "joined bob a");
+    let (later, _) = b.join("bob").await;
+    assert!(later > claim, "the last to join holds the id");
+    assert_eq!(
+        names(&a.assert_room(vec![("bob".into(), claim, bob)]).await),
+        ["bob@b", "sue@b"]
+    );
+}
+
+async fn a_claim_with_new_data_gets_a_new_fence(c: &impl Cluster) {
+    let mut a = Member::new(c, "a");
+    let (fence, _) = a.join("bob").await;
+    let roster = a
+        .assert_room(vec![("bob".into(), fence, Bytes::from_static(b"other"))])
+        .await;
+    assert!(roster[0].fence > fence);
+    assert_eq!(roster[0].data, "other");
+}
+
+async fn a_node_confirms_what_it_has_in_a_room(c: &impl Cluster) {
+    let (mut a, mut b) = (Member::new(c, "a"), Member::new(c, "b"));
+    a.join("bob").await;
+    b.join("sue").await;
+    b.submit(Command::Confirm {
+        room: ROOM,
+        node: node("a"),
+    });
+    let confirmed = Event::Confirmed {
+        room: ROOM,
+        node: node("a"),
+    };
+    // The other node asserts the room first, where it must be asked.
+    loop {
+        tokio::select! {
+            event = b.events.next() => {
+                if event.unwrap() == confirmed {
+                    return;
+                }
+            }
+            event = a.events.next() => {
+                if let Event::Gap { room } = event.unwrap() {
+                    let bob = ("bob".into(), 0, Bytes::from_static(b"data of bob"));
+                    a.submit(Command::Assert { room, members: vec![bob] });
+                }
+            }
+            () = tokio::time::sleep(super::PATIENCE) => panic!("not confirmed"),
+        }
+    }
 }
 
 async fn a_node_that_is_gone_has_left_every_room_once(c: &impl Cluster) {
@@ -236,6 +299,7 @@ async fn a_payload_that_does_not_fit_is_lost_and_counted(c: &impl Cluster) {
     for n in 0..3u8 {
         b.submit(Command::Send {
             node: node("slow"),
+            room: ROOM,
             payload: Bytes::from(vec![n]),
         });
     }
@@ -295,9 +359,12 @@ macro_rules! conforms {
                 a_departure_is_told_once_however_often_it_is_said,
                 a_departure_says_why,
                 an_empty_room_begins_a_new_epoch,
-                payloads_arrive_in_order_at_one_node_or_at_all_others_in_the_room,
+                payloads_arrive_in_order_at_one_node_or_at_several_in_the_room,
                 a_forgotten_room_is_heard_of_no_more,
                 what_a_node_asserts_is_what_the_roster_has_of_it,
+                an_asserted_claim_keeps_its_fence_where_the_roster_has_none,
+                a_claim_with_new_data_gets_a_new_fence,
+                a_node_confirms_what_it_has_in_a_room,
                 a_claim_older_than_the_roster_s_is_not_asserted,
                 a_node_that_is_gone_has_left_every_room_once,
                 a_full_queue_loses_counts_and_reports_a_gap,

@@ -268,6 +268,88 @@ fn a_roster_of_a_new_epoch_removes_nobody() {
     assert!(matches!(board.asked[..], [ClusterCommand::Send { .. }]));
 }
 
+/// The answer to an assert, of a roster with bob and perhaps ann.
+fn asserted(epoch: u64, version: u64, ann: bool) -> ClusterEvent {
+    let ann = ann.then(|| entry("ann", "there", 7));
+    ClusterEvent::Asserted {
+        room: room("r"),
+        epoch,
+        version,
+        roster: [entry("bob", "here", 1)].into_iter().chain(ann).collect(),
+    }
+}
+
+#[test]
+fn a_peer_that_a_new_epoch_lacks_leaves_when_its_node_has_confirmed_it() {
+    let mut board = board();
+    board.event(ClusterEvent::Gap { room: room("r") });
+    board.event(asserted(2, 9, false));
+    // The epoch is known by now; still nobody has said that ann is gone.
+    board.event(ClusterEvent::Gap { room: room("r") });
+    board.event(asserted(2, 9, false));
+    board.asked.clear();
+    board.pass(2 * SECOND);
+    assert!(
+        matches!(&board.asked[..], [ClusterCommand::Confirm { node: at, .. }] if *at == node("there"))
+    );
+    board.event(ClusterEvent::Gap { room: room("r") });
+    board.event(ClusterEvent::Confirmed {
+        room: room("r"),
+        node: node("there"),
+    });
+    board.event(asserted(2, 9, false));
+    // This answer was under way before ann's node had confirmed.
+    board.assert_nothing_else();
+    board.event(asserted(2, 9, false));
+    board.assert_told(1, &["left ann Expired"]);
+}
+
+#[test]
+fn a_peer_that_its_node_enters_again_after_a_new_epoch_is_no_news() {
+    let mut board = board();
+    board.event(ClusterEvent::Gap { room: room("r") });
+    board.event(asserted(2, 1, false));
+    board.event(ClusterEvent::Changed(RosterChange {
+        room: room("r"),
+        epoch: 2,
+        version: 2,
+        change: Change::Joined(entry("ann", "there", 7)),
+    }));
+    board.asked.clear();
+    board.pass(60 * SECOND);
+    assert_eq!(board.asked, [], "nothing is left to confirm");
+    board.assert_nothing_else();
+    board.event(ClusterEvent::Gap { room: room("r") });
+    board.event(asserted(2, 3, false));
+    board.assert_told(1, &["left ann Expired"]);
+}
+
+#[test]
+fn a_peer_not_heard_of_is_announced_before_what_it_says() {
+    let mut board = Board::with_members(&[(1, "bob")]);
+    let said = |from: &str, text: &str| ClusterEvent::Received {
+        room: room("r"),
+        from: peer(from),
+        to: peer("bob"),
+        payload: payload(text),
+    };
+    board.event(said("ann", "one"));
+    board.event(ClusterEvent::Heard {
+        room: room("r"),
+        from: peer("ann"),
+        payload: payload("two"),
+    });
+    board.assert_nothing_else();
+    assert!(matches!(board.asked[..], [ClusterCommand::Assert { .. }]));
+    board.event(asserted(1, 2, true));
+    board.assert_told(1, &["joined ann", "ann: one", "ann: two"]);
+    // Of one that is gone already, too: it was said to bob.
+    board.event(said("joe", "three"));
+    board.event(asserted(1, 4, true));
+    board.assert_told(1, &["joe: three"]);
+    assert_eq!(board.switchboard.stats().held_bytes, 0);
+}
+
 #[test]
 fn a_join_the_cluster_cannot_take_is_local_and_asserted_until_it_is_known() {
     let mut board = Board::with_members(&[(1, "bob")]);

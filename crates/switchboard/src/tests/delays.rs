@@ -124,7 +124,9 @@ impl LateCluster {
                 self.close(&room);
             }
             ClusterCommand::Assert { room, members } => self.assert(room, members),
-            ClusterCommand::Send { .. } | ClusterCommand::Broadcast { .. } => {}
+            ClusterCommand::Confirm { .. }
+            | ClusterCommand::Send { .. }
+            | ClusterCommand::Broadcast { .. } => {}
         }
         true
     }

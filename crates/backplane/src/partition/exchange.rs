@@ -1,0 +1,373 @@
+//! Messages between nodes: numbered, kept until acknowledged, asked for again when missing.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use super::{
+    Channel, Config, Event, Partition, Request,
+    frame::{Frame, Position},
+    stream::{Incoming, Message, Outgoing},
+};
+use crate::NodeId;
+
+/// Both ends of the streams between this node and others.
+#[derive(Debug, Default)]
+pub(super) struct Streams {
+    outgoing: BTreeMap<NodeId, Outgoing>,
+    incoming: BTreeMap<NodeId, (Incoming, Instant)>,
+    epochs: u64,
+}
+
+impl Streams {
+    fn push(
+        &mut self,
+        node: &NodeId,
+        message: Message,
+        config: &Config,
+        now: Instant,
+    ) -> Option<Position> {
+        if let Some(stream) = self.outgoing.get_mut(node) {
+            return stream.push(message, config.ring_bytes, now);
+        }
+        self.epochs += 1;
+        let mut stream = Outgoing::new(self.epochs);
+        let at = stream.push(message, config.ring_bytes, now);
+        self.outgoing.insert(node.clone(), stream);
+        at
+    }
+
+    /// The stream from a node; begun where it is the first that is heard of it.
+    fn incoming(&mut self, from: &str, at: Position, now: Instant) -> &mut Incoming {
+        let node = NodeId(from.into());
+        let (stream, heard) = self
+            .incoming
+            .entry(node)
+            .or_insert_with(|| (Incoming::new(at), now));
+        *heard = now;
+        stream
+    }
+
+    fn known(&mut self, from: &str) -> Option<&mut Incoming> {
+        let (stream, _) = self.incoming.get_mut(&NodeId(from.into()))?;
+        Some(stream)
+    }
+
+    /// Nodes that have not acknowledged for so long, or have not been heard of for very long.
+    pub(super) fn silent(&self, late: Duration, now: Instant) -> BTreeSet<NodeId> {
+        let sent = self
+            .outgoing
+            .iter()
+            .filter(|(_, stream)| stream.oldest().is_some_and(|at| at + late <= now))
+            .map(|(node, _)| node);
+        let heard = self
+            .incoming
+            .iter()
+            .filter(|(_, (_, heard))| *heard + late * 20 <= now)
+            .map(|(node, _)| node);
+        sent.chain(heard).cloned().collect()
+    }
+
+    /// Drops all of a node that is gone; returns how many messages it did not get.
+    pub(super) fn forget(&mut self, node: &NodeId) -> u64 {
+        self.incoming.remove(node);
+        let unacknowledged = self
+            .outgoing
+            .remove(node)
+            .map_or(0, |stream| stream.unacknowledged());
+        u64::try_from(unacknowledged).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let streams = self.incoming.values();
+        streams.filter_map(|(stream, _)| stream.repeat_at()).min()
+    }
+}
+
+impl Partition {
+    pub(super) fn send(&mut self, node: &NodeId, payload: Bytes, now: Instant) {
+        let message = Message {
+            room: None,
+            payload: payload.clone(),
+        };
+        match self.streams.push(node, message, &self.config, now) {
+            Some(at) => {
+                let frame = Frame::One {
+                    from: &self.node.0,
+                    at,
+                    room: None,
+                    payload: &payload,
+                };
+                self.tell(node, frame.write());
+            }
+            None => self.counters.refused += 1,
+        }
+    }
+
+    pub(super) fn publish(
+        &mut self,
+        room: ByteString,
+        nodes: Vec<NodeId>,
+        payload: Bytes,
+        now: Instant,
+    ) {
+        let mut to = Vec::with_capacity(nodes.len());
+        for node in &nodes {
+            let message = Message {
+                room: Some(room.clone()),
+                payload: payload.clone(),
+            };
+            let at = self.streams.push(node, message, &self.config, now);
+            if at.is_none() {
+                self.counters.refused += 1;
+            }
+            let refused = Position {
+                epoch: 0,
+                acked: 0,
+                number: 0,
+            };
+            to.push((&*node.0, at.unwrap_or(refused)));
+        }
+        let frame = Frame::Room {
+            from: &self.node.0,
+            to,
+            payload: &payload,
+        };
+        let payload = frame.write();
+        if self.is_open() {
+            let channel = Channel::Room(room);
+            self.request(Request::Publish { channel, payload }, None);
+        }
+    }
+
+    /// Publishes to one node. What cannot be is repeated later, if it is numbered.
+    pub(super) fn tell(&mut self, node: &NodeId, payload: Bytes) {
+        if self.is_open() {
+            let channel = Channel::Node(node.clone());
+            self.request(Request::Publish { channel, payload }, None);
+        }
+    }
+
+    /// Says to nodes that have something to acknowledge which message is the last: after each beat to those that
+    /// have been silent since the one before, and to `all` when the link is new.
+    pub(super) fn mark_streams(&mut self, now: Instant, all: bool) {
+        let since = self.config.beat / 2;
+        let marks: Vec<(NodeId, Position)> = self
+            .streams
+            .outgoing
+            .iter()
+            .filter(|(_, stream)| stream.oldest().is_some_and(|at| all || at + since <= now))
+            .map(|(node, stream)| (node.clone(), stream.last()))
+            .collect();
+        for (node, at) in marks {
+            let from = &*self.node.0;
+            let mark = Frame::Mark { from, at }.write();
+            self.tell(&node, mark);
+        }
+        if all {
+            for (stream, _) in self.streams.incoming.values_mut() {
+                stream.hurry(now);
+            }
+        }
+    }
+
+    /// Asks for what is missing, where that is due.
+    pub(super) fn want_repeats(&mut self, now: Instant) {
+        let missing: Vec<_> = self
+            .streams
+            .incoming
+            .iter_mut()
+            .filter_map(|(node, (stream, _))| Some((node.clone(), stream.missing(now)?)))
+            .collect();
+        for (node, missing) in missing {
+            self.want_repeat(&node, missing);
+        }
+    }
+
+    fn want_repeat(&mut self, node: &NodeId, (epoch, first, last): (u64, u64, u64)) {
+        self.counters.repeats_wanted += 1;
+        let from = &*self.node.0;
+        let nak = Frame::Nak {
+            from,
+            epoch,
+            first,
+            last,
+        };
+        let nak = nak.write();
+        self.tell(node, nak);
+    }
+
+    pub(super) fn frame(
+        &mut self,
+        channel: &Channel,
+        frame: Frame<'_>,
+        bytes: &Bytes,
+        now: Instant,
+    ) {
+        match frame {
+            Frame::One {
+                from,
+                at,
+                room,
+                payload,
+            } => {
+                let message = Message {
+                    room: room.map(ByteString::from),
+                    payload: bytes.slice_ref(payload),
+                };
+                self.accept(from, at, message, now);
+            }
+            Frame::Room { from, to, payload } => {
+                if let Channel::Room(room) = channel {
+                    let payload = bytes.slice_ref(payload);
+                    self.room_frame(room, from, &to, payload, now);
+                }
+            }
+            Frame::Mark { from, at } => {
+                let stream = self.streams.incoming(from, at, now);
+                if stream.mark(at, now) {
+                    let acknowledgement = stream.acknowledgement(true);
+                    self.acknowledge(from, acknowledgement);
+                }
+                self.want_now(from, now);
+            }
+            Frame::Ack {
+                from,
+                epoch,
+                number,
+            } => {
+                if let Some(stream) = self.streams.outgoing.get_mut(&NodeId(from.into())) {
+                    stream.acknowledge(epoch, number);
+                }
+            }
+            Frame::Nak {
+                from,
+                epoch,
+                first,
+                last,
+            } => self.repeat(from, epoch, first, last),
+            Frame::Lost {
+                from,
+                epoch,
+                number,
+            } => {
+                if let Some(stream) = self.streams.known(from) {
+                    let (lost, messages) = stream.skip(epoch, number, now);
+                    self.counters.lost += lost;
+                    self.deliver(from, messages);
+                }
+            }
+            Frame::Ask { from, room } => self.asked(NodeId(from.into()), room.into()),
+            Frame::Answer { from, room } => self.answered(&NodeId(from.into()), room.into()),
+        }
+    }
+
+    fn room_frame(
+        &mut self,
+        room: &ByteString,
+        from: &str,
+        to: &[(&str, Position)],
+        payload: Bytes,
+        now: Instant,
+    ) {
+        let message = Message {
+            room: Some(room.clone()),
+            payload,
+        };
+        match to.iter().find(|(node, _)| *node == &*self.node.0) {
+            Some((_, at)) if at.number > 0 => self.accept(from, *at, message, now),
+            // Refused for this node: what was before it has not arrived either.
+            Some(_) => {}
+            // The sender does not know yet that this node is in the room.
+            None if *from != *self.node.0 => self.deliver(from, vec![message]),
+            None => {}
+        }
+    }
+
+    fn accept(&mut self, from: &str, at: Position, message: Message, now: Instant) {
+        let stream = self.streams.incoming(from, at, now);
+        let arrival = stream.accept(at, message, now);
+        let acknowledgement = stream.acknowledgement(false);
+        if arrival.duplicate {
+            self.counters.duplicates += 1;
+        }
+        self.deliver(from, arrival.messages);
+        self.acknowledge(from, acknowledgement);
+        self.want_now(from, now);
+    }
+
+    fn acknowledge(&mut self, from: &str, what: Option<(u64, u64)>) {
+        if let Some((epoch, number)) = what {
+            let ack = Frame::Ack {
+                from: &self.node.0,
+                epoch,
+                number,
+            };
+            let ack = ack.write();
+            self.tell(&NodeId(from.into()), ack);
+        }
+    }
+
+    /// What is found missing just now is asked for at once.
+    fn want_now(&mut self, from: &str, now: Instant) {
+        if let Some(missing) = self
+            .streams
+            .known(from)
+            .and_then(|stream| stream.missing(now))
+        {
+            self.want_repeat(&NodeId(from.into()), missing);
+        }
+    }
+
+    fn deliver(&mut self, from: &str, messages: Vec<Message>) {
+        for Message { room, payload } in messages {
+            let from = NodeId(from.into());
+            match room {
+                None => self.event(Event::Received { from, payload }),
+                Some(room) if self.rooms.has(&room) => self.event(Event::Published {
+                    room,
+                    from,
+                    payload,
+                }),
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Sends again what a node misses.
+    fn repeat(&mut self, to: &str, epoch: u64, first: u64, last: u64) {
+        let node = NodeId(to.into());
+        let repeated = match self.streams.outgoing.get(&node) {
+            Some(stream) => stream.repeat(epoch, first, last),
+            None => Err(last),
+        };
+        match repeated {
+            Ok(messages) => {
+                for (at, message) in messages {
+                    self.counters.repeated += 1;
+                    let frame = Frame::One {
+                        from: &self.node.0,
+                        at,
+                        room: message.room.as_deref(),
+                        payload: &message.payload,
+                    };
+                    let frame = frame.write();
+                    self.tell(&node, frame);
+                }
+            }
+            Err(number) => {
+                let lost = Frame::Lost {
+                    from: &self.node.0,
+                    epoch,
+                    number,
+                };
+                let lost = lost.write();
+                self.tell(&node, lost);
+            }
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Who is alive: this node's beats and their echoes, other nodes' leases, and the sweep of those that are dead.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use super::{Config, Event, Health, Link, Output, Partition, Pending, Request};
+use crate::NodeId;
+
+/// Beats without an echo after which the link counts as broken.
+const SILENT_BEATS: u32 = 3;
+/// Rooms swept in one request.
+const SWEEP_ROOMS: u64 = 64;
+
+/// Only a beat that comes back says that this node is heard and hears.
+#[derive(Debug, Default)]
+pub(super) struct Liveness {
+    life: u64,
+    nonce: u64,
+    beat_at: Option<Instant>,
+    /// The last echo, or when the link came up.
+    heard: Option<Instant>,
+    /// Since when echoes have come without a pause.
+    contact: Option<Instant>,
+    echoed: bool,
+    ever_echoed: bool,
+    /// Nodes with a lapsed lease, and when that was seen first.
+    suspects: BTreeMap<NodeId, Instant>,
+    sweeping: BTreeSet<NodeId>,
+    /// Nodes without a valid lease, of those that this node has to do with.
+    absent: BTreeMap<NodeId, Instant>,
+}
+
+impl Liveness {
+    pub(super) fn connected(&mut self, life: u64, now: Instant) {
+        self.life = life;
+        self.heard = Some(now);
+        self.beat_at = None;
+        self.contact = None;
+        self.echoed = false;
+    }
+
+    pub(super) fn disconnected(&mut self) {
+        self.contact = None;
+        self.echoed = false;
+        self.beat_at = None;
+        self.sweeping.clear();
+        self.suspects.clear();
+        self.absent.clear();
+    }
+
+    pub(super) fn health(&self) -> Health {
+        match (self.echoed, self.ever_echoed) {
+            (true, _) => Health::Healthy,
+            (false, true) => Health::Degraded,
+            (false, false) => Health::Starting,
+        }
+    }
+
+    pub(super) fn beat_now(&mut self, now: Instant) {
+        self.beat_at = Some(now);
+    }
+
+    pub(super) fn beat_due(&self, now: Instant) -> bool {
+        self.beat_at.is_some_and(|at| at <= now)
+    }
+
+    pub(super) fn poll_timeout(&self, config: &Config) -> Option<Instant> {
+        let silent = self.heard.map(|at| at + config.beat * SILENT_BEATS);
+        match (self.beat_at, silent) {
+            (Some(beat), Some(silent)) => Some(beat.min(silent)),
+            (beat, silent) => beat.or(silent),
+        }
+    }
+
+    /// Whether echoes are missing though this node was awake to hear them. One that slept, or was stopped, first
+    /// reads what has come meanwhile; its contact with the store is broken nonetheless.
+    pub(super) fn is_silent(&mut self, config: &Config, now: Instant) -> bool {
+        let asleep = self.beat_at.is_some_and(|at| at + config.beat * 2 < now);
+        if asleep {
+            self.heard = Some(now);
+            self.contact = None;
+            return false;
+        }
+        self.heard
+            .is_some_and(|at| at + config.beat * SILENT_BEATS <= now)
+    }
+
+    /// Whether this node has been in touch with the store for a whole lease: only then may it say of others that
+    /// they are gone, for after an outage each gets that long to come back.
+    fn may_judge(&self, config: &Config, now: Instant) -> bool {
+        self.contact
+            .is_some_and(|since| since + config.lease <= now)
+    }
+
+    pub(super) fn sweep_ended(&mut self, dead: &NodeId) {
+        self.sweeping.remove(dead);
+    }
+
+    /// Nodes that have been without a lease for a whole one.
+    pub(super) fn gone(&self, config: &Config, now: Instant) -> Vec<NodeId> {
+        self.absent
+            .iter()
+            .filter(|(_, since)| **since + config.lease <= now)
+            .map(|(node, _)| node.clone())
+            .collect()
+    }
+}
+
+impl Partition {
+    pub(super) fn beat(&mut self, now: Instant) {
+        self.liveness.nonce = self.random.next();
+        let micros = u64::try_from(self.config.beat.as_micros()).unwrap_or(u64::MAX);
+        // A fifth to either side, so that nodes started together do not stay together.
+        let next = micros - micros / 5 + self.random.next() % (micros / 5 * 2 + 1);
+        self.liveness.beat_at = Some(now + Duration::from_micros(next));
+        let beat = Request::Beat {
+            node: self.node.clone(),
+            ttl: u64::try_from(self.config.lease.as_millis()).unwrap_or(u64::MAX),
+            nonce: self.liveness.nonce,
+            life: self.liveness.life,
+        };
+        self.request(beat, Some(Pending::Beat));
+    }
+
+    /// A beat came back. Older ones count as well: a slow store is a working one.
+    pub(super) fn echoed(&mut self, _nonce: u64, now: Instant) {
+        let liveness = &mut self.liveness;
+        let paused = liveness
+            .heard
+            .is_none_or(|at| at + self.config.beat * SILENT_BEATS < now);
+        if paused || liveness.contact.is_none() {
+            liveness.contact = Some(now);
+        }
+        liveness.heard = Some(now);
+        liveness.echoed = true;
+        liveness.ever_echoed = true;
+        self.counters.beats += 1;
+    }
+
+    pub(super) fn beaten(&mut self, renewed: bool, lapsed: Vec<NodeId>, now: Instant) {
+        if !renewed {
+            // Others may have swept this node's members.
+            self.counters.lapses += 1;
+            self.rooms.repair_all(now);
+        }
+        self.liveness
+            .suspects
+            .retain(|node, _| lapsed.contains(node));
+        if !self.liveness.may_judge(&self.config, now) {
+            return;
+        }
+        for node in lapsed {
+            if node == self.node {
+                continue;
+            }
+            let since = *self.liveness.suspects.entry(node.clone()).or_insert(now);
+            // When the store's clock is set forward, every lease lapses; who lives beats before this passes.
+            let certain = since + self.config.beat * 3 / 2 <= now;
+            if certain && self.liveness.sweeping.insert(node.clone()) {
+                self.sweep(node);
+            }
+        }
+    }
+
+    fn sweep(&mut self, dead: NodeId) {
+        self.counters.sweeps += 1;
+        let sweep = Request::Sweep {
+            dead: dead.clone(),
+            limit: SWEEP_ROOMS,
+        };
+        self.request(sweep, Some(Pending::Sweep { dead }));
+    }
+
+    pub(super) fn swept(&mut self, dead: NodeId, left: u64) {
+        if left > 0 {
+            self.sweep(dead);
+        } else {
+            self.liveness.sweep_ended(&dead);
+        }
+    }
+
+    /// Asks after nodes that do not answer, and asks them again.
+    pub(super) fn ask_again(&mut self, now: Instant) {
+        for node in self.liveness.gone(&self.config, now) {
+            self.gone(&node);
+        }
+        let late = self.config.beat * SILENT_BEATS;
+        let mut nodes: BTreeSet<NodeId> = self.streams.silent(late, now);
+        nodes.extend(self.rooms.asked().cloned());
+        nodes.remove(&self.node);
+        self.liveness.absent.retain(|node, _| nodes.contains(node));
+        if !nodes.is_empty() {
+            let nodes: Vec<NodeId> = nodes.into_iter().collect();
+            let leases = Request::Leases {
+                nodes: nodes.clone(),
+            };
+            self.request(leases, Some(Pending::Leases { nodes }));
+        }
+        self.repeat_questions();
+    }
+
+    pub(super) fn leases(&mut self, leases: impl Iterator<Item = (NodeId, bool)>, now: Instant) {
+        let may_judge = self.liveness.may_judge(&self.config, now);
+        for (node, valid) in leases {
+            if valid || !may_judge {
+                self.liveness.absent.remove(&node);
+            } else {
+                self.liveness.absent.entry(node).or_insert(now);
+            }
+        }
+    }
+
+    /// A node will not come back: it would have another name.
+    fn gone(&mut self, node: &NodeId) {
+        self.liveness.absent.remove(node);
+        self.counters.lost += self.streams.forget(node);
+        for room in self.rooms.take_asked(node) {
+            let node = node.clone();
+            self.event(Event::Confirmed { room, node });
+        }
+    }
+
+    /// A request that the link cannot carry is not made.
+    pub(super) fn is_open(&self) -> bool {
+        self.link == Link::Open
+    }
+
+    pub(super) fn output(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+}

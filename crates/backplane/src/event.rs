@@ -1,12 +1,17 @@
 use std::{
     collections::BTreeSet,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
+
+use crate::Overloaded;
 
 /// A node; another one after every start of its process.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -140,13 +145,79 @@ pub struct Events {
 }
 
 /// Rooms of which a node has lost something.
-pub(crate) type Gaps = Arc<Mutex<BTreeSet<ByteString>>>;
+type Gaps = Arc<Mutex<BTreeSet<ByteString>>>;
 
-impl Events {
-    pub(crate) fn new(queue: mpsc::Receiver<Event>, gaps: Gaps) -> Self {
-        Self { queue, gaps }
+/// Where a node's events are put; never waits for the node.
+#[derive(Clone, Debug)]
+pub(crate) struct EventSink {
+    queue: mpsc::Sender<Event>,
+    gaps: Gaps,
+    lost: Arc<AtomicU64>,
+}
+
+/// Room for one event.
+pub(crate) type Permit = mpsc::OwnedPermit<Event>;
+
+/// Both ends of a node's queue.
+pub(crate) fn queue(bound: usize) -> (EventSink, Events) {
+    let (queue, receiver) = mpsc::channel(bound);
+    let gaps = Gaps::default();
+    let sink = EventSink {
+        queue,
+        gaps: gaps.clone(),
+        lost: Arc::default(),
+    };
+    let events = Events {
+        queue: receiver,
+        gaps,
+    };
+    (sink, events)
+}
+
+impl EventSink {
+    /// Room for an answer, kept before anything is done for it.
+    pub(crate) fn reserve(&self) -> Result<Permit, Overloaded> {
+        let queue = self.queue.clone();
+        queue.try_reserve_owned().map_err(|_| Overloaded)
     }
 
+    /// What does not fit is counted, and its room remembered as having a gap.
+    pub(crate) fn send(&self, event: Event) {
+        match self.queue.try_send(event) {
+            Ok(()) | Err(TrySendError::Closed(_)) => {}
+            Err(TrySendError::Full(event)) => {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+                if let Some(room) = event.into_room() {
+                    let mut gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
+                    gaps.insert(room);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+}
+
+impl Event {
+    /// The room that must be compared if the node does not hear of this.
+    fn into_room(self) -> Option<ByteString> {
+        match self {
+            Self::Joined { room, .. }
+            | Self::JoinFailed { room, .. }
+            | Self::Changed { room, .. }
+            | Self::Asserted { room, .. }
+            | Self::AssertFailed { room }
+            | Self::Confirmed { room, .. }
+            | Self::Gap { room }
+            | Self::Published { room, .. } => Some(room),
+            Self::Received { .. } => None,
+        }
+    }
+}
+
+impl Events {
     /// The next event; `None` when the backplane is gone.
     pub async fn next(&mut self) -> Option<Event> {
         if let Ok(event) = self.queue.try_recv() {

@@ -1,18 +1,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::{
     Backplane, Change, Command, EVENT_QUEUE, Entry, Event, Events, Health, NodeId, Overloaded,
-    event::Gaps,
+    event::{self, EventSink, Permit},
 };
 
 /// A backplane inside one process: what a node without Redis runs on. Several nodes of a process may share it.
@@ -23,18 +19,10 @@ pub struct Memory {
 
 #[derive(Debug, Default)]
 struct Hub {
-    nodes: HashMap<NodeId, Listener>,
+    nodes: HashMap<NodeId, EventSink>,
     rooms: HashMap<ByteString, Roster>,
     epochs: u64,
     fences: u64,
-}
-
-/// A node's queue.
-#[derive(Debug)]
-struct Listener {
-    queue: mpsc::Sender<Event>,
-    gaps: Gaps,
-    lost: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -50,7 +38,7 @@ struct Roster {
 struct Attached {
     node: NodeId,
     hub: Arc<Mutex<Hub>>,
-    lost: Arc<AtomicU64>,
+    sink: EventSink,
 }
 
 impl Memory {
@@ -64,18 +52,10 @@ impl Memory {
         node: NodeId,
         bound: usize,
     ) -> (Arc<dyn Backplane>, Events) {
-        let (queue, receiver) = mpsc::channel(bound);
-        let gaps = Gaps::default();
-        let lost = Arc::new(AtomicU64::new(0));
-        let listener = Listener {
-            queue,
-            gaps: gaps.clone(),
-            lost: lost.clone(),
-        };
-        lock(&self.hub).nodes.insert(node.clone(), listener);
+        let (sink, events) = event::queue(bound);
+        lock(&self.hub).nodes.insert(node.clone(), sink.clone());
         let hub = self.hub.clone();
-        let attached = Arc::new(Attached { node, hub, lost });
-        (attached, Events::new(receiver, gaps))
+        (Arc::new(Attached { node, hub, sink }), events)
     }
 }
 
@@ -104,14 +84,14 @@ impl Backplane for Attached {
             Command::Assert { room, members } => hub.assert(&self.node, room, members)?,
             Command::Confirm { room, node } => {
                 // This roster never loses anything.
-                hub.tell(&self.node, Some(&room), || Event::Confirmed {
+                hub.tell(&self.node, || Event::Confirmed {
                     room: room.clone(),
                     node,
                 });
             }
             Command::Send { node, payload, .. } => {
                 let from = self.node.clone();
-                hub.tell(&node, None, || Event::Received { from, payload });
+                hub.tell(&node, || Event::Received { from, payload });
             }
             Command::Publish {
                 room,
@@ -127,7 +107,7 @@ impl Backplane for Attached {
     }
 
     fn events_lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
+        self.sink.lost()
     }
 }
 
@@ -172,10 +152,8 @@ impl Hub {
     }
 
     /// Room for the answer, kept before anything is changed.
-    fn reserve(&self, node: &NodeId) -> Result<mpsc::OwnedPermit<Event>, Overloaded> {
-        let listener = self.nodes.get(node).ok_or(Overloaded)?;
-        let queue = listener.queue.clone();
-        queue.try_reserve_owned().map_err(|_| Overloaded)
+    fn reserve(&self, node: &NodeId) -> Result<Permit, Overloaded> {
+        self.nodes.get(node).ok_or(Overloaded)?.reserve()
     }
 
     fn open(&mut self, room: &ByteString) -> &mut Roster {
@@ -253,7 +231,7 @@ impl Hub {
         let (epoch, version) = (roster.epoch, roster.version);
         let listeners: Vec<NodeId> = roster.listeners.iter().cloned().collect();
         for node in listeners {
-            self.tell(&node, Some(room), || Event::Changed {
+            self.tell(&node, || Event::Changed {
                 room: room.clone(),
                 epoch,
                 version,
@@ -333,7 +311,7 @@ impl Hub {
             if node == from || !roster.listeners.contains(node) {
                 continue;
             }
-            self.tell(node, Some(room), || Event::Published {
+            self.tell(node, || Event::Published {
                 room: room.clone(),
                 from: from.clone(),
                 payload: payload.clone(),
@@ -357,19 +335,9 @@ impl Hub {
         }
     }
 
-    /// Queues an event for a node; what does not fit is counted, and its room remembered as having a gap.
-    fn tell(&self, node: &NodeId, room: Option<&ByteString>, event: impl FnOnce() -> Event) {
-        let Some(listener) = self.nodes.get(node) else {
-            return;
-        };
-        match listener.queue.try_send(event()) {
-            Ok(()) | Err(TrySendError::Closed(_)) => {}
-            Err(TrySendError::Full(_)) => {
-                listener.lost.fetch_add(1, Ordering::Relaxed);
-                if let Some(room) = room {
-                    lock(&listener.gaps).insert(room.clone());
-                }
-            }
+    fn tell(&self, node: &NodeId, event: impl FnOnce() -> Event) {
+        if let Some(sink) = self.nodes.get(node) {
+            sink.send(event());
         }
     }
 }

@@ -1,0 +1,269 @@
+//! A request as a command of Redis, and what comes back as a reply.
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use redis::{Cmd, Value, cmd};
+
+use crate::{
+    Entry, NodeId,
+    partition::{Reply, Request, RosterVersion},
+};
+
+use super::{
+    keys::Keys,
+    scripts::{Digests, Script},
+};
+
+/// Members that one sweep removes at most; Redis serves nobody else meanwhile.
+const SWEPT_AT_ONCE: u64 = 500;
+
+/// How a command's value is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Beaten,
+    Joined,
+    Asserted,
+    Swept,
+    Versions,
+    Leases,
+    Done,
+}
+
+/// Begins a call of a script.
+fn call<const N: usize>(digests: &Digests, script: Script, keys: [String; N]) -> Cmd {
+    let mut command = cmd("EVALSHA");
+    command.arg(digests.of(script)).arg(N);
+    for key in keys {
+        command.arg(key);
+    }
+    command
+}
+
+/// The command that carries the request out.
+pub(crate) fn command(keys: &Keys, digests: &Digests, request: &Request) -> (Cmd, Answer) {
+    match request {
+        Request::Beat {
+            node,
+            ttl,
+            nonce,
+            life,
+        } => {
+            let mut command = call(digests, Script::Beat, [keys.leases(), keys.life()]);
+            let channel = keys.channel(&crate::partition::Channel::Node(node.clone()));
+            command.arg(&*node.0).arg(*ttl).arg(*nonce).arg(*life);
+            command.arg(channel);
+            (command, Answer::Beaten)
+        }
+        Request::Join {
+            node,
+            room,
+            member,
+            data,
+            birth,
+            floor,
+            want_roster,
+        } => {
+            let mut command = call(digests, Script::Join, keys_of(keys, node, room));
+            command.arg(&*node.0).arg(&**room).arg(&**member);
+            command.arg(&**data).arg(*birth).arg(*floor);
+            command.arg(u8::from(*want_roster));
+            command.arg(keys.room_channel(room));
+            (command, Answer::Joined)
+        }
+        Request::Leave {
+            node,
+            room,
+            member,
+            fence,
+            data,
+        } => {
+            let mut command = call(digests, Script::Leave, [keys.life(), keys.roster(room)]);
+            command.arg(&*node.0).arg(&**member).arg(*fence);
+            command.arg(&**data).arg(keys.room_channel(room));
+            (command, Answer::Done)
+        }
+        Request::Forget { node, room } => {
+            let mut command = cmd("SREM");
+            command.arg(keys.rooms_of(node)).arg(&**room);
+            (command, Answer::Done)
+        }
+        Request::Assert {
+            node,
+            room,
+            members,
+            birth,
+            floor,
+        } => {
+            let mut command = call(digests, Script::Assert, keys_of(keys, node, room));
+            command.arg(&*node.0).arg(&**room).arg(*birth).arg(*floor);
+            command.arg(keys.room_channel(room));
+            for (member, fence, data) in members {
+                command.arg(&**member).arg(*fence).arg(&**data);
+            }
+            (command, Answer::Asserted)
+        }
+        Request::Sweep { dead, limit } => {
+            let names = [keys.leases(), keys.life(), keys.rooms_of(dead)];
+            let mut command = call(digests, Script::Sweep, names);
+            command.arg(&*dead.0).arg(*limit).arg(SWEPT_AT_ONCE);
+            command.arg(keys.roster("")).arg(keys.room_channel(""));
+            (command, Answer::Swept)
+        }
+        Request::Resign { node } => {
+            // What is in the past lapses now, and is still found by those who sweep.
+            let mut command = cmd("ZADD");
+            command.arg(keys.leases()).arg("XX").arg(0).arg(&*node.0);
+            (command, Answer::Done)
+        }
+        Request::Versions { rooms } => {
+            let mut command = cmd("EVALSHA");
+            command.arg(digests.of(Script::Versions));
+            command.arg(rooms.len() + 1).arg(keys.life());
+            for room in rooms {
+                command.arg(keys.roster(room));
+            }
+            (command, Answer::Versions)
+        }
+        Request::Leases { nodes } => {
+            let mut command = call(digests, Script::Leases, [keys.leases()]);
+            for node in nodes {
+                command.arg(&*node.0);
+            }
+            (command, Answer::Leases)
+        }
+        Request::Publish { channel, payload } => {
+            let mut command = cmd("SPUBLISH");
+            command.arg(keys.channel(channel)).arg(&**payload);
+            (command, Answer::Done)
+        }
+    }
+}
+
+fn keys_of(keys: &Keys, node: &NodeId, room: &ByteString) -> [String; 4] {
+    [
+        keys.leases(),
+        keys.life(),
+        keys.rooms_of(node),
+        keys.roster(room),
+    ]
+}
+
+/// The reply that the value is; `None` if it is none.
+pub(crate) fn reply(answer: Answer, value: Value) -> Option<Reply> {
+    match answer {
+        Answer::Done => Some(Reply::Done),
+        Answer::Swept => Some(Reply::Swept {
+            left: number(&value)?,
+        }),
+        Answer::Beaten => match <[Value; 2]>::try_from(list(value)?) {
+            Ok([renewed, lapsed]) => {
+                let lapsed: Option<Vec<NodeId>> = list(lapsed)?.into_iter().map(node).collect();
+                Some(Reply::Beaten {
+                    renewed: number(&renewed)? == 1,
+                    lapsed: lapsed?,
+                })
+            }
+            Err(_) => None,
+        },
+        Answer::Joined => match <[Value; 5]>::try_from(list(value)?) {
+            Ok([_, fence, epoch, version, entries]) => Some(Reply::Joined {
+                fence: number(&fence)?,
+                version: roster_version(&epoch, &version)?,
+                roster: match entries {
+                    Value::Nil | Value::Boolean(false) => None,
+                    entries => Some(roster(entries)?),
+                },
+            }),
+            Err(short) => no_lease(&short),
+        },
+        Answer::Asserted => match <[Value; 4]>::try_from(list(value)?) {
+            Ok([_, epoch, version, entries]) => Some(Reply::Asserted {
+                version: roster_version(&epoch, &version)?,
+                roster: roster(entries)?,
+            }),
+            Err(short) => no_lease(&short),
+        },
+        Answer::Versions => {
+            let pairs = list(value)?;
+            let versions = pairs
+                .chunks(2)
+                .map(|pair| roster_version(pair.first()?, pair.get(1)?));
+            versions.collect::<Option<_>>().map(Reply::Versions)
+        }
+        Answer::Leases => {
+            let valid = list(value)?;
+            let valid = valid.iter().map(|value| Some(number(value)? == 1));
+            valid.collect::<Option<_>>().map(Reply::Leases)
+        }
+    }
+}
+
+fn no_lease(values: &[Value]) -> Option<Reply> {
+    match values {
+        [Value::Int(0)] => Some(Reply::NoLease),
+        _ => None,
+    }
+}
+
+fn roster_version(epoch: &Value, version: &Value) -> Option<RosterVersion> {
+    Some(RosterVersion {
+        epoch: number(epoch)?,
+        version: number(version)?,
+    })
+}
+
+/// The members among a roster's fields, in the order of their names.
+fn roster(fields: Value) -> Option<Vec<Entry>> {
+    let mut entries = Vec::new();
+    let mut fields = list(fields)?.into_iter();
+    while let (Some(field), Some(claim)) = (fields.next(), fields.next()) {
+        if let Some(member) = bytes(field)?.strip_prefix(b"@") {
+            let member = ByteString::try_from(member).ok()?;
+            entries.push(entry(member, bytes(claim)?)?);
+        }
+    }
+    entries.sort_unstable_by(|a, b| a.member.cmp(&b.member));
+    Some(entries)
+}
+
+/// `<fence> <bytes in node>:<node><data>`.
+fn entry(member: ByteString, claim: Vec<u8>) -> Option<Entry> {
+    let claim = Bytes::from(claim);
+    let colon = claim.iter().position(|byte| *byte == b':')?;
+    let (fence, length) = std::str::from_utf8(&claim[..colon]).ok()?.split_once(' ')?;
+    let end = length.parse::<usize>().ok()?.checked_add(colon + 1)?;
+    let holder = claim.get(colon + 1..end)?;
+    Some(Entry {
+        member,
+        node: NodeId(ByteString::try_from(holder).ok()?),
+        fence: fence.parse().ok()?,
+        data: claim.slice(end..),
+    })
+}
+
+fn node(value: Value) -> Option<NodeId> {
+    Some(NodeId(ByteString::try_from(bytes(value)?).ok()?))
+}
+
+fn list(value: Value) -> Option<Vec<Value>> {
+    match value {
+        Value::Array(values) => Some(values),
+        _ => None,
+    }
+}
+
+fn bytes(value: Value) -> Option<Vec<u8>> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes),
+        _ => None,
+    }
+}
+
+/// Numbers that may exceed what Lua calls an integer come as text.
+fn number(value: &Value) -> Option<u64> {
+    match value {
+        Value::Int(number) => u64::try_from(*number).ok(),
+        Value::BulkString(text) => std::str::from_utf8(text).ok()?.parse().ok(),
+        _ => None,
+    }
+}

@@ -79,10 +79,8 @@ impl Redis {
     /// Ends every connection of these: `normal`, `pubsub`, `replica`. Returns how many there were.
     #[track_caller]
     pub fn disconnect(&self, kind: &str) -> i64 {
-        match self.cli(&["CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes"]) {
-            Reply::Number(ended) => ended,
-            other => panic!("{other:?}"),
-        }
+        self.cli(&["CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes"])
+            .number()
     }
 
     /// Keeps it busy with nothing for so long, and does not wait for that.

@@ -1,5 +1,5 @@
 use std::{
-    io::{BufRead, BufReader, ErrorKind, Read, Write},
+    io::{BufRead, BufReader, Error, ErrorKind, Read, Write},
     net::TcpStream,
 };
 
@@ -13,7 +13,7 @@ pub enum Reply {
     /// A number.
     Number(i64),
     /// Several answers.
-    List(Vec<Reply>),
+    List(Vec<Self>),
     /// No answer.
     Nothing,
     /// An error, in Redis's words.
@@ -24,19 +24,28 @@ impl Reply {
     /// The string it is.
     #[track_caller]
     pub fn text(self) -> String {
-        match self {
-            Self::Text(text) => text,
-            other => panic!("a string was expected: {other:?}"),
-        }
+        let Self::Text(text) = self else {
+            panic!("a string was expected: {self:?}");
+        };
+        text
     }
 
     /// The answers it is made of.
     #[track_caller]
     pub fn list(self) -> Vec<Self> {
-        match self {
-            Self::List(list) => list,
-            other => panic!("a list was expected: {other:?}"),
-        }
+        let Self::List(list) = self else {
+            panic!("a list was expected: {self:?}");
+        };
+        list
+    }
+
+    /// The number it is.
+    #[track_caller]
+    pub fn number(self) -> i64 {
+        let Self::Number(number) = self else {
+            panic!("a number was expected: {self:?}");
+        };
+        number
     }
 
     /// What follows `name` in a list of names and values.
@@ -85,7 +94,7 @@ impl Administrator {
             (":", Ok(number)) => Reply::Number(number),
             ("$" | "*", Ok(-1)) => Reply::Nothing,
             ("$", Ok(length)) => {
-                let mut bytes = vec![0; usize::try_from(length).unwrap() + 2];
+                let mut bytes = vec![0; usize::try_from(length).map_err(Error::other)? + 2];
                 self.0.read_exact(&mut bytes)?;
                 bytes.truncate(bytes.len() - 2);
                 Reply::Text(String::from_utf8_lossy(&bytes).into_owned())

@@ -33,3 +33,15 @@ pub use seed::Seed;
 
 /// Longest wait for something that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Looks again and again whether something is so, until it is.
+///
+/// # Panics
+/// When it takes too long.
+pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let end = tokio::time::Instant::now() + PATIENCE;
+    while !is_so().await {
+        assert!(tokio::time::Instant::now() < end, "no {what} in time");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

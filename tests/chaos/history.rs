@@ -131,7 +131,7 @@ pub(crate) struct Rules {
     pub(crate) lease: Micros,
     /// How late a leave may be told, after the window or the lease.
     pub(crate) late: Micros,
-    /// How long before a disturbance a message may be lost by it, when an end of it was disturbed.
+    /// How long a message may be under way while Redis is there; a disturbance of either end loses it no later.
     pub(crate) in_flight: Micros,
     /// How long a node may take to notice that a connection is lost.
     pub(crate) noticed: Micros,

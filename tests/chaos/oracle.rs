@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, fmt};
 
 use absences::Absences;
 
-use crate::history::{Ending, History, Life, PeerNumber, Rules};
+use crate::history::{Ending, History, Life, Micros, PeerNumber, Rules};
 
 /// One broken promise. `by` is who noticed it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -144,6 +144,20 @@ struct Room<'a> {
     absences: BTreeMap<PeerNumber, Absences>,
     history: &'a History,
     rules: &'a Rules,
+}
+
+impl Room<'_> {
+    /// When that which was sent at `at` has arrived: what crosses nodes waits until Redis is back.
+    fn arrived(&self, at: Micros) -> Micros {
+        let flight = self.rules.in_flight;
+        let mut arrived = at + flight;
+        for &(start, end) in &self.history.deeds.outages {
+            if start <= arrived && end + flight >= at {
+                arrived = arrived.max(end + flight);
+            }
+        }
+        arrived
+    }
 }
 
 fn sessions(history: &History) -> impl Iterator<Item = (&Life, &crate::history::Session)> {

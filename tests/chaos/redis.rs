@@ -20,10 +20,10 @@ use crate::{
 /// The suspend window of these nodes.
 const WINDOW: &str = "8s";
 
-/// What is promised with that window. What crosses nodes may be under way for as long as the longest short fault.
+/// What is promised with that window.
 fn rules() -> Rules {
     Rules {
-        in_flight: 8 * SECOND,
+        in_flight: 3 * SECOND,
         noticed: 2 * SECOND,
         ..Rules::for_window(8 * SECOND)
     }

@@ -148,9 +148,8 @@ impl View<'_> {
     }
 
     fn announces(&self, other: &Life, verdict: &mut Verdict) {
-        let flight = self.room.rules.in_flight;
         for theirs in other.sessions.iter().filter(|it| it.joined.is_some()) {
-            let (from, to) = (theirs.announced, theirs.announced + flight);
+            let (from, to) = (theirs.announced, self.room.arrived(theirs.announced));
             let brief = self.room.absences[&other.peer]
                 .0
                 .iter()

@@ -118,10 +118,10 @@ fn is_obliged(
     knows: u32,
     at: Micros,
 ) -> bool {
-    let flight = room.rules.in_flight;
+    let (flight, arrived) = (room.rules.in_flight, room.arrived(at));
     let ended_soon = session
         .ended
-        .is_some_and(|(ended, how)| how != Ending::Left && ended <= at + flight);
+        .is_some_and(|(ended, how)| how != Ending::Left && ended <= arrived);
     let Some(theirs) = room.absences.get(&to) else {
         return false;
     };
@@ -129,7 +129,7 @@ fn is_obliged(
     let own_freeze = own.any(|away| {
         away.frozen
             && away.session == session.number
-            && away.from <= at + flight
+            && away.from <= arrived
             && away.until.is_none_or(|until| until + flight >= at)
     });
     if ended_soon || own_freeze {
@@ -138,7 +138,7 @@ fn is_obliged(
     let mut away = theirs
         .0
         .iter()
-        .filter(|absence| absence.session >= knows && absence.from <= at + flight);
+        .filter(|absence| absence.session >= knows && absence.from <= arrived);
     away.all(|absence| {
         let back = absence.until.is_some_and(|until| until + flight < at);
         let kept = absence.kept_from.is_some_and(|from| from <= at);

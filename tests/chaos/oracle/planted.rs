@@ -299,9 +299,18 @@ fn a_connection_that_ends_without_a_cause_is_found() {
 fn a_loss_is_excused_only_about_the_time_of_a_disturbance() {
     let mut history = right();
     bobs(&mut history).retain(|(_, event)| *event != heard(1, 3));
-    // Her node dies two seconds after she said it, or half a minute after.
-    for (died, excused) in [(23, true), (52, false)] {
+    // Her node dies a second after she said it, or half a minute after; or when Redis is back from an outage.
+    for (died, outage, excused) in [
+        (23, 0, true),
+        (52, 0, false),
+        (27, 0, false),
+        (27, 26, true),
+    ] {
         let mut history = history.clone();
+        if outage > 0 {
+            let away = (21 * SECOND, outage * SECOND);
+            history.deeds.outages.push(away);
+        }
         history.deeds.killed.push((2, died * SECOND));
         let sue = &mut history.lives[1].sessions[0];
         sue.ended = Some((died * SECOND, Ending::Lost));

@@ -31,6 +31,9 @@ async fn exact(messages: u64, a_second: u64, broadcast: bool, faults: &[Fault], 
     let verdict = judge(&scene.field.history(), &rules());
     println!("{verdict}");
     verdict.demand_innocence();
+    // Few of them were said about the time of a disturbance of those who said or heard them.
+    let obliged = verdict.directed + verdict.broadcasts;
+    assert!(obliged >= messages * 3 / 4, "{verdict}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

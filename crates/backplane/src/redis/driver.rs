@@ -160,16 +160,20 @@ impl Running {
         match wake {
             Wake::Submitted(submitted) => {
                 let mut next = submitted;
-                for _ in 0..TAKEN_AT_ONCE {
-                    let Some(submitted) = next else { break };
-                    let Submitted { command, answer } = submitted;
+                let mut taken = 0;
+                while let Some(Submitted { command, answer }) = next {
                     match command {
                         Command::Join { .. } => self.joins.extend(answer),
                         _ => self.asserts.extend(answer),
                     }
                     let partition = &mut self.driver.partition;
                     partition.handle_command(command, Instant::now());
-                    next = self.driver.commands.try_recv().ok();
+                    taken += 1;
+                    // What is taken from the queue must be handled.
+                    next = match taken < TAKEN_AT_ONCE {
+                        true => self.driver.commands.try_recv().ok(),
+                        false => None,
+                    };
                 }
             }
             Wake::Linked(Ok(link)) => self.linked(link),
@@ -179,12 +183,13 @@ impl Running {
             }
             Wake::Push(push) => {
                 let mut next = push;
-                for _ in 0..TAKEN_AT_ONCE {
-                    let Some(push) = next else { break };
+                let mut taken = 0;
+                while let Some(push) = next {
                     self.pushed(push);
+                    taken += 1;
                     next = match &mut self.link {
-                        State::Up(up) => up.link.pushes.try_recv().ok(),
-                        State::Down(_) => None,
+                        State::Up(up) if taken < TAKEN_AT_ONCE => up.link.pushes.try_recv().ok(),
+                        State::Up(_) | State::Down(_) => None,
                     };
                 }
             }

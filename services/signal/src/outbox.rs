@@ -47,11 +47,13 @@ impl Outbox {
             end(state, CloseCode::Slow);
             return false;
         }
+        // A reader that has not emptied the queue since is awake, or cannot write.
+        let is_first = state.frames.is_empty();
         state.frames.push_back(frame);
-        let reader = state.reader.take();
-        drop(state);
-        if let Some(reader) = reader {
-            reader.wake();
+        if let Some(reader) = &state.reader
+            && is_first
+        {
+            reader.wake_by_ref();
         }
         true
     }
@@ -72,13 +74,11 @@ impl Outbox {
         }
         if let Some(frame) = state.frames.pop_front() {
             state.bytes -= frame.len() + FRAME_OVERHEAD;
-            if state.frames.is_empty() {
-                // Idle connections are many: they keep no queue.
-                state.frames = VecDeque::new();
-            }
             return Poll::Ready(Next::Frame(frame));
         }
-        state.reader = Some(context.waker().clone());
+        // Idle connections are many: they keep no queue.
+        state.frames = VecDeque::new();
+        state.remember(context.waker());
         Poll::Pending
     }
 
@@ -88,12 +88,25 @@ impl Outbox {
         if let Some(code) = state.end {
             return Poll::Ready(code);
         }
-        state.reader = Some(context.waker().clone());
+        state.remember(context.waker());
         Poll::Pending
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn remember(&mut self, waker: &Waker) {
+        // It stays: connections are woken a lot, and always by the same one.
+        if !self
+            .reader
+            .as_ref()
+            .is_some_and(|reader| reader.will_wake(waker))
+        {
+            self.reader = Some(waker.clone());
+        }
     }
 }
 

@@ -12,17 +12,16 @@ use bytestring::ByteString;
 use protocol::rtcio;
 use switchboard::ConnectionId;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
-    net::TcpStream,
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf},
+    net::{TcpStream, tcp::OwnedReadHalf},
     time::{Instant, Sleep, timeout},
 };
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::{
     CloseCode,
     frames::{self, Frame, MAX_MESSAGE_BYTES, Reader},
     node::Node,
-    outbox::{Next, Outbox},
+    outbox::{Outbox, Pushed},
 };
 
 /// Bytes read from a socket at once: some of the longest session descriptions, and not so many short frames that the
@@ -31,9 +30,6 @@ const READ_BYTES: usize = 16 * 1024;
 
 /// Reads before the task lets others run.
 const READ_BUDGET: usize = 4;
-
-/// Bytes written to the socket in one go, at least while more wait.
-const FLUSH_BYTES: usize = 64 * 1024;
 
 /// Longest time the end of a connection takes: writing what is under way and the close frame, and reading
 /// on until the client has closed too, so that the close frame is not lost to a reset.
@@ -45,8 +41,6 @@ const CLOSE_DRAIN_BYTES: usize = 64 * 1024 * 1024;
 thread_local! {
     /// What one connection of the thread reads just now.
     static INPUT: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
-    /// What one connection of the thread writes just now.
-    static OUTPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// One WebSocket: a single task that reads, writes and pings.
@@ -54,12 +48,10 @@ pub(crate) struct Connection {
     id: ConnectionId,
     node: Arc<Node>,
     outbox: Arc<Outbox>,
-    stream: TcpStream,
+    stream: OwnedReadHalf,
     /// Bytes that came with the handshake, until they are looked at.
     early: Vec<u8>,
     reader: Reader,
-    /// What the socket did not take yet.
-    unsent: Vec<u8>,
     /// The content of the last ping that is to be answered.
     pong: Option<Box<[u8]>>,
     ping: Ping,
@@ -80,8 +72,8 @@ struct Ping {
 
 /// Why a connection ended.
 enum End {
-    /// The client closed it.
-    Closed,
+    /// The client closed it, with this content in its close frame.
+    Closed(Box<[u8]>),
     /// It broke.
     Lost(io::Error),
     /// The client answered no ping.
@@ -99,9 +91,10 @@ impl Connection {
         greeting: bool,
         ping_interval: Duration,
     ) -> Self {
-        let outbox = Arc::new(Outbox::default());
-        if greeting {
-            outbox.push(Utf8Bytes::from_static(rtcio::GREETING));
+        let (stream, socket) = stream.into_split();
+        let outbox = Arc::new(Outbox::new(socket));
+        if greeting && outbox.push(rtcio::GREETING) == Pushed::First {
+            outbox.flush();
         }
         let id = node.connect(outbox.clone());
         node.metrics.opened.inc();
@@ -112,7 +105,6 @@ impl Connection {
             stream,
             early,
             reader: Reader::default(),
-            unsent: Vec::new(),
             pong: None,
             ping: Ping::new(ping_interval, id),
         }
@@ -124,7 +116,7 @@ impl Connection {
         // First: whoever is still to be told something by this peer has been told.
         self.node.disconnect(self.id);
         let reason = match &end {
-            End::Closed => "client",
+            End::Closed(_) => "client",
             End::Lost(_) => "lost",
             End::Silent => "silent",
             End::Closing(code) => code.label(),
@@ -133,9 +125,14 @@ impl Connection {
         tracing::debug!(connection = self.id.0, reason, "connection ended");
         match end {
             End::Closing(code) => self.close(code).await,
-            // The close frame of the answer is among it.
-            End::Closed => {
-                let _ = timeout(CLOSE_PATIENCE, self.stream.write_all(&self.unsent)).await;
+            End::Closed(answer) => {
+                let (socket, mut left) = self.outbox.take();
+                frames::write_close(&answer, &mut left);
+                if let Some(mut socket) = socket {
+                    let _ = timeout(CLOSE_PATIENCE, socket.write_all(&left)).await;
+                    // It is closed with the other half, without a shutdown before.
+                    socket.forget();
+                }
             }
             End::Lost(error) => tracing::trace!(%error, "connection lost"),
             End::Silent => {}
@@ -151,14 +148,21 @@ impl Connection {
                 return Poll::Ready(End::Silent);
             }
         }
-        if let Poll::Ready(end) = self.poll_write(context) {
-            return Poll::Ready(end);
+        if self.ping.is_due && self.outbox.control(frames::write_ping) {
+            self.ping.is_due = false;
         }
-        if !self.unsent.is_empty() {
-            // Blocked: the node may still end the connection.
-            return self.outbox.poll_end(context).map(End::Closing);
+        // After what was said before: whoever has the answer has that too.
+        if let Some(content) = &self.pong
+            && self
+                .outbox
+                .control(|output| frames::write_pong(content, output))
+        {
+            self.pong = None;
         }
-        Poll::Pending
+        self.outbox.poll(context).map(|end| match end {
+            Ok(code) => End::Closing(code),
+            Err(error) => End::Lost(error),
+        })
     }
 
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<End> {
@@ -197,8 +201,7 @@ impl Connection {
                 // Of several, the last is answered, RFC 6455 §5.5.3.
                 Frame::Ping(content) => self.pong = Some(content.into()),
                 Frame::Close(content) => {
-                    frames::write_close(content, &mut self.unsent);
-                    return Err(End::Closed);
+                    return Err(End::Closed(content.into()));
                 }
                 Frame::Pong | Frame::Part => {}
             }
@@ -206,69 +209,17 @@ impl Connection {
         Ok(())
     }
 
-    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<End> {
-        while !self.unsent.is_empty() {
-            match ready!(Pin::new(&mut self.stream).poll_write(context, &self.unsent)) {
-                Ok(written) if written == self.unsent.len() => self.unsent = Vec::new(),
-                Ok(written) => drop(self.unsent.drain(..written)),
-                Err(error) => return Poll::Ready(End::Lost(error)),
-            }
-        }
-        OUTPUT.with_borrow_mut(|output| {
-            loop {
-                output.clear();
-                let is_all = match self.collect(output, context) {
-                    Ok(is_all) => is_all,
-                    Err(code) => {
-                        self.unsent.extend_from_slice(output);
-                        return Poll::Ready(End::Closing(code));
-                    }
-                };
-                let mut left = &output[..];
-                while !left.is_empty() {
-                    match Pin::new(&mut self.stream).poll_write(context, left) {
-                        Poll::Ready(Ok(written)) => left = &left[written..],
-                        Poll::Ready(Err(error)) => return Poll::Ready(End::Lost(error)),
-                        Poll::Pending => {
-                            self.unsent = left.to_vec();
-                            return Poll::Pending;
-                        }
-                    }
-                }
-                if is_all {
-                    return Poll::Pending;
-                }
-            }
-        })
-    }
-
-    /// Makes bytes of what waits; true when nothing more does, in which case the task is woken when there is.
-    fn collect(&mut self, output: &mut Vec<u8>, context: &Context<'_>) -> Result<bool, CloseCode> {
-        let mut is_all = false;
-        while !is_all && output.len() < FLUSH_BYTES {
-            match self.outbox.poll_next(context) {
-                Poll::Ready(Next::Frame(text)) => frames::write_text(&text, output),
-                Poll::Ready(Next::End(code)) => return Err(code),
-                Poll::Pending => is_all = true,
-            }
-        }
-        if mem::take(&mut self.ping.is_due) {
-            frames::write_ping(output);
-        }
-        // After what was said before: whoever has the answer has that too.
-        if let Some(content) = self.pong.take() {
-            frames::write_pong(&content, output);
-        }
-        Ok(is_all)
-    }
-
-    async fn close(mut self, code: CloseCode) {
+    async fn close(self, code: CloseCode) {
+        let (socket, mut left) = self.outbox.take();
+        let Some(Ok(mut stream)) = socket.map(|socket| self.stream.reunite(socket)) else {
+            return;
+        };
         let content = [&code.code().to_be_bytes(), code.reason().as_bytes()].concat();
-        frames::write_close(&content, &mut self.unsent);
+        frames::write_close(&content, &mut left);
         let closing = async {
-            self.stream.write_all(&self.unsent).await?;
-            self.stream.shutdown().await?;
-            drain(&mut self.stream).await
+            stream.write_all(&left).await?;
+            stream.shutdown().await?;
+            drain(&mut stream).await
         };
         match timeout(CLOSE_PATIENCE, closing).await {
             Ok(Ok(())) => {}

@@ -144,8 +144,11 @@ impl State {
     fn flush(&mut self) {
         self.is_listed = false;
         // The task looks at an error as well: it writes again, and has it again.
-        if !self.is_blocked && (self.write().is_err() || self.is_blocked) {
-            self.is_blocked = true;
+        if self.is_blocked {
+            return;
+        }
+        self.is_blocked |= self.write().is_err();
+        if self.is_blocked {
             self.wake();
         }
     }

@@ -104,8 +104,8 @@ fn talk(peers: &mut [Peer], window: usize, counted: &Counted) {
             .register(&mut peer.stream, Token(at), interest);
         registered.expect("a registered socket");
     }
-    for at in 0..peers.len() {
-        peers[at].say(window / 2 + window % 2 * (at % 2), Instant::now());
+    for (at, peer) in peers.iter_mut().enumerate() {
+        peer.say(window / 2 + window % 2 * (at % 2), Instant::now());
     }
     let mut events = Events::with_capacity(256);
     let mut buffer = vec![0; READ_BYTES];

@@ -10,14 +10,15 @@
 //! - `http` answers requests and hands WebSockets to `upgrade`;
 //! - `ice` names the STUN and TURN servers that clients are to use;
 //! - a `connection` is one task for one socket: it decodes frames, asks the node, and writes its outbox;
+//! - `frames` are what the WebSocket protocol makes of bytes;
 //! - the `node` owns the switchboard behind one lock, carries its outputs out, and lets its time pass;
 //! - `cluster` translates between the switchboard's words and the backplane's.
 
-mod boundary;
 mod close;
 pub mod cluster;
 mod config;
 mod connection;
+mod frames;
 mod http;
 mod ice;
 mod metrics;

@@ -9,7 +9,7 @@ use daemon::{
 };
 use prometheus_client::registry::Registry;
 use switchboard::Config;
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -147,6 +147,10 @@ impl Signal {
             admin_tasks.spawn(serving);
         }
         let node = self.node;
+        // Ended with this.
+        let mut writing = JoinSet::new();
+        let writer = node.clone();
+        writing.spawn(async move { writer.write_out().await });
         let ended = tokio::select! {
             () = shutdown.cancelled() => Ok(()),
             () = node.keep_time() => Err(Stopped),

@@ -11,7 +11,8 @@ use crate::{
 
 /// Runs the command until it ends or a signal ends it.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    // One thread: what a second one costs each message is more than the work it would take over. The relay has its own.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("no runtime")?;

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
+mod addresses;
 mod coturn;
 mod limits;
+mod namespace;
 mod peers;
 mod strangers;
 

@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         banner::complain(&error);
         return ExitCode::from(daemon::EXIT_USAGE);
     }
+    daemon::descriptors::raise_limit();
     match run::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! - `http` answers requests and hands WebSockets to `upgrade`;
-//! - `ice` names the STUN and TURN servers that clients are to use;
+//! - `ice` names the STUN and TURN servers that clients are to use, and mints credentials for them;
 //! - a `connection` is one task for one socket: it decodes frames, asks the node, and writes its outbox;
 //! - the `node` owns the switchboard behind one lock, carries its outputs out, and lets its time pass;
 //! - `cluster` translates between the switchboard's words and the backplane's.
@@ -29,5 +29,5 @@ mod upgrade;
 
 pub use close::CloseCode;
 pub use config::SignalArgs;
-pub use ice::OwnRelay;
+pub use ice::{ForeignServer, IceArgs, IceConfigError, IceServers, MintArgs, OwnRelay};
 pub use service::{Signal, Stopped};

@@ -245,6 +245,18 @@ mod tests {
     }
 
     #[test]
+    fn in_dev_one_user_is_a_machine_with_all_its_tabs() {
+        let Command::Dev(dev) = read("trunkline").unwrap().command else {
+            panic!("dev");
+        };
+        assert_eq!(dev.turn.turn_user_quota, 256);
+        let Command::Turn(args) = read("trunkline turn").unwrap().command else {
+            panic!("turn");
+        };
+        assert_eq!(args.turn.turn_user_quota, 12);
+    }
+
+    #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
     }

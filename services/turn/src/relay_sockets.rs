@@ -29,7 +29,7 @@ impl Ports {
     ///
     /// # Errors
     /// When no port of those that were tried is free, or the process is out of descriptors.
-    pub(crate) fn open(&mut self, ip: IpAddr, even: bool) -> io::Result<UdpSocket> {
+    pub(crate) fn open(&self, ip: IpAddr, even: bool) -> io::Result<UdpSocket> {
         let ports = shuffled(&self.range, random()?, random()?);
         let wanted = ports.filter(|port| !even || port.is_multiple_of(2));
         for port in wanted.take(MAX_TRIES) {
@@ -113,7 +113,7 @@ mod tests {
         let first = (20_000..30_000)
             .find(|first| (0..3).all(|n| udp(SocketAddr::new(HERE, first + n), false).is_ok()))
             .unwrap();
-        let mut ports = Ports::new(first..=first + 2);
+        let ports = Ports::new(first..=first + 2);
         let taken: Vec<UdpSocket> = (0..3).map(|_| ports.open(HERE, false).unwrap()).collect();
         let mut numbers: Vec<u16> = taken
             .iter()

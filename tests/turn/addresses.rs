@@ -39,7 +39,8 @@ fn a_wildcard_answers_from_the_address_that_was_asked() {
         ip link set v0 up
         ip link set v1 up
         ip address add 10.77.0.1/24 dev v0
-        ip -6 address add fd77::1/64 dev v0 nodad";
+        ip -6 address add fd77::1/64 dev v0 nodad
+        ip -6 address add fe80::77/64 dev v0 nodad";
     let test = "addresses::a_wildcard_answers_from_the_address_that_was_asked";
     if !namespace::is_inside(test, setup) {
         return;

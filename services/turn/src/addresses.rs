@@ -162,7 +162,8 @@ fn families(
     Ok((v4, v6))
 }
 
-/// The addresses of this host's interfaces.
+/// The addresses of this host's interfaces. `if-addrs` leaves out link-local ones, as it should: in IPv6 clients
+/// would have to name the link.
 pub(crate) fn interfaces() -> io::Result<Vec<IpAddr>> {
     let interfaces = if_addrs::get_if_addrs()?;
     Ok(interfaces.iter().map(if_addrs::Interface::ip).collect())

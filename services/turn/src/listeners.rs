@@ -1,9 +1,6 @@
 //! The sockets that clients talk to: one for each address and thread.
 
-use std::{
-    io,
-    net::{IpAddr, SocketAddr},
-};
+use std::{io, net::SocketAddr};
 
 use mio::net::UdpSocket;
 
@@ -65,8 +62,8 @@ impl Listeners {
     }
 }
 
-/// The host's addresses of a wildcard's family, at its port, or all at one free port. Those that are good on one
-/// link alone are left out: clients would have to name the link. So are those that cannot be bound yet.
+/// The host's addresses of a wildcard's family, at its port, or all at one free port. Those that cannot be bound yet
+/// are left out.
 fn expanded(wildcard: SocketAddr) -> io::Result<Vec<SocketAddr>> {
     let port = match wildcard.port() {
         0 => udp(wildcard, false)?.local_addr()?.port(),
@@ -74,10 +71,8 @@ fn expanded(wildcard: SocketAddr) -> io::Result<Vec<SocketAddr>> {
     };
     let mut addresses = Vec::new();
     for interface in interfaces()? {
-        let is_wanted = interface.is_ipv4() == wildcard.is_ipv4()
-            && !matches!(interface, IpAddr::V6(ip) if ip.is_unicast_link_local());
         let address = SocketAddr::new(interface, port);
-        if !is_wanted || addresses.contains(&address) {
+        if address.is_ipv4() != wildcard.is_ipv4() || addresses.contains(&address) {
             continue;
         }
         match exclusive(address) {

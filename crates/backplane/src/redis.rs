@@ -15,6 +15,12 @@ mod request;
 mod scripts;
 mod server;
 mod status;
+#[cfg(test)]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "any other answer is a failure"
+)]
+mod tests;
 mod topology;
 mod url;
 

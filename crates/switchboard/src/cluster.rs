@@ -24,6 +24,22 @@ pub struct RosterEntry {
     pub attributes: Payload,
 }
 
+/// Follows what a node has sent to a peer along the way that the peer took, from the node that it left to the one
+/// where it is: when it is there, so is all that was sent before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flush {
+    /// The room.
+    pub room: RoomId,
+    /// The peer that has moved.
+    pub peer: PeerId,
+    /// The claim with which it moved, or an earlier one.
+    pub fence: Fence,
+    /// The node that waits to be told.
+    pub origin: NodeId,
+    /// Nodes that have passed it on.
+    pub hops: u8,
+}
+
 /// What this node asks of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClusterCommand {
@@ -84,6 +100,24 @@ pub enum ClusterCommand {
         to: PeerId,
         /// What is said.
         payload: Payload,
+        /// Nodes that have passed it on to where the receiver has moved.
+        hops: u8,
+    },
+    /// Pass on to a node that a peer has left, behind everything that was sent to it for the peer.
+    Pass {
+        /// That node.
+        node: NodeId,
+        /// What.
+        flush: Flush,
+    },
+    /// Tell a node that everything sent before its flush has been delivered.
+    HandedOver {
+        /// The node where the flush began.
+        node: NodeId,
+        /// The room.
+        room: RoomId,
+        /// The peer that has moved.
+        peer: PeerId,
     },
     /// Deliver to every peer of the room on other nodes.
     Broadcast {
@@ -164,6 +198,17 @@ pub enum ClusterEvent {
         to: PeerId,
         /// What is said.
         payload: Payload,
+        /// As in the command.
+        hops: u8,
+    },
+    /// A flush has come to this node: to be passed on until it is where its peer is.
+    Passed(Flush),
+    /// What this node sent before its flush has been delivered.
+    HandedOver {
+        /// The room.
+        room: RoomId,
+        /// The peer that has moved.
+        peer: PeerId,
     },
     /// A peer of another node says something to the room.
     Heard {

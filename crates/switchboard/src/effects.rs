@@ -84,6 +84,8 @@ pub(crate) enum Timer {
     Assert(RoomId),
     /// Nodes are to confirm that peers are gone.
     Confirm(RoomId),
+    /// A peer that has moved has not been handed over in time.
+    Handover(RoomId, PeerId),
 }
 
 /// All that inputs have caused, and the limits they are held to.

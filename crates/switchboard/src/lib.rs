@@ -33,14 +33,18 @@ mod config;
 mod confirmation;
 mod connection;
 mod effects;
+mod handover;
 mod membership;
+mod remote;
 mod room;
 mod roster;
 mod routing;
 mod strangers;
 mod switchboard;
 
-pub use cluster::{Change, ClusterCommand, ClusterEvent, Fence, NodeId, RosterChange, RosterEntry};
+pub use cluster::{
+    Change, ClusterCommand, ClusterEvent, Fence, Flush, NodeId, RosterChange, RosterEntry,
+};
 pub use config::Config;
 pub use connection::ConnectionId;
 pub use effects::{DropReason, Output, Recipients};

@@ -101,7 +101,7 @@ impl Switchboard {
         } else {
             let member = Connection::Member(seat.clone());
             self.connections.insert(connection, member);
-            self.seat(connection, &seat, attributes, fence);
+            self.seat(connection, &seat, attributes, fence, now);
             for message in held {
                 self.handle_message(connection, &message, now);
             }
@@ -141,13 +141,20 @@ impl Switchboard {
             let news = ServerMessage::Updated { peer, attributes };
             room.tell_others(&seat.peer, news, &mut self.effects);
         } else {
-            self.seat(connection, seat, attributes, fence);
+            self.seat(connection, seat, attributes, fence, now);
             self.suspend(connection, seat, now);
         }
     }
 
     /// Puts `connection` in its seat, whoever was in it, and tells the room.
-    fn seat(&mut self, connection: ConnectionId, seat: &Seat, attributes: Payload, fence: Fence) {
+    fn seat(
+        &mut self,
+        connection: ConnectionId,
+        seat: &Seat,
+        attributes: Payload,
+        fence: Fence,
+        now: Instant,
+    ) {
         let effects = &mut self.effects;
         let Some(room) = self.rooms.get_mut(&seat.room) else {
             return;
@@ -161,12 +168,7 @@ impl Switchboard {
             }
             None => {
                 effects.count(&holder);
-                let member = Member {
-                    holder,
-                    fence,
-                    attributes: attributes.clone(),
-                    unconfirmed: false,
-                };
+                let member = Member::new(holder, fence, attributes.clone());
                 room.members.insert(peer.clone(), member);
                 None
             }
@@ -196,10 +198,17 @@ impl Switchboard {
                     attributes,
                 }
             }
-            Some(Previous::Remote) => ServerMessage::Updated {
-                peer: peer.clone(),
-                attributes,
-            },
+            Some(Previous::Remote(before)) => {
+                if let Some(member) = room.members.get_mut(&peer)
+                    && member.wait_for_handover(&seat.room, &peer, now, effects)
+                {
+                    effects.flush(before, &seat.room, &peer, &self.node, fence);
+                }
+                ServerMessage::Updated {
+                    peer: peer.clone(),
+                    attributes,
+                }
+            }
         };
         room.tell_others(&peer, news, effects);
     }
@@ -248,10 +257,12 @@ impl Switchboard {
         let Some(room) = self.rooms.get_mut(&seat.room) else {
             return;
         };
-        let Some(member) = room.members.remove(&seat.peer) else {
+        let Some(mut member) = room.members.remove(&seat.peer) else {
             return;
         };
         effects.discount(&member.holder);
+        let flushes = member.take_flushes();
+        member.end_handover(&seat.room, &seat.peer, effects);
         if let Holder::Suspended { until, held } = member.holder {
             let timer = Timer::SuspendWindow(seat.room.clone(), seat.peer.clone());
             effects.timers.remove(&(until, timer));
@@ -269,6 +280,9 @@ impl Switchboard {
             reason,
         });
         room.tell_others(&seat.peer, ServerMessage::Left { peer, reason }, effects);
+        for flush in flushes {
+            self.pass_on(flush);
+        }
         self.forget_if_empty(&seat.room);
     }
 

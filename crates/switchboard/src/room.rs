@@ -7,8 +7,9 @@ use std::{
 use protocol::{Payload, PeerId, RoomId, ServerMessage};
 
 use crate::{
-    ConnectionId, DropReason, Fence, NodeId, RosterChange,
+    ConnectionId, DropReason, Fence, Flush, NodeId, RosterChange,
     effects::{Effects, Timer},
+    handover::Handover,
 };
 
 /// Changes kept while the roster is on its way; beyond it the room is asserted instead.
@@ -65,6 +66,12 @@ pub(crate) struct Member {
     pub(crate) attributes: Payload,
     /// A roster that was made anew lacks it: it is gone only when its node says so.
     pub(crate) unconfirmed: bool,
+    /// Whether a peer of this node has said something to it where it is now.
+    pub(crate) addressed: bool,
+    /// It has moved, and what was said to it before is on its way through the node that it left.
+    pub(crate) handover: Option<Box<Handover>>,
+    /// Other nodes that wait for it to be handed over; it has moved, and this node has yet to hear of it.
+    pub(crate) flushes: Vec<Flush>,
 }
 
 /// Where a member's connection is.
@@ -127,7 +134,7 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    fn push(&mut self, message: &ServerMessage, effects: &mut Effects) {
+    pub(crate) fn push(&mut self, message: &ServerMessage, effects: &mut Effects) {
         let size = message.size();
         if self.messages.len() >= effects.config.hold_frames
             || self.bytes + size > effects.config.hold_bytes
@@ -231,6 +238,18 @@ impl Room {
 }
 
 impl Member {
+    pub(crate) fn new(holder: Holder, fence: Fence, attributes: Payload) -> Self {
+        Self {
+            holder,
+            fence,
+            attributes,
+            unconfirmed: false,
+            addressed: false,
+            handover: None,
+            flushes: Vec::new(),
+        }
+    }
+
     /// A newer claim on the id. 0, of a join that the cluster has not seen, hides no fence that it has.
     pub(crate) fn claim(&mut self, fence: Fence, attributes: &Payload) {
         if fence != 0 {
@@ -263,7 +282,7 @@ impl Member {
         effects.discount(&previous);
         match previous {
             Holder::Local(connection) => Previous::Local(connection),
-            Holder::Remote(_) => Previous::Remote,
+            Holder::Remote(node) => Previous::Remote(node),
             Holder::Suspended { until, held } => {
                 let timer = Timer::SuspendWindow(room.clone(), peer.clone());
                 effects.timers.remove(&(until, timer));
@@ -278,5 +297,5 @@ impl Member {
 pub(crate) enum Previous {
     Local(ConnectionId),
     Suspended(VecDeque<ServerMessage>),
-    Remote,
+    Remote(NodeId),
 }

@@ -2,15 +2,13 @@
 
 use std::{collections::BTreeSet, mem, time::Instant};
 
-use protocol::{LeaveReason, PeerId, RoomId, ServerMessage};
+use protocol::{LeaveReason, PeerId, RoomId};
 
 use crate::{
-    Change, ClusterCommand, ClusterEvent, ConnectionId, Fence, NodeId, RosterChange, RosterEntry,
+    Change, ClusterCommand, ClusterEvent, ConnectionId, Fence, RosterChange, RosterEntry,
     Switchboard,
-    connection::Seat,
     effects::Timer,
-    membership::mute,
-    room::{Assert, Holder, Member, Previous, Room, RosterState},
+    room::{Assert, Holder, Room, RosterState},
 };
 
 impl Switchboard {
@@ -30,7 +28,7 @@ impl Switchboard {
                 self.assert_later(&room, now);
                 self.settle(&room);
             }
-            ClusterEvent::Changed(change) => self.changed(change),
+            ClusterEvent::Changed(change) => self.changed(change, now),
             ClusterEvent::Asserted {
                 room,
                 epoch,
@@ -45,7 +43,10 @@ impl Switchboard {
                 from,
                 to,
                 payload,
-            } => self.receive(&room, from, to, payload),
+                hops,
+            } => self.receive(&room, from, to, payload, hops),
+            ClusterEvent::Passed(flush) => self.pass_on(flush),
+            ClusterEvent::HandedOver { room, peer } => self.handed_over(&room, &peer),
             ClusterEvent::Heard {
                 room,
                 from,
@@ -73,7 +74,7 @@ impl Switchboard {
         self.enter(connection, fence, now);
         // Whoever joined after this peer is news to it.
         for change in early {
-            self.changed(change);
+            self.changed(change, now);
         }
         self.settle(room);
     }
@@ -95,7 +96,7 @@ impl Switchboard {
                 .iter()
                 .any(|entry| entry.node == self.node && !state.members.contains_key(&entry.peer));
             for change in self.compare(room, version, roster, now) {
-                self.changed(change);
+                self.changed(change, now);
             }
             if let Some(state) = self.rooms.get_mut(room) {
                 state.confirmed.clear();
@@ -119,7 +120,7 @@ impl Switchboard {
         self.forget_if_empty(room);
     }
 
-    fn changed(&mut self, step: RosterChange) {
+    fn changed(&mut self, step: RosterChange, now: Instant) {
         let Some(state) = self.rooms.get_mut(&step.room) else {
             return;
         };
@@ -143,7 +144,7 @@ impl Switchboard {
         // This node's own changes are here already.
         match step.change {
             Change::Joined(entry) if entry.node != self.node => {
-                self.remote_joined(&step.room, entry);
+                self.remote_joined(&step.room, entry, now);
             }
             Change::Left {
                 peer,
@@ -152,107 +153,6 @@ impl Switchboard {
                 reason,
             } if node != self.node => self.remote_left(&step.room, &peer, &node, fence, reason),
             Change::Joined(_) | Change::Left { .. } => {}
-        }
-    }
-
-    /// A peer is at another node now, wherever it was.
-    fn remote_joined(&mut self, room: &RoomId, entry: RosterEntry) {
-        let effects = &mut self.effects;
-        let Some(state) = self.rooms.get_mut(room) else {
-            return;
-        };
-        let RosterEntry {
-            peer,
-            node,
-            fence,
-            attributes,
-        } = entry;
-        let holder = Holder::Remote(node.clone());
-        let Some(member) = state.members.get_mut(&peer) else {
-            let member = Member {
-                holder,
-                fence,
-                attributes: attributes.clone(),
-                unconfirmed: false,
-            };
-            state.members.insert(peer.clone(), member);
-            let news = ServerMessage::Joined {
-                peer: peer.clone(),
-                attributes,
-            };
-            state.tell_others(&peer, news, effects);
-            return;
-        };
-        if fence < member.fence {
-            return;
-        }
-        member.unconfirmed = false;
-        if fence == member.fence && matches!(&member.holder, Holder::Remote(at) if *at == node) {
-            // Entered again, after the cluster had lost its roster.
-            return;
-        }
-        member.fence = fence;
-        member.attributes = attributes.clone();
-        let news = match member.move_to(holder, room, &peer, effects) {
-            Previous::Remote => ServerMessage::Updated {
-                peer: peer.clone(),
-                attributes,
-            },
-            Previous::Local(connection) => {
-                let seat = Seat {
-                    room: room.clone(),
-                    peer: peer.clone(),
-                };
-                mute(&mut self.connections, connection, &seat, true, effects);
-                ServerMessage::Updated {
-                    peer: peer.clone(),
-                    attributes,
-                }
-            }
-            Previous::Suspended(missed) => {
-                for message in missed {
-                    if let ServerMessage::Message { from, payload } = message {
-                        effects.cluster(ClusterCommand::Send {
-                            node: node.clone(),
-                            room: room.clone(),
-                            from,
-                            to: peer.clone(),
-                            payload,
-                        });
-                    }
-                }
-                ServerMessage::Resumed {
-                    peer: peer.clone(),
-                    attributes,
-                }
-            }
-        };
-        state.tell_others(&peer, news, effects);
-        self.forget_if_empty(room);
-    }
-
-    /// A peer of another node has left, unless a later claim on its id is known.
-    fn remote_left(
-        &mut self,
-        room: &RoomId,
-        peer: &PeerId,
-        node: &NodeId,
-        fence: Fence,
-        reason: LeaveReason,
-    ) {
-        let Some(state) = self.rooms.get_mut(room) else {
-            return;
-        };
-        let current = state.members.get(peer).is_some_and(|member| {
-            member.fence <= fence && matches!(&member.holder, Holder::Remote(at) if at == node)
-        });
-        if current {
-            state.members.remove(peer);
-            let news = ServerMessage::Left {
-                peer: peer.clone(),
-                reason,
-            };
-            state.tell_others(peer, news, &mut self.effects);
         }
     }
 
@@ -346,12 +246,12 @@ impl Switchboard {
             }
         }
         for entry in roster {
-            self.compare_entry(room, entry);
+            self.compare_entry(room, entry, now);
         }
         early
     }
 
-    fn compare_entry(&mut self, room: &RoomId, entry: RosterEntry) {
+    fn compare_entry(&mut self, room: &RoomId, entry: RosterEntry, now: Instant) {
         let Some(state) = self.rooms.get_mut(room) else {
             return;
         };
@@ -360,7 +260,7 @@ impl Switchboard {
             Some(member) if entry.node == self.node => member.fence = entry.fence,
             Some(member) if member.fence == entry.fence => member.unconfirmed = false,
             None if entry.node == self.node => {}
-            Some(_) | None => self.remote_joined(room, entry),
+            Some(_) | None => self.remote_joined(room, entry, now),
         }
     }
 }

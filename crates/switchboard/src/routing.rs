@@ -4,6 +4,9 @@ use protocol::{Payload, PeerId, RoomId, ServerMessage};
 
 use crate::{ClusterCommand, DropReason, Switchboard, connection::Seat};
 
+/// Nodes that pass on what is for a peer that has moved; more only while their rosters differ.
+pub(crate) const MAX_HOPS: u8 = 4;
+
 impl Switchboard {
     /// To one peer of the sender's room, never to anybody else.
     pub(crate) fn send(&mut self, seat: &Seat, to: &PeerId, payload: &Payload) {
@@ -20,13 +23,19 @@ impl Switchboard {
             from: seat.peer.clone(),
             payload: payload.clone(),
         };
+        if let Some(handover) = &mut member.handover {
+            handover.held.push(&message, effects);
+            return;
+        }
         if let Some(node) = member.tell(message, effects) {
+            member.addressed = true;
             effects.cluster(ClusterCommand::Send {
                 node,
                 room: seat.room.clone(),
                 from: seat.peer.clone(),
                 to: to.clone(),
                 payload: payload.clone(),
+                hops: 0,
             });
         }
     }
@@ -53,22 +62,41 @@ impl Switchboard {
         }
     }
 
-    /// Delivers what a peer of another node says to one of this node.
-    pub(crate) fn hear_one(&mut self, room: &RoomId, from: PeerId, to: &PeerId, payload: Payload) {
+    /// Delivers what a peer of another node says to one of this node, or passes it on to where that one is now.
+    pub(crate) fn hear_one(
+        &mut self,
+        room: &RoomId,
+        from: PeerId,
+        to: &PeerId,
+        payload: Payload,
+        hops: u8,
+    ) {
         let effects = &mut self.effects;
         let member = self
             .rooms
             .get_mut(room)
             .and_then(|room| room.members.get_mut(to));
-        let elsewhere = match member {
-            Some(member) => member.tell(ServerMessage::Message { from, payload }, effects),
-            None => {
-                effects.dropped(DropReason::NoSuchPeer);
-                return;
-            }
+        let Some(member) = member else {
+            effects.dropped(DropReason::NoSuchPeer);
+            return;
         };
-        // The sender's roster is behind: it is told of the move by the change that moved the peer.
-        if elsewhere.is_some() {
+        let message = ServerMessage::Message {
+            from: from.clone(),
+            payload: payload.clone(),
+        };
+        let Some(node) = member.tell(message, effects) else {
+            return;
+        };
+        if hops < MAX_HOPS {
+            effects.cluster(ClusterCommand::Send {
+                node,
+                room: room.clone(),
+                from,
+                to: to.clone(),
+                payload,
+                hops: hops + 1,
+            });
+        } else {
             effects.dropped(DropReason::NoSuchPeer);
         }
     }

@@ -10,7 +10,14 @@ use crate::{
 
 impl Switchboard {
     /// What a peer of another node says to one of this node.
-    pub(crate) fn receive(&mut self, room: &RoomId, from: PeerId, to: PeerId, payload: Payload) {
+    pub(crate) fn receive(
+        &mut self,
+        room: &RoomId,
+        from: PeerId,
+        to: PeerId,
+        payload: Payload,
+        hops: u8,
+    ) {
         let Some(state) = self.rooms.get_mut(room) else {
             self.effects.dropped(DropReason::NoSuchPeer);
             return;
@@ -23,7 +30,7 @@ impl Switchboard {
             let to = Some(to);
             self.hold_stranger(room, Stranger { from, to, payload });
         } else {
-            self.hear_one(room, from, &to, payload);
+            self.hear_one(room, from, &to, payload, hops);
         }
     }
 
@@ -54,7 +61,7 @@ impl Switchboard {
         };
         for Stranger { from, to, payload } in state.strangers.release(&mut self.effects) {
             match to {
-                Some(to) => self.hear_one(room, from, &to, payload),
+                Some(to) => self.hear_one(room, from, &to, payload, 0),
                 None => self.hear_all(room, from, payload),
             }
         }

@@ -233,6 +233,7 @@ impl Switchboard {
                 Timer::SuspendWindow(room, peer) => self.expire(&room, &peer),
                 Timer::Assert(room) => self.assert_now(&room),
                 Timer::Confirm(room) => self.ask_to_confirm(&room),
+                Timer::Handover(room, peer) => self.handed_over(&room, &peer),
             }
         }
     }

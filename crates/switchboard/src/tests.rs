@@ -15,6 +15,7 @@ use crate::{
 
 mod cluster;
 mod delays;
+mod handover;
 mod membership;
 mod model;
 mod routing;
@@ -233,6 +234,8 @@ impl Board {
             ClusterCommand::Forget { .. }
             | ClusterCommand::Assert { .. }
             | ClusterCommand::Confirm { .. }
+            | ClusterCommand::Pass { .. }
+            | ClusterCommand::HandedOver { .. }
             | ClusterCommand::Send { .. }
             | ClusterCommand::Broadcast { .. } => {}
         }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use protocol::{LeaveReason, Payload, PeerId, RoomId};
 use serde::{Deserialize, Serialize};
-use switchboard::{ClusterCommand, ClusterEvent, ConnectionId, RosterChange, RosterEntry};
+use switchboard::{ClusterCommand, ClusterEvent, ConnectionId, Flush, RosterChange, RosterEntry};
 
 /// Version of every blob written here.
 const VERSION: u8 = 1;
@@ -20,14 +20,36 @@ struct PayloadBlob<'a> {
     text: &'a str,
 }
 
-/// A message between peers of different nodes; `to` and `room` are empty where the channel says them.
+/// A message to the peers of a room.
 #[derive(Serialize, Deserialize)]
-struct MessageBlob<'a> {
-    room: &'a str,
+struct RoomBlob<'a> {
     from: &'a str,
-    to: &'a str,
     body: u32,
     text: &'a str,
+}
+
+/// What one node says to another.
+#[derive(Serialize, Deserialize)]
+enum NodeBlob<'a> {
+    /// A message between peers.
+    Message {
+        room: &'a str,
+        from: &'a str,
+        to: &'a str,
+        body: u32,
+        text: &'a str,
+        hops: u8,
+    },
+    /// See [`Flush`].
+    Flush {
+        room: &'a str,
+        peer: &'a str,
+        fence: u64,
+        origin: &'a str,
+        hops: u8,
+    },
+    /// The flush has arrived.
+    HandedOver { room: &'a str, peer: &'a str },
 }
 
 /// A blob that this version cannot read.
@@ -79,18 +101,46 @@ pub fn command(command: ClusterCommand) -> Command {
             from,
             to,
             payload,
-        } => Command::Send {
-            node: NodeId(node.0),
-            payload: message_blob(room.as_str(), &from, to.as_str(), &payload),
-            room: room.into(),
-        },
+            hops,
+        } => {
+            let message = NodeBlob::Message {
+                room: room.as_str(),
+                from: from.as_str(),
+                to: to.as_str(),
+                body: offset(&payload),
+                text: payload.text(),
+                hops,
+            };
+            send(node, &room, &message)
+        }
+        ClusterCommand::Pass { node, flush } => {
+            let blob = NodeBlob::Flush {
+                room: flush.room.as_str(),
+                peer: flush.peer.as_str(),
+                fence: flush.fence,
+                origin: &flush.origin.0,
+                hops: flush.hops,
+            };
+            send(node, &flush.room, &blob)
+        }
+        ClusterCommand::HandedOver { node, room, peer } => {
+            let blob = NodeBlob::HandedOver {
+                room: room.as_str(),
+                peer: peer.as_str(),
+            };
+            send(node, &room, &blob)
+        }
         ClusterCommand::Broadcast {
             room,
             nodes,
             from,
             payload,
         } => Command::Publish {
-            payload: message_blob("", &from, "", &payload),
+            payload: write(&RoomBlob {
+                from: from.as_str(),
+                body: offset(&payload),
+                text: payload.text(),
+            }),
             room: room.into(),
             nodes: nodes.into_iter().map(|node| NodeId(node.0)).collect(),
         },
@@ -154,23 +204,63 @@ pub fn event(event: Event) -> Result<ClusterEvent, Unreadable> {
             room: room_id(room)?,
             node: switchboard::NodeId(node.0),
         },
-        Event::Received { payload, .. } => {
-            let (message, said) = read_message(&payload)?;
-            ClusterEvent::Received {
-                room: room_id(message.room)?,
-                from: peer_id(message.from)?,
-                to: peer_id(message.to)?,
-                payload: said,
-            }
-        }
-        Event::Published { room, payload, .. } => {
-            let (message, said) = read_message(&payload)?;
+        Event::Received { payload, .. } => received(&payload)?,
+        Event::Published {
+            room,
+            payload: blob,
+            ..
+        } => {
+            let RoomBlob { from, body, text } = read(&blob)?;
             ClusterEvent::Heard {
                 room: room_id(room)?,
-                from: peer_id(message.from)?,
-                payload: said,
+                from: peer_id(from)?,
+                payload: payload(&blob, text, body)?,
             }
         }
+    })
+}
+
+fn send(node: switchboard::NodeId, room: &RoomId, blob: &NodeBlob<'_>) -> Command {
+    Command::Send {
+        node: NodeId(node.0),
+        room: room.clone().into(),
+        payload: write(blob),
+    }
+}
+
+fn received(blob: &Bytes) -> Result<ClusterEvent, Unreadable> {
+    Ok(match read(blob)? {
+        NodeBlob::Message {
+            room,
+            from,
+            to,
+            body,
+            text,
+            hops,
+        } => ClusterEvent::Received {
+            room: room_id(room)?,
+            from: peer_id(from)?,
+            to: peer_id(to)?,
+            payload: payload(blob, text, body)?,
+            hops,
+        },
+        NodeBlob::Flush {
+            room,
+            peer,
+            fence,
+            origin,
+            hops,
+        } => ClusterEvent::Passed(Flush {
+            room: room_id(room)?,
+            peer: peer_id(peer)?,
+            fence,
+            origin: switchboard::NodeId(origin.into()),
+            hops,
+        }),
+        NodeBlob::HandedOver { room, peer } => ClusterEvent::HandedOver {
+            room: room_id(room)?,
+            peer: peer_id(peer)?,
+        },
     })
 }
 
@@ -214,22 +304,6 @@ fn payload_blob(payload: &Payload) -> Bytes {
         body: offset(payload),
         text: payload.text(),
     })
-}
-
-fn message_blob(room: &str, from: &PeerId, to: &str, payload: &Payload) -> Bytes {
-    write(&MessageBlob {
-        room,
-        from: from.as_str(),
-        to,
-        body: offset(payload),
-        text: payload.text(),
-    })
-}
-
-fn read_message(blob: &Bytes) -> Result<(MessageBlob<'_>, Payload), Unreadable> {
-    let message: MessageBlob<'_> = read(blob)?;
-    let said = payload(blob, message.text, message.body)?;
-    Ok((message, said))
 }
 
 /// The text shares the blob's storage.
@@ -282,56 +356,4 @@ fn peer_id(text: impl Into<ByteString>) -> Result<PeerId, Unreadable> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn a_message_arrives_at_the_other_node_as_it_was(
-            room in "[^|]{1,20}", from in "[^|]{1,20}", to in "[^|]{1,20}",
-            text in ".{0,80}", body in 0..80usize,
-        ) {
-            let said = Payload::new(text.into(), body);
-            let sent = command(ClusterCommand::Send {
-                node: switchboard::NodeId("n".into()),
-                room: RoomId::new(room.clone()).unwrap(),
-                from: PeerId::new(from.clone()).unwrap(),
-                to: PeerId::new(to.clone()).unwrap(),
-                payload: said.clone(),
-            });
-            let Command::Send { payload, .. } = sent else {
-                panic!("{sent:?}");
-            };
-            let received = event(Event::Received { from: NodeId("m".into()), payload }).unwrap();
-            prop_assert_eq!(received, ClusterEvent::Received {
-                room: RoomId::new(room).unwrap(),
-                from: PeerId::new(from).unwrap(),
-                to: PeerId::new(to).unwrap(),
-                payload: said,
-            });
-        }
-
-        #[test]
-        fn no_bytes_of_another_node_panic(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
-            let from = NodeId("m".into());
-            let _ = event(Event::Received { from, payload: bytes.into() });
-        }
-    }
-
-    #[test]
-    fn a_blob_of_another_version_is_unreadable() {
-        let from = NodeId("m".into());
-        let payload = Bytes::from_static(&[2, 0, 0, 0]);
-        assert!(event(Event::Received { from, payload }).is_err());
-    }
-
-    #[test]
-    fn a_departure_keeps_its_reason() {
-        for why in [LeaveReason::Left, LeaveReason::Expired] {
-            assert_eq!(reason(&reason_blob(why)), why);
-        }
-        assert_eq!(reason(b""), LeaveReason::Expired);
-    }
-}
+mod tests;

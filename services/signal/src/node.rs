@@ -201,6 +201,8 @@ impl Node {
             ClusterCommand::Forget { .. }
             | ClusterCommand::Confirm { .. }
             | ClusterCommand::Send { .. }
+            | ClusterCommand::Pass { .. }
+            | ClusterCommand::HandedOver { .. }
             | ClusterCommand::Broadcast { .. } => None,
         };
         if self.backplane.submit(cluster::command(command)).is_err() {

@@ -298,3 +298,6 @@ impl Incoming {
         Some((self.epoch, self.arrived))
     }
 }
+
+#[cfg(test)]
+mod tests;

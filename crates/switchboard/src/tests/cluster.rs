@@ -129,6 +129,7 @@ fn what_is_said_to_a_peer_of_another_node_goes_there_alone() {
             from: peer("bob"),
             to: peer("ann"),
             payload: payload("hello"),
+            hops: 0,
         }]
     );
 }
@@ -154,6 +155,7 @@ fn what_other_nodes_peers_say_is_delivered_or_waits() {
         from: peer("ann"),
         to: peer("bob"),
         payload: payload(text),
+        hops: 0,
     };
     board.event(received("one"));
     board.event(ClusterEvent::Heard {
@@ -332,6 +334,7 @@ fn a_peer_not_heard_of_is_announced_before_what_it_says() {
         from: peer(from),
         to: peer("bob"),
         payload: payload(text),
+        hops: 0,
     };
     board.event(said("ann", "one"));
     board.event(ClusterEvent::Heard {

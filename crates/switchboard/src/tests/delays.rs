@@ -125,6 +125,8 @@ impl LateCluster {
             }
             ClusterCommand::Assert { room, members } => self.assert(room, members),
             ClusterCommand::Confirm { .. }
+            | ClusterCommand::Pass { .. }
+            | ClusterCommand::HandedOver { .. }
             | ClusterCommand::Send { .. }
             | ClusterCommand::Broadcast { .. } => {}
         }

@@ -1,0 +1,129 @@
+//! Peers of other nodes: how they come, move and leave.
+
+use std::time::Instant;
+
+use protocol::{LeaveReason, PeerId, RoomId, ServerMessage};
+
+use crate::{
+    ClusterCommand, Fence, NodeId, RosterEntry, Switchboard,
+    connection::Seat,
+    membership::mute,
+    room::{Holder, Member, Previous},
+};
+
+impl Switchboard {
+    /// A peer is at another node now, wherever it was.
+    pub(crate) fn remote_joined(&mut self, room: &RoomId, entry: RosterEntry, now: Instant) {
+        let effects = &mut self.effects;
+        let Some(state) = self.rooms.get_mut(room) else {
+            return;
+        };
+        let RosterEntry {
+            peer,
+            node,
+            fence,
+            attributes,
+        } = entry;
+        let holder = Holder::Remote(node.clone());
+        let Some(member) = state.members.get_mut(&peer) else {
+            let member = Member::new(holder, fence, attributes.clone());
+            state.members.insert(peer.clone(), member);
+            let news = ServerMessage::Joined {
+                peer: peer.clone(),
+                attributes,
+            };
+            state.tell_others(&peer, news, effects);
+            return;
+        };
+        if fence < member.fence {
+            return;
+        }
+        member.unconfirmed = false;
+        if fence == member.fence && matches!(&member.holder, Holder::Remote(at) if *at == node) {
+            // Entered again, after the cluster had lost its roster.
+            return;
+        }
+        member.fence = fence;
+        member.attributes = attributes.clone();
+        let news = match member.move_to(holder, room, &peer, effects) {
+            Previous::Remote(before) => {
+                let moved = before != node;
+                let waits = moved && member.wait_for_handover(room, &peer, now, effects);
+                if waits {
+                    effects.flush(before, room, &peer, &self.node, fence);
+                }
+                ServerMessage::Updated {
+                    peer: peer.clone(),
+                    attributes,
+                }
+            }
+            Previous::Local(connection) => {
+                let seat = Seat {
+                    room: room.clone(),
+                    peer: peer.clone(),
+                };
+                mute(&mut self.connections, connection, &seat, true, effects);
+                ServerMessage::Updated {
+                    peer: peer.clone(),
+                    attributes,
+                }
+            }
+            Previous::Suspended(missed) => {
+                for message in missed {
+                    if let ServerMessage::Message { from, payload } = message {
+                        effects.cluster(ClusterCommand::Send {
+                            node: node.clone(),
+                            room: room.clone(),
+                            from,
+                            to: peer.clone(),
+                            payload,
+                            hops: 0,
+                        });
+                    }
+                }
+                ServerMessage::Resumed {
+                    peer: peer.clone(),
+                    attributes,
+                }
+            }
+        };
+        let flushes = member.take_flushes();
+        state.tell_others(&peer, news, effects);
+        for flush in flushes {
+            self.pass_on(flush);
+        }
+        self.forget_if_empty(room);
+    }
+
+    /// A peer of another node has left, unless a later claim on its id is known.
+    pub(crate) fn remote_left(
+        &mut self,
+        room: &RoomId,
+        peer: &PeerId,
+        node: &NodeId,
+        fence: Fence,
+        reason: LeaveReason,
+    ) {
+        let Some(state) = self.rooms.get_mut(room) else {
+            return;
+        };
+        let current = state.members.get(peer).is_some_and(|member| {
+            member.fence <= fence && matches!(&member.holder, Holder::Remote(at) if at == node)
+        });
+        let mut flushes = Vec::new();
+        if current {
+            if let Some(mut member) = state.members.remove(peer) {
+                member.end_handover(room, peer, &mut self.effects);
+                flushes = member.take_flushes();
+            }
+            let news = ServerMessage::Left {
+                peer: peer.clone(),
+                reason,
+            };
+            state.tell_others(peer, news, &mut self.effects);
+        }
+        for flush in flushes {
+            self.pass_on(flush);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Bob is here, sue was at another node and moves to a third.
+
+use super::*;
+use crate::Flush;
+
+fn moved(version: u64, at: &'static str, fence: u64) -> ClusterEvent {
+    ClusterEvent::Changed(RosterChange {
+        room: room("r"),
+        epoch: 1,
+        version,
+        change: Change::Joined(RosterEntry {
+            peer: peer("sue"),
+            node: node(at),
+            fence,
+            attributes: payload("i am sue"),
+        }),
+    })
+}
+
+fn board() -> Board {
+    let mut board = Board::with_members(&[(1, "bob")]);
+    board.event(moved(2, "old", 7));
+    board.forget_told();
+    board.asked.clear();
+    board
+}
+
+fn flush(fence: u64, origin: &'static str, hops: u8) -> Flush {
+    Flush {
+        room: room("r"),
+        peer: peer("sue"),
+        fence,
+        origin: node(origin),
+        hops,
+    }
+}
+
+fn handed_over() -> ClusterEvent {
+    ClusterEvent::HandedOver {
+        room: room("r"),
+        peer: peer("sue"),
+    }
+}
+
+/// Where messages for sue went, and what they say.
+fn sent(board: &mut Board) -> Vec<(NodeId, String)> {
+    let each = |command| match command {
+        ClusterCommand::Send { node, payload, .. } => (node, payload.text().to_string()),
+        ClusterCommand::Pass { node, flush } => (node, format!("flush of {}", flush.fence)),
+        other => panic!("{other:?}"),
+    };
+    board.asked.drain(..).map(each).collect()
+}
+
+#[test]
+fn what_is_said_to_a_peer_that_moves_waits_for_what_was_said_before() {
+    let mut board = board();
+    board.send(1, "bob", "sue", "one");
+    board.event(moved(3, "new", 8));
+    board.send(1, "bob", "sue", "two");
+    board.send(1, "bob", "sue", "three");
+    let old = || node("old");
+    assert_eq!(
+        sent(&mut board),
+        [(old(), "one".into()), (old(), "flush of 8".into())]
+    );
+    board.event(handed_over());
+    board.send(1, "bob", "sue", "four");
+    let new = |text: &str| (node("new"), text.to_owned());
+    assert_eq!(sent(&mut board), [new("two"), new("three"), new("four")]);
+    board.event(handed_over());
+    board.pass(60 * SECOND);
+    assert_eq!(sent(&mut board), []);
+    assert_eq!(board.switchboard.stats().held_bytes, 0);
+}
+
+#[test]
+fn nothing_waits_for_a_peer_to_which_nothing_was_said() {
+    let mut board = board();
+    board.event(moved(3, "new", 8));
+    board.send(1, "bob", "sue", "one");
+    assert_eq!(sent(&mut board), [(node("new"), "one".into())]);
+}
+
+#[test]
+fn an_old_node_that_is_dead_delays_what_is_said_by_a_second() {
+    let mut board = board();
+    board.send(1, "bob", "sue", "one");
+    board.event(moved(3, "new", 8));
+    board.send(1, "bob", "sue", "two");
+    board.asked.clear();
+    board.pass(SECOND);
+    assert_eq!(sent(&mut board), [(node("new"), "two".into())]);
+}
+
+#[test]
+fn a_flush_waits_where_the_move_is_not_known_yet_and_follows_what_was_held() {
+    let mut board = Board::with_members(&[(1, "bob"), (2, "sue")]);
+    board.disconnect(2);
+    board.event(ClusterEvent::Received {
+        room: room("r"),
+        from: peer("bob"),
+        to: peer("sue"),
+        payload: payload("held"),
+        hops: 0,
+    });
+    board.event(ClusterEvent::Passed(flush(99, "asker", 0)));
+    assert_eq!(sent(&mut board), []);
+    board.event(moved(3, "new", 99));
+    let new = |text: &str| (node("new"), text.to_owned());
+    assert_eq!(sent(&mut board), [new("held"), new("flush of 99")]);
+}
+
+#[test]
+fn a_flush_ends_where_its_peer_is_or_where_nobody_knows_it() {
+    let mut board = Board::with_members(&[(1, "bob"), (2, "sue")]);
+    let asked = |board: &mut Board| board.asked.drain(..).collect::<Vec<_>>();
+    let answer = [ClusterCommand::HandedOver {
+        node: node("asker"),
+        room: room("r"),
+        peer: peer("sue"),
+    }];
+    board.event(ClusterEvent::Passed(flush(2, "asker", 1)));
+    assert_eq!(asked(&mut board), answer);
+    board.leave(2);
+    board.asked.clear();
+    board.event(ClusterEvent::Passed(flush(2, "asker", 1)));
+    assert_eq!(asked(&mut board), answer);
+}
+
+#[test]
+fn what_comes_for_a_peer_that_has_moved_goes_after_it_but_not_for_ever() {
+    let mut board = board();
+    let received = |hops| ClusterEvent::Received {
+        room: room("r"),
+        from: peer("bob"),
+        to: peer("sue"),
+        payload: payload("late"),
+        hops,
+    };
+    board.event(received(0));
+    assert!(
+        matches!(&board.asked[..], [ClusterCommand::Send { node: at, hops: 1, .. }] if *at == node("old"))
+    );
+    board.asked.clear();
+    board.event(received(4));
+    board.assert_dropped(&[DropReason::NoSuchPeer]);
+    board.event(ClusterEvent::Passed(flush(7, "asker", 4)));
+    assert!(matches!(
+        board.asked[..],
+        [ClusterCommand::HandedOver { .. }]
+    ));
+}
+
+#[test]
+fn a_peer_that_comes_to_this_node_gets_first_what_was_sent_after_it() {
+    let mut board = board();
+    board.send(1, "bob", "sue", "one");
+    board.asked.clear();
+    board.fence = 50;
+    board.connect(2);
+    board.announce(2, "r", "sue");
+    board.send(1, "bob", "sue", "two");
+    board.assert_told(2, &["roominfo 2"]);
+    board.event(ClusterEvent::Received {
+        room: room("r"),
+        from: peer("bob"),
+        to: peer("sue"),
+        payload: payload("one"),
+        hops: 1,
+    });
+    let fence = board.fence;
+    board.event(ClusterEvent::Passed(flush(fence, "here", 0)));
+    board.assert_told(2, &["bob: one", "bob: two"]);
+}

@@ -1,0 +1,86 @@
+use proptest::prelude::*;
+
+use super::*;
+
+proptest! {
+    #[test]
+    fn a_message_arrives_at_the_other_node_as_it_was(
+        room in "[^|]{1,20}", from in "[^|]{1,20}", to in "[^|]{1,20}",
+        text in ".{0,80}", body in 0..80usize,
+    ) {
+        let said = Payload::new(text.into(), body);
+        let sent = command(ClusterCommand::Send {
+            node: switchboard::NodeId("n".into()),
+            room: RoomId::new(room.clone()).unwrap(),
+            from: PeerId::new(from.clone()).unwrap(),
+            to: PeerId::new(to.clone()).unwrap(),
+            payload: said.clone(),
+            hops: 3,
+        });
+        let Command::Send { payload, .. } = sent else {
+            panic!("{sent:?}");
+        };
+        let received = event(Event::Received { from: NodeId("m".into()), payload }).unwrap();
+        prop_assert_eq!(received, ClusterEvent::Received {
+            room: RoomId::new(room).unwrap(),
+            from: PeerId::new(from).unwrap(),
+            to: PeerId::new(to).unwrap(),
+            payload: said,
+            hops: 3,
+        });
+    }
+
+    #[test]
+    fn no_bytes_of_another_node_panic(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+        let from = NodeId("m".into());
+        let _ = event(Event::Received { from, payload: bytes.into() });
+    }
+}
+
+#[test]
+fn a_blob_of_another_version_is_unreadable() {
+    let from = NodeId("m".into());
+    let payload = Bytes::from_static(&[2, 0, 0, 0]);
+    assert!(event(Event::Received { from, payload }).is_err());
+}
+
+#[test]
+fn a_departure_keeps_its_reason() {
+    for why in [LeaveReason::Left, LeaveReason::Expired] {
+        assert_eq!(reason(&reason_blob(why)), why);
+    }
+    assert_eq!(reason(b""), LeaveReason::Expired);
+}
+
+#[test]
+fn a_flush_and_its_answer_arrive_as_they_were() {
+    let flush = Flush {
+        room: RoomId::new("r").unwrap(),
+        peer: PeerId::new("bob").unwrap(),
+        fence: 1 << 60,
+        origin: switchboard::NodeId("o".into()),
+        hops: 2,
+    };
+    let handed_over = (flush.room.clone(), flush.peer.clone());
+    let node = switchboard::NodeId("n".into());
+    let carry = |said| match command(said) {
+        Command::Send { payload, .. } => event(Event::Received {
+            from: NodeId("m".into()),
+            payload,
+        })
+        .unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let pass = ClusterCommand::Pass {
+        node: node.clone(),
+        flush: flush.clone(),
+    };
+    assert_eq!(carry(pass), ClusterEvent::Passed(flush));
+    let (room, peer) = handed_over;
+    let answer = ClusterCommand::HandedOver {
+        node,
+        room: room.clone(),
+        peer: peer.clone(),
+    };
+    assert_eq!(carry(answer), ClusterEvent::HandedOver { room, peer });
+}

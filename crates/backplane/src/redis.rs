@@ -20,7 +20,7 @@ mod status;
     clippy::wildcard_enum_match_arm,
     reason = "any other answer is a failure"
 )]
-mod tests;
+pub(crate) mod tests;
 mod topology;
 mod url;
 

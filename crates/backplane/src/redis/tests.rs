@@ -3,6 +3,7 @@
 mod client;
 mod link;
 mod model;
+mod outages;
 mod rules;
 mod servers;
 

@@ -10,6 +10,7 @@ mod error;
 mod farewell;
 mod keys;
 mod lane;
+mod link;
 mod published;
 mod request;
 mod scripts;

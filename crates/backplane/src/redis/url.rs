@@ -197,7 +197,8 @@ fn host_and_port(text: &str, default_port: u16) -> Option<(String, u16)> {
         let (host, port) = rest.split_once(']')?;
         (
             host,
-            port.strip_prefix(':').or(port.is_empty().then_some(""))?,
+            port.strip_prefix(':')
+                .or_else(|| port.is_empty().then_some(""))?,
         )
     } else {
         text.split_once(':').unwrap_or((text, ""))

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use proptest::prelude::*;
 
 use super::{
@@ -103,39 +104,7 @@ impl Model {
                 members,
                 birth,
                 floor,
-            } => {
-                if !self.is_alive(&node) {
-                    return Reply::NoLease;
-                }
-                self.remove_all(&room, &node, |name| members.iter().any(|m| *m.0 == *name));
-                if !members.is_empty() {
-                    let rooms = self.rooms.entry(node.clone()).or_default();
-                    rooms.insert(room.to_string());
-                }
-                for (member, claim, data) in members {
-                    let held = self.entry(&room, &member);
-                    let fence = match held {
-                        None if claim > 0 => claim,
-                        None => floor + 1,
-                        Some(held) if held.node == node && held.data == data => continue,
-                        Some(held) if held.node == node => (floor + 1).max(held.fence + 1),
-                        Some(held) if claim > 0 && held.fence > claim => continue,
-                        Some(held) if claim > held.fence => claim,
-                        Some(held) => (floor + 1).max(held.fence + 1),
-                    };
-                    let entry = Entry {
-                        member,
-                        node: node.clone(),
-                        fence,
-                        data,
-                    };
-                    self.enter(&room, birth, entry);
-                }
-                Reply::Asserted {
-                    version: self.version(&room),
-                    roster: self.roster(&room),
-                }
-            }
+            } => self.assert(node, &room, members, birth, floor),
             Request::Sweep { dead, .. } => {
                 if !self.is_alive(&dead) {
                     for room in self.rooms.remove(&dead).unwrap_or_default() {
@@ -161,6 +130,47 @@ impl Model {
                 self.told.push((channel, None));
                 Reply::Done
             }
+        }
+    }
+
+    fn assert(
+        &mut self,
+        node: NodeId,
+        room: &str,
+        members: Vec<(ByteString, u64, Bytes)>,
+        birth: u64,
+        floor: u64,
+    ) -> Reply {
+        if !self.is_alive(&node) {
+            return Reply::NoLease;
+        }
+        self.remove_all(room, &node, |name| members.iter().any(|m| *m.0 == *name));
+        if !members.is_empty() {
+            let rooms = self.rooms.entry(node.clone()).or_default();
+            rooms.insert(room.to_string());
+        }
+        for (member, claim, data) in members {
+            let held = self.entry(room, &member);
+            let fence = match held {
+                None if claim > 0 => claim,
+                None => floor + 1,
+                Some(held) if held.node == node && held.data == data => continue,
+                Some(held) if held.node == node => (floor + 1).max(held.fence + 1),
+                Some(held) if claim > 0 && held.fence > claim => continue,
+                Some(held) if claim > held.fence => claim,
+                Some(held) => (floor + 1).max(held.fence + 1),
+            };
+            let entry = Entry {
+                member,
+                node: node.clone(),
+                fence,
+                data,
+            };
+            self.enter(room, birth, entry);
+        }
+        Reply::Asserted {
+            version: self.version(room),
+            roster: self.roster(room),
         }
     }
 
@@ -247,7 +257,7 @@ fn claim() -> impl Strategy<Value = u64> {
 }
 
 fn request() -> impl Strategy<Value = Request> {
-    let room = || name().prop_map(bytestring::ByteString::from_static);
+    let room = || name().prop_map(ByteString::from_static);
     let member = room;
     let birth = 0..1u64 << 31;
     let listed = prop::collection::btree_map(member(), (claim(), data()), 0..3);

@@ -312,7 +312,11 @@ async fn leaving_takes_a_moment_and_never_long() {
         _ => None,
     })
     .await;
-    assert_eq!(server.cli(&["dbsize"]), "4", "lease, life, b's rooms and its roster");
+    assert_eq!(
+        server.cli(&["dbsize"]),
+        "4",
+        "lease, life, b's rooms and its roster"
+    );
     server.signal("-STOP");
     let took = b.ends().await;
     server.signal("-CONT");

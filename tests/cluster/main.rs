@@ -5,4 +5,5 @@
 mod command_line;
 mod http;
 mod one_node;
+mod redis;
 mod two_nodes;

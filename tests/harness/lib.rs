@@ -1,4 +1,4 @@
-//! Nodes in this process, peers that speak frames, and the binary as a process of its own.
+//! Nodes in this process, peers that speak frames, the binary as a process of its own, Redis, and a bad network.
 //!
 //! Every wait has a bound and says what it was waiting for. Traffic stays on loopback, on free ports.
 
@@ -8,17 +8,40 @@
     reason = "a harness fails its test"
 )]
 
+mod child;
 mod http;
 mod node;
 mod peer;
+mod ports;
 mod process;
+mod proxy;
+mod redis;
+mod resp;
+mod seed;
 
 use std::time::Duration;
 
 pub use http::{Answer, get, metric, request};
 pub use node::{Cluster, Node};
 pub use peer::Peer;
+pub use ports::free_port;
 pub use process::{Process, binary};
+pub use proxy::Proxy;
+pub use redis::{Redis, RedisCluster, Sentinels};
+pub use resp::Reply;
+pub use seed::Seed;
 
 /// Longest wait for something that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Looks again and again whether something is so, until it is.
+///
+/// # Panics
+/// When it takes too long.
+pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let end = tokio::time::Instant::now() + PATIENCE;
+    while !is_so().await {
+        assert!(tokio::time::Instant::now() < end, "no {what} in time");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -1,7 +1,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use backplane::{Memory, NodeId};
-use signal::{Signal, SignalArgs};
+use signal::{RedisArgs, Signal, SignalArgs};
 use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +42,7 @@ impl Cluster {
             admin_listen: vec![free],
             suspend_window,
             ping_interval,
+            redis: RedisArgs::alone(),
         };
         let signal = Signal::bind(&args, backplane, events).unwrap();
         let shutdown = CancellationToken::new();

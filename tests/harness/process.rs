@@ -3,12 +3,12 @@ use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
     sync::mpsc,
     thread,
 };
 
-use crate::PATIENCE;
+use crate::{PATIENCE, child::Running, get, metric};
 
 /// `turn` on free ports.
 const TURN: [&str; 5] = [
@@ -22,7 +22,7 @@ const TURN: [&str; 5] = [
 /// The binary as a process of its own, ended by its pid.
 #[derive(Debug)]
 pub struct Process {
-    child: Child,
+    running: Running,
     /// Where its WebSockets and pages are.
     pub public: SocketAddr,
     /// Where its metrics are.
@@ -40,6 +40,19 @@ impl Process {
             "127.0.0.1:0",
         ];
         Self::start(&[&free, options].concat(), "public")
+    }
+
+    /// The same on a port that may be used again, for one that is ended and started again.
+    pub fn signal_at(port: u16, options: &[&str]) -> Self {
+        let listen = format!("127.0.0.1:{port}");
+        let own = [
+            "signal",
+            "--listen",
+            &listen,
+            "--admin-listen",
+            "127.0.0.1:0",
+        ];
+        Self::start(&[&own, options].concat(), "public")
     }
 
     /// Starts `trunkline turn` on free ports; its public address is the relay's.
@@ -60,23 +73,21 @@ impl Process {
     }
 
     fn spawn(mut command: Command, arguments: &[&str], public: &str) -> Self {
-        let mut child = command
+        command
             .args(arguments)
             // glibc gives what is freed back to the system at once, so that resident memory is memory in use.
             .env("MALLOC_MMAP_THRESHOLD_", "65536")
-            .env("MALLOC_TRIM_THRESHOLD_", "65536")
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary, built before the tests");
+            .env("MALLOC_TRIM_THRESHOLD_", "65536");
+        let mut running = Running::start(&command, |command| command.stderr(Stdio::piped()));
         let (lines, logged) = mpsc::channel();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let stderr = BufReader::new(running.child().stderr.take().unwrap());
         thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
                 let _ = lines.send(line);
             }
         });
         let mut process = Self {
-            child,
+            running,
             public: SocketAddr::from(([0; 4], 0)),
             admin: SocketAddr::from(([0; 4], 0)),
         };
@@ -96,7 +107,7 @@ impl Process {
 
     /// Lets it open so many more descriptors than it has now.
     pub fn limit_descriptors_to_those_open_and(&self, more: usize) {
-        let pid = self.child.id();
+        let pid = self.pid();
         let highest = fs::read_dir(format!("/proc/{pid}/fd"))
             .unwrap()
             .map(|entry| {
@@ -119,7 +130,7 @@ impl Process {
 
     /// Its resident memory in bytes.
     pub fn resident_bytes(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status
             .lines()
             .find_map(|line| line.strip_prefix("VmRSS:"))
@@ -130,14 +141,42 @@ impl Process {
 
     /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
+        self.running.is_running()
     }
-}
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.running.pid()
+    }
+
+    /// Ends it without a word, as a host that is lost does, and waits until it is gone.
+    pub fn kill_9(&mut self) {
+        self.running.kill_9();
+    }
+
+    /// Stops it where it is; its sockets stay open, and nobody answers.
+    pub fn freeze(&self) {
+        self.running.freeze();
+    }
+
+    /// Lets it go on after [`Self::freeze`].
+    pub fn thaw(&self) {
+        self.running.thaw();
+    }
+
+    /// Asks it to end, as a rollout does, and waits until it has.
+    pub fn terminate(&mut self) -> ExitStatus {
+        self.running.terminate()
+    }
+
+    /// The value of a metric, as [`crate::metric`].
+    pub async fn metric(&self, name: &str) -> f64 {
+        metric(self.admin, name).await
+    }
+
+    /// The whole of `/metrics`.
+    pub async fn metrics(&self) -> String {
+        get(self.admin, "/metrics").await.body
     }
 }
 

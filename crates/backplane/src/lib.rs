@@ -28,14 +28,13 @@ mod command;
 mod event;
 mod memory;
 pub mod partition;
-mod redis;
+pub mod redis;
 
 use std::fmt;
 
 pub use command::{Command, Overloaded};
 pub use event::{Change, Entry, Event, Events, NodeId};
 pub use memory::Memory;
-pub use redis::{Options, Redis, UrlError};
 
 /// Events that wait for a node at most. A node handles an event in microseconds; a full queue means that it
 /// stands still.

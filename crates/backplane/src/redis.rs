@@ -44,6 +44,9 @@ pub use url::UrlError;
 /// Commands that wait for one partition at most.
 const COMMAND_QUEUE: usize = 4096;
 
+/// The version of what is kept in Redis: belongs into the prefix, so that nodes with another layout do not meet.
+pub const LAYOUT: u32 = 1;
+
 /// What all nodes of a cluster agree on, besides the URLs and their order.
 #[derive(Clone, Debug)]
 pub struct Options {

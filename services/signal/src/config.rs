@@ -3,6 +3,8 @@ use std::{net::SocketAddr, time::Duration};
 use clap::Args;
 use daemon::listen::address;
 
+use crate::RedisArgs;
+
 /// Options of a signalling node.
 #[derive(Args, Clone, Debug)]
 pub struct SignalArgs {
@@ -47,6 +49,10 @@ pub struct SignalArgs {
         default_value = "25s"
     )]
     pub ping_interval: Duration,
+
+    /// Other nodes.
+    #[command(flatten)]
+    pub redis: RedisArgs,
 }
 
 /// Within ten minutes: what a peer misses meanwhile is kept in memory.
@@ -58,7 +64,7 @@ fn interval(text: &str) -> Result<Duration, String> {
     between(text, Duration::from_millis(10), Duration::from_secs(3600))
 }
 
-fn between(text: &str, least: Duration, most: Duration) -> Result<Duration, String> {
+pub(crate) fn between(text: &str, least: Duration, most: Duration) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text)
         .map_err(|error| format!("{error}; write a number with a unit, such as 8s or 500ms"))?;
     if duration < least || duration > most {
@@ -100,6 +106,9 @@ mod tests {
             ("--suspend-window", "8"),
             ("--suspend-window", "11m"),
             ("--ping-interval", "1ms"),
+            ("--redis", "http://localhost"),
+            ("--redis-prefix", "a{b}"),
+            ("--lease", "10"),
         ] {
             let error = Cli::try_parse_from(["x", option, value]).err().unwrap();
             assert!(error.to_string().contains(option), "{error}");

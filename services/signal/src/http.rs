@@ -10,6 +10,7 @@ use axum::{
     response::IntoResponse,
     routing::{any, get},
 };
+use backplane::Health;
 use daemon::admin::{Readiness, health};
 use tokio_util::task::TaskTracker;
 
@@ -31,6 +32,7 @@ pub(crate) fn router(app: App, readiness: Readiness) -> Router {
         .route("/primus", any(primus))
         .route("/primus/", any(primus))
         .route("/v1/ice", get(ice::servers))
+        .route("/healthz/cluster", get(cluster_health))
         .fallback(page)
         .with_state(app)
         .merge(health(readiness))
@@ -74,6 +76,22 @@ async fn primus(State(app): State<App>, request: Request) -> Response<Body> {
     let upgrade = HeaderValue::from_static("websocket");
     response.headers_mut().insert(header::UPGRADE, upgrade);
     response
+}
+
+/// Whether the other nodes can be reached. A load balancer must not ask: every node has the same answer in an outage.
+async fn cluster_health(State(app): State<App>) -> Response<Body> {
+    match app.node.health() {
+        Health::Healthy => "ok\n".into_response(),
+        Health::Starting => {
+            let message = "Redis has not been reached yet";
+            refuse(StatusCode::SERVICE_UNAVAILABLE, "starting", message)
+        }
+        Health::Degraded => {
+            let message =
+                "Redis cannot be reached: peers of this node go on, other nodes are out of reach";
+            refuse(StatusCode::SERVICE_UNAVAILABLE, "degraded", message)
+        }
+    }
 }
 
 async fn page(request: Request) -> Response<Body> {

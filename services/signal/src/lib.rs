@@ -24,10 +24,12 @@ mod metrics;
 mod node;
 mod outbox;
 mod pages;
+mod redis;
 mod service;
 mod upgrade;
 
 pub use close::CloseCode;
 pub use config::SignalArgs;
 pub use ice::OwnRelay;
-pub use service::{Signal, Stopped};
+pub use redis::RedisArgs;
+pub use service::{OpenError, Signal, Stopped};

@@ -18,7 +18,6 @@ use crate::{CloseCode, cluster, metrics::SignalMetrics, outbox::Outbox};
 #[derive(Debug)]
 pub(crate) struct Node {
     state: Mutex<State>,
-    backplane: Arc<dyn Backplane>,
     /// Told when the next timer is earlier than it was.
     timer: Notify,
     pub(crate) metrics: SignalMetrics,
@@ -27,6 +26,8 @@ pub(crate) struct Node {
 #[derive(Debug)]
 struct State {
     switchboard: Switchboard,
+    /// None when this node has left the others.
+    backplane: Option<Arc<dyn Backplane>>,
     outboxes: HashMap<ConnectionId, Arc<Outbox>>,
     connections: u64,
     /// Set once: new connections are closed with this.
@@ -38,13 +39,13 @@ impl Node {
         let name = switchboard::NodeId(backplane.node().0.clone());
         let state = State {
             switchboard: Switchboard::new(name, config, seed),
+            backplane: Some(backplane),
             outboxes: HashMap::new(),
             connections: 0,
             closing: None,
         };
         Self {
             state: Mutex::new(state),
-            backplane,
             timer: Notify::new(),
             metrics: SignalMetrics::default(),
         }
@@ -96,8 +97,25 @@ impl Node {
         self.lock().outboxes.len()
     }
 
+    /// Leaves the other nodes: [`Self::pump`] ends when that is done.
+    pub(crate) fn leave(&self) {
+        let backplane = self.lock().backplane.take();
+        drop(backplane);
+    }
+
     pub(crate) fn events_lost(&self) -> u64 {
-        self.backplane.events_lost()
+        let state = self.lock();
+        state
+            .backplane
+            .as_ref()
+            .map_or(0, |backplane| backplane.events_lost())
+    }
+
+    /// Whether the other nodes can be reached.
+    pub(crate) fn health(&self) -> Health {
+        let state = self.lock();
+        let health = state.backplane.as_ref().map(|backplane| backplane.health());
+        health.unwrap_or(Health::Degraded)
     }
 
     /// Whether this node takes new work.
@@ -105,7 +123,7 @@ impl Node {
         if self.lock().closing.is_some() {
             return Err("shutting down");
         }
-        match self.backplane.health() {
+        match self.health() {
             Health::Starting => Err("the backplane has not worked yet"),
             // The load balancer must not take every node away because they share an outage.
             Health::Healthy | Health::Degraded => Ok(()),
@@ -113,7 +131,7 @@ impl Node {
     }
 
     /// Hands the other nodes' doings to the switchboard, as long as the backplane lives.
-    pub(crate) async fn pump(&self, mut events: Events) {
+    pub(crate) async fn pump(&self, events: &mut Events) {
         while let Some(event) = events.next().await {
             match cluster::event(event) {
                 Ok(event) => self.change(|switchboard, now| switchboard.handle_cluster(event, now)),
@@ -164,7 +182,7 @@ impl Node {
         match output {
             Output::Deliver { to, message } => self.deliver(state, &to, &message),
             Output::Dropped(reason) => self.metrics.drop_for(reason.label()),
-            Output::Cluster(command) => self.submit(&mut state.switchboard, command, now),
+            Output::Cluster(command) => self.submit(state, command, now),
         }
     }
 
@@ -187,7 +205,10 @@ impl Node {
     }
 
     /// What the backplane has no room for is not lost: the room is compared later.
-    fn submit(&self, switchboard: &mut Switchboard, command: ClusterCommand, now: Instant) {
+    fn submit(&self, state: &mut State, command: ClusterCommand, now: Instant) {
+        let Some(backplane) = &state.backplane else {
+            return;
+        };
         let refused = match &command {
             ClusterCommand::Join {
                 connection, room, ..
@@ -205,10 +226,10 @@ impl Node {
             | ClusterCommand::HandedOver { .. }
             | ClusterCommand::Broadcast { .. } => None,
         };
-        if self.backplane.submit(cluster::command(command)).is_err() {
+        if backplane.submit(cluster::command(command)).is_err() {
             self.metrics.overloaded.inc();
             if let Some(event) = refused {
-                switchboard.handle_cluster(event, now);
+                state.switchboard.handle_cluster(event, now);
             }
         }
     }

@@ -1,6 +1,6 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use backplane::{Backplane, Events, Memory, NodeId};
+use backplane::{Backplane, Events, redis::UrlError};
 use daemon::{
     admin::{self, Readiness},
     listen::{self, ListenError},
@@ -22,6 +22,12 @@ use crate::{
 /// Longest time between the order to stop and the end: connections get their close frames meanwhile.
 const STOP_PATIENCE: Duration = Duration::from_secs(8);
 
+/// Between two looks at whether every peer has moved.
+const HANDOVER_LOOK: Duration = Duration::from_millis(100);
+
+/// Longest time to tell the other nodes that this one is gone.
+const FAREWELL_PATIENCE: Duration = Duration::from_secs(3);
+
 /// A signalling node with its sockets bound.
 #[derive(Debug)]
 pub struct Signal {
@@ -32,16 +38,22 @@ pub struct Signal {
     ping_interval: Duration,
     registry: Registry,
     own_relay: Option<OwnRelay>,
+    /// How long peers may take to move to other nodes, where there are any, when this one stops.
+    handover: Option<Duration>,
 }
 
 impl Signal {
-    /// A node by itself, as [`Self::bind`]: without Redis its backplane is this process's memory.
+    /// A node as its options say, as [`Self::bind`]: with others over Redis, or by itself.
     ///
     /// # Errors
-    /// As [`Self::bind`].
-    pub fn alone(args: &SignalArgs) -> Result<Self, ListenError> {
-        let (backplane, events) = Memory::default().attach(NodeId("local".into()));
-        Self::bind(args, backplane, events)
+    /// When an address cannot be bound, or the Redis URL is none; the error names the option.
+    pub fn open(args: &SignalArgs) -> Result<Self, OpenError> {
+        let (backplane, events) = args.redis.attach(args.suspend_window, random_seed())?;
+        let mut signal = Self::bind(args, backplane, events)?;
+        if args.redis.redis.is_some() {
+            signal.handover = Some(args.suspend_window);
+        }
+        Ok(signal)
     }
 
     /// Binds the sockets; nothing is accepted before [`Self::run`]. Must be called in a tokio runtime.
@@ -68,6 +80,7 @@ impl Signal {
             ping_interval: args.ping_interval,
             registry,
             own_relay: None,
+            handover: None,
         })
     }
 
@@ -91,11 +104,12 @@ impl Signal {
         addresses(&self.admin)
     }
 
-    /// Serves until `shutdown`, then closes every connection with 1001 and returns within 8 seconds.
+    /// Serves until `shutdown`, then closes every connection with 1001 and returns within 8 seconds; in a cluster,
+    /// when every peer has moved to another node or its window is over.
     ///
     /// # Errors
     /// When the node had to stop by itself.
-    pub async fn run(self, shutdown: CancellationToken) -> Result<(), Stopped> {
+    pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), Stopped> {
         for (name, addresses) in [
             ("public", self.public_addresses()),
             ("admin", self.admin_addresses()),
@@ -136,7 +150,7 @@ impl Signal {
         let ended = tokio::select! {
             () = shutdown.cancelled() => Ok(()),
             () = node.keep_time() => Err(Stopped),
-            () = node.pump(self.events) => Err(Stopped),
+            () = node.pump(&mut self.events) => Err(Stopped),
         };
         shutdown.cancel();
         node.close_all(CloseCode::GoingAway);
@@ -144,9 +158,43 @@ impl Signal {
         if timeout(STOP_PATIENCE, tasks.wait()).await.is_err() {
             tracing::warn!("some connections did not close in time");
         }
+        if let Some(window) = self.handover {
+            hand_over(&node, &mut self.events, window).await;
+        }
         stopped.cancel();
         ended
     }
+}
+
+/// Peers whose sockets were closed are suspended, and come back at other nodes: what waits for them follows. Those
+/// that do not come have left when their window is over, as if the node were still there.
+async fn hand_over(node: &Node, events: &mut Events, window: Duration) {
+    let moved = async {
+        while node.stats().members > 0 {
+            tokio::time::sleep(HANDOVER_LOOK).await;
+        }
+    };
+    tokio::select! {
+        () = moved => {}
+        () = tokio::time::sleep(window + HANDOVER_LOOK) => {}
+        () = node.keep_time() => {}
+        () = node.pump(events) => {}
+    }
+    node.leave();
+    if timeout(FAREWELL_PATIENCE, node.pump(events)).await.is_err() {
+        tracing::warn!("the other nodes could not be told that this one is gone");
+    }
+}
+
+/// Why a node cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// An address cannot be bound.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// What `--redis` says cannot be read.
+    #[error("--redis: {0}")]
+    Redis(#[from] UrlError),
 }
 
 /// The backplane is gone, without which a node knows nothing of the others.

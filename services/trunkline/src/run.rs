@@ -20,7 +20,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         match cli.command {
             Command::Dev(dev) => run_dev(dev, shutdown).await,
             Command::Signal(args) => {
-                let signal = Signal::alone(&args)?;
+                let signal = Signal::open(&args)?;
                 tracing::warn!(
                     "no authentication: whoever connects may join any room under any id"
                 );
@@ -35,7 +35,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
 
 /// Signalling and a relay in one process; the relay reaches this machine's own addresses and no other special ones.
 async fn run_dev(mut dev: DevArgs, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let mut signal = Signal::alone(&dev.signal)?;
+    let mut signal = Signal::open(&dev.signal)?;
     if dev.turn.turn_secret.is_empty() {
         let secret = getrandom::u64().and_then(|first| Ok((first, getrandom::u64()?)));
         let (first, second) = secret.context("no random numbers")?;

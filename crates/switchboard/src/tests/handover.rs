@@ -44,12 +44,17 @@ fn handed_over() -> ClusterEvent {
 
 /// Where messages for sue went, and what they say.
 fn sent(board: &mut Board) -> Vec<(NodeId, String)> {
-    let each = |command| match command {
-        ClusterCommand::Send { node, payload, .. } => (node, payload.text().to_string()),
-        ClusterCommand::Pass { node, flush } => (node, format!("flush of {}", flush.fence)),
-        other => panic!("{other:?}"),
-    };
-    board.asked.drain(..).map(each).collect()
+    let mut sent = Vec::new();
+    for command in board.asked.drain(..) {
+        if let ClusterCommand::Send { node, payload, .. } = command {
+            sent.push((node, payload.text().to_string()));
+        } else if let ClusterCommand::Pass { node, flush } = command {
+            sent.push((node, format!("flush of {}", flush.fence)));
+        } else {
+            panic!("{command:?}");
+        }
+    }
+    sent
 }
 
 #[test]

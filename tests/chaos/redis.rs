@@ -1,0 +1,162 @@
+//! Several nodes over Redis, and what happens to nodes, to Redis, and to the network between them.
+
+mod crash;
+mod exact;
+mod outage;
+mod zombie;
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+use trunkline_tests::{Proxy, Redis};
+
+use crate::{
+    field::Field,
+    fleet::Fleet,
+    history::{Micros, Rules, SECOND},
+    member::Order,
+};
+
+/// The suspend window of these nodes.
+const WINDOW: &str = "8s";
+
+/// What is promised with that window.
+fn rules() -> Rules {
+    Rules {
+        in_flight: 3 * SECOND,
+        noticed: 2 * SECOND,
+        ..Rules::for_window(8 * SECOND)
+    }
+}
+
+/// Waits for so many microseconds.
+async fn wait(length: Micros) {
+    sleep(Duration::from_micros(length)).await;
+}
+
+/// Nodes over one Redis, with a network between them that can fail.
+struct Scene {
+    field: Field,
+    fleet: Fleet,
+    hosts: u64,
+    redis: Redis,
+    network: Proxy,
+}
+
+/// What can happen to it.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    /// A node dies; its members go to others; it is started again.
+    NodeKilled,
+    /// A node stands still, for less than its lease.
+    NodeFrozen,
+    /// Members lose their connections and come back anywhere.
+    MembersCut,
+    RedisSleeps,
+    RedisFlushed,
+    SubscribersEnded,
+    ConnectionsEnded,
+    NetworkSliced,
+    WithoutRedis(Outage),
+}
+
+/// How Redis can be away.
+#[derive(Clone, Copy, Debug)]
+enum Outage {
+    /// It ends, and starts again empty.
+    Stopped,
+    Frozen,
+    /// The network resets connections and refuses new ones.
+    Cut,
+    /// The network lets nothing through.
+    Held,
+}
+
+const FAULTS: [Fault; 12] = [
+    Fault::NodeKilled,
+    Fault::NodeFrozen,
+    Fault::MembersCut,
+    Fault::RedisSleeps,
+    Fault::RedisFlushed,
+    Fault::SubscribersEnded,
+    Fault::ConnectionsEnded,
+    Fault::NetworkSliced,
+    Fault::WithoutRedis(Outage::Stopped),
+    Fault::WithoutRedis(Outage::Frozen),
+    Fault::WithoutRedis(Outage::Cut),
+    Fault::WithoutRedis(Outage::Held),
+];
+
+impl Scene {
+    fn start(seed: u64, nodes: usize) -> Self {
+        let redis = Redis::start();
+        let network = Proxy::start(([127, 0, 0, 1], redis.port()).into());
+        let url = format!("redis://{}", network.address);
+        let mut field = Field::new(seed);
+        let options = ["--redis", &url, "--suspend-window", WINDOW];
+        let fleet = Fleet::start(&mut field, nodes, &options);
+        Self {
+            field,
+            fleet,
+            hosts: nodes as u64,
+            redis,
+            network,
+        }
+    }
+
+    /// Carries a fault out and returns when it is over.
+    async fn suffer(&mut self, fault: Fault) {
+        println!("{:>6} ms: {fault:?}", self.field.now() / 1000);
+        let host = self.field.seed.within(0..self.hosts) as usize;
+        match fault {
+            Fault::NodeKilled => {
+                self.fleet.kill(&mut self.field, host);
+                wait(SECOND).await;
+                self.fleet.start_again(&mut self.field, host);
+            }
+            Fault::NodeFrozen => {
+                let length = Duration::from_millis(1500);
+                self.fleet.freeze(&mut self.field, host, length).await;
+            }
+            Fault::MembersCut => {
+                for _ in 0..5 {
+                    let all = self.field.peers();
+                    let peer = self.field.seed.within(0..u64::from(all.end)) as u32;
+                    let soon = Duration::from_millis(self.field.seed.within(0..3000));
+                    self.field.returns(peer, Some(soon));
+                    self.field.order(peer, Order::Cut);
+                }
+            }
+            Fault::RedisSleeps => self.redis.sleep(Duration::from_secs(1)),
+            Fault::RedisFlushed => drop(self.redis.cli(&["FLUSHALL"])),
+            Fault::SubscribersEnded => drop(self.redis.disconnect("pubsub")),
+            Fault::ConnectionsEnded => drop(self.redis.disconnect("normal")),
+            Fault::NetworkSliced => {
+                self.network.slice(5);
+                self.network.latency(Duration::from_millis(20));
+                wait(SECOND).await;
+                self.network.restore().await;
+            }
+            Fault::WithoutRedis(outage) => self.without_redis(outage, 1_500_000).await,
+        }
+    }
+
+    /// Redis is away in this way for so long.
+    async fn without_redis(&mut self, outage: Outage, length: Micros) {
+        let since = self.field.now();
+        match outage {
+            Outage::Stopped => self.redis.stop(),
+            Outage::Frozen => self.redis.freeze(),
+            Outage::Cut => self.network.cut().await,
+            Outage::Held => self.network.blackhole(),
+        }
+        wait(length).await;
+        match outage {
+            Outage::Stopped => self.redis.start_again(),
+            Outage::Frozen => self.redis.thaw(),
+            Outage::Cut | Outage::Held => self.network.restore().await,
+        }
+        let now = self.field.now();
+        self.field.deeds.outages.push((since, now));
+    }
+}

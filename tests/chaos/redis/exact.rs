@@ -1,0 +1,100 @@
+//! Nothing that is said between nodes is lost, said twice or out of order, whatever happens meanwhile.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+use trunkline_tests::Sentinels;
+
+use super::{FAULTS, Fault, Outage, Scene, WINDOW, rules};
+use crate::{
+    faults::{long, schedule, seed},
+    field::Field,
+    fleet::Fleet,
+    oracle::judge,
+};
+
+/// So many messages under these faults, and what the oracle says.
+async fn exact(messages: u64, a_second: u64, broadcast: bool, faults: &[Fault], every: u64) {
+    let mut scene = Scene::start(seed(), 3);
+    scene.field.populate(0..20, 5).await;
+    let talk = scene.field.talk(messages, a_second, broadcast);
+    let length = Duration::from_secs(messages / a_second);
+    let (every, start) = (Duration::from_secs(every), Instant::now());
+    for (at, fault) in schedule(&mut scene.field.seed, faults, every, length) {
+        sleep_until(start + at).await;
+        scene.suffer(fault).await;
+    }
+    talk.await.unwrap();
+    let took = scene.field.converge(Duration::from_secs(30)).await;
+    println!("rosters were equal after {took:?}");
+    scene.field.last_words(Duration::from_secs(30)).await;
+    let verdict = judge(&scene.field.history(), &rules());
+    println!("{verdict}");
+    verdict.demand_innocence();
+    // Few of them were said about the time of a disturbance of those who said or heard them.
+    let obliged = verdict.directed + verdict.broadcasts;
+    assert!(obliged >= messages * 3 / 4, "{verdict}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn directed_messages_between_nodes_arrive_once_and_in_order() {
+    let (messages, every) = if long() { (1_000_000, 10) } else { (50_000, 3) };
+    exact(messages, 2000, false, &FAULTS, every).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn broadcasts_between_nodes_arrive_once_and_in_order() {
+    let (messages, every) = if long() { (1_000_000, 10) } else { (12_500, 3) };
+    exact(messages, 500, true, &FAULTS, every).await;
+}
+
+/// No member is disturbed: every message counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_subscribers_alone_are_ended_again_and_again_every_message_arrives() {
+    let only = [
+        Fault::SubscribersEnded,
+        Fault::ConnectionsEnded,
+        Fault::WithoutRedis(Outage::Cut),
+    ];
+    let messages = if long() { 100_000 } else { 16_000 };
+    exact(messages, 2000, false, &only, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failover_loses_nothing_and_nobody_hears_a_leave() {
+    let mut field = Field::new(seed());
+    let mut sentinels = Sentinels::start();
+    let url = sentinels.url();
+    let options = ["--redis", &url, "--suspend-window", WINDOW];
+    let _fleet = Fleet::start(&mut field, 3, &options);
+    field.populate(0..20, 5).await;
+    let seconds = if long() { 120 } else { 15 };
+    let talk = field.talk(seconds * 1000, 1000, false);
+    for round in 0.. {
+        let since = field.now();
+        let old = sentinels.master().expect("a master").port();
+        // These wait for the Sentinels, and the members go on meanwhile.
+        tokio::task::block_in_place(|| match round % 3 {
+            0 => sentinels.kill_the_master(),
+            1 => sentinels.failover(),
+            _ => drop(sentinels.freeze_the_master()),
+        });
+        let now = field.now();
+        field.deeds.outages.push((since, now));
+        tokio::task::block_in_place(|| match round % 3 {
+            0 => sentinels.start_again(old),
+            1 => {}
+            _ => sentinels.thaw(old),
+        });
+        if talk.is_finished() {
+            break;
+        }
+    }
+    let took = field.converge(Duration::from_secs(30)).await;
+    println!("rosters were equal after {took:?}");
+    field.last_words(Duration::from_secs(30)).await;
+    let verdict = judge(&field.history(), &rules());
+    println!("{verdict}");
+    verdict.demand_innocence();
+    assert_eq!(verdict.leaves, 0);
+}

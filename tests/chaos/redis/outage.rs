@@ -1,0 +1,89 @@
+//! Redis is away, or has forgotten everything, and no client is told.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Outage, Scene, rules, wait};
+use crate::{
+    faults::{long, seed},
+    history::{History, Rules, SECOND},
+    oracle::judge,
+};
+
+/// Nobody was disconnected, and nobody heard a leave.
+#[track_caller]
+fn innocent(history: &History, rules: &Rules) {
+    let verdict = judge(history, rules);
+    println!("{verdict}");
+    verdict.demand_innocence();
+    let ended = history.lives.iter().flat_map(|life| &life.sessions);
+    assert_eq!(ended.filter(|session| session.ended.is_some()).count(), 0);
+    assert_eq!((verdict.leaves, verdict.excused), (0, 0));
+}
+
+async fn away(outage: Outage, seconds: u64) {
+    let mut scene = Scene::start(seed(), 3);
+    scene.field.populate(0..30, 6).await;
+    // What crosses nodes has to wait at them meanwhile.
+    let talk = scene.field.talk((seconds + 4) * 300, 300, false);
+    wait(2 * SECOND).await;
+    let before = scene.fleet.metric("trunkline_messages_sent_total").await;
+    scene.without_redis(outage, seconds * SECOND).await;
+    let healed = Instant::now();
+    let after = scene.fleet.metric("trunkline_messages_sent_total").await;
+    // Of six in a room at three nodes, one in five has its partner at its own node.
+    let flowed = (after - before) / (seconds * 300) as f64;
+    assert!(flowed > 0.1, "{flowed} of the messages flowed meanwhile");
+    scene.field.converge(Duration::from_secs(5)).await;
+    println!("rosters were equal {:?} after", healed.elapsed());
+    talk.await.unwrap();
+    scene.field.last_words(Duration::from_secs(30)).await;
+    // A leave that was only put off would come within a lease.
+    wait(rules().lease + SECOND).await;
+    innocent(&scene.field.history(), &rules());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_redis_is_stopped_nobody_is_disconnected_left_or_unheard() {
+    away(Outage::Stopped, if long() { 30 } else { 12 }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_network_to_redis_is_a_black_hole_nobody_is_disconnected_left_or_unheard() {
+    away(Outage::Held, if long() { 30 } else { 12 }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_joins_while_redis_is_away_is_announced_everywhere_afterwards() {
+    let mut scene = Scene::start(seed(), 3);
+    scene.field.populate(0..20, 3).await;
+    let since = scene.field.now();
+    scene.redis.stop();
+    wait(SECOND).await;
+    let newcomers: Vec<u32> = (0..20).map(|room| scene.field.enter(room, None)).collect();
+    scene.field.until_joined(&newcomers).await;
+    wait(2 * SECOND).await;
+    scene.redis.start_again();
+    let now = scene.field.now();
+    scene.field.deeds.outages.push((since, now));
+    scene.field.converge(Duration::from_secs(5)).await;
+    scene.field.last_words(Duration::from_secs(10)).await;
+    innocent(&scene.field.history(), &rules());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_redis_forgets_everything_nobody_hears_of_it() {
+    let mut scene = Scene::start(seed(), 3);
+    scene.field.populate(0..100, 3).await;
+    let seconds = if long() { 60 } else { 8 };
+    let talk = scene.field.talk(seconds * 1000, 1000, false);
+    while !talk.is_finished() {
+        wait(2 * SECOND).await;
+        scene.redis.cli(&["FLUSHALL"]);
+    }
+    scene.field.converge(Duration::from_secs(5)).await;
+    scene.field.last_words(Duration::from_secs(10)).await;
+    wait(rules().lease + SECOND).await;
+    innocent(&scene.field.history(), &rules());
+}

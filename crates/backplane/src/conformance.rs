@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::{Backplane, Change, Command, Entry, Event, Events, Health, Memory, NodeId, Redis};
+use crate::{
+    Backplane, Change, Command, Entry, Event, Events, Health, Memory, NodeId, redis::Redis,
+};
 
 mod contract;
 

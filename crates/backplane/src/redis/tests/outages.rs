@@ -12,7 +12,7 @@ use super::{
     apart,
     servers::{Guarded, RedisServer, cluster, free_port, until},
 };
-use crate::{Backplane, Change, Command, Event, Events, Health, NodeId, Redis};
+use crate::{Backplane, Change, Command, Event, Events, Health, NodeId, redis::Redis};
 
 const PATIENCE: Duration = Duration::from_secs(15);
 const ROOM: ByteString = ByteString::from_static("r");

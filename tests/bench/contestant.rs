@@ -2,13 +2,13 @@
 
 use std::{
     env,
-    io::{BufRead, BufReader, Read},
-    net::{SocketAddr, TcpListener},
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::usage::{self, Cpu};
@@ -41,15 +41,7 @@ impl Contestant {
         match self {
             Self::Floor => None,
             Self::Node => (!binary().is_file()).then_some("the binary is not built"),
-            Self::Cluster => {
-                if !knows_redis() {
-                    Some("the binary takes no --redis")
-                } else if !runs("redis-server") {
-                    Some("redis-server is missing")
-                } else {
-                    None
-                }
-            }
+            Self::Cluster => (!runs("redis-server")).then_some("redis-server is missing"),
             Self::Switchboard => {
                 let package = tests().join("node_modules/rtc-switchboard");
                 if !package.is_dir() {
@@ -82,6 +74,9 @@ impl Contestant {
                 let url = format!("redis://{}", redis.address);
                 let nodes =
                     ["first node", "second node"].map(|name| signal(name, &["--redis", &url]));
+                for node in &nodes {
+                    until_in_cluster(node.address);
+                }
                 let addresses = [nodes[0].address, nodes[1].address];
                 let mut servers = Vec::from(nodes);
                 servers.push(redis);
@@ -165,10 +160,40 @@ impl Server {
             let line = said.recv_timeout(PATIENCE);
             let line = line.unwrap_or_else(|_| panic!("{name} does not listen"));
             if let Some((_, address)) = line.split_once(mark) {
-                server.address = address.trim().parse().expect("an address");
+                server.address = read_address(address);
             }
         }
         server
+    }
+}
+
+/// An address, or a port at this host.
+fn read_address(text: &str) -> SocketAddr {
+    let word = text.split_whitespace().next().unwrap_or_default();
+    let digits: String = word.chars().take_while(char::is_ascii_digit).collect();
+    let port = digits
+        .parse()
+        .map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    word.parse()
+        .ok()
+        .or(port.ok())
+        .expect("an address or a port")
+}
+
+/// Waits until a node has reached Redis.
+fn until_in_cluster(address: SocketAddr) {
+    let end = Instant::now() + PATIENCE;
+    let is_in = || -> io::Result<bool> {
+        let mut stream = TcpStream::connect(address)?;
+        stream
+            .write_all(b"GET /healthz/cluster HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer.starts_with("HTTP/1.1 200"))
+    };
+    while !is_in().is_ok_and(|is_in| is_in) {
+        assert!(Instant::now() < end, "{address} does not reach Redis");
+        thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -195,9 +220,7 @@ fn redis() -> Server {
     let port = address.port().to_string();
     command.args(["--bind", "127.0.0.1", "--port", &port]);
     command.args(["--save", "", "--appendonly", "no"]);
-    let mut redis = Server::start("redis", command, "Running mode=standalone, port=");
-    redis.address = address;
-    redis
+    Server::start("redis", command, "Running mode=standalone, port=")
 }
 
 /// The binary, beside this program.
@@ -208,11 +231,6 @@ fn binary() -> PathBuf {
 
 fn tests() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn knows_redis() -> bool {
-    let help = Command::new(binary()).args(["signal", "--help"]).output();
-    help.is_ok_and(|help| String::from_utf8_lossy(&help.stdout).contains("--redis"))
 }
 
 fn runs(program: &str) -> bool {

@@ -109,7 +109,7 @@ impl Signal {
     ///
     /// # Errors
     /// When the node had to stop by itself.
-    pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), Stopped> {
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), Stopped> {
         for (name, addresses) in [
             ("public", self.public_addresses()),
             ("admin", self.admin_addresses()),
@@ -147,14 +147,17 @@ impl Signal {
             admin_tasks.spawn(serving);
         }
         let node = self.node;
-        // Ended with this.
-        let mut writing = JoinSet::new();
-        let writer = node.clone();
-        writing.spawn(async move { writer.write_out().await });
+        // Tasks of their own, ended with this one: to wake them costs less.
+        let (mut working, mut hearing) = (JoinSet::new(), JoinSet::new());
+        let (writer, clock, ear) = (node.clone(), node.clone(), node.clone());
+        working.spawn(async move { writer.write_out().await });
+        working.spawn(async move { clock.keep_time().await });
+        let mut events = self.events;
+        hearing.spawn(async move { ear.pump(&mut events).await });
         let ended = tokio::select! {
             () = shutdown.cancelled() => Ok(()),
-            () = node.keep_time() => Err(Stopped),
-            () = node.pump(&mut self.events) => Err(Stopped),
+            _ = working.join_next() => Err(Stopped),
+            _ = hearing.join_next() => Err(Stopped),
         };
         shutdown.cancel();
         node.close_all(CloseCode::GoingAway);
@@ -163,7 +166,7 @@ impl Signal {
             tracing::warn!("some connections did not close in time");
         }
         if let Some(window) = self.handover {
-            hand_over(&node, &mut self.events, window).await;
+            hand_over(&node, &mut hearing, window).await;
         }
         stopped.cancel();
         ended
@@ -172,7 +175,7 @@ impl Signal {
 
 /// Peers whose sockets were closed are suspended, and come back at other nodes: what waits for them follows. Those
 /// that do not come have left when their window is over, as if the node were still there.
-async fn hand_over(node: &Node, events: &mut Events, window: Duration) {
+async fn hand_over(node: &Node, hearing: &mut JoinSet<()>, window: Duration) {
     let moved = async {
         while node.stats().members > 0 {
             tokio::time::sleep(HANDOVER_LOOK).await;
@@ -181,11 +184,9 @@ async fn hand_over(node: &Node, events: &mut Events, window: Duration) {
     tokio::select! {
         () = moved => {}
         () = tokio::time::sleep(window + HANDOVER_LOOK) => {}
-        () = node.keep_time() => {}
-        () = node.pump(events) => {}
     }
     node.leave();
-    if timeout(FAREWELL_PATIENCE, node.pump(events)).await.is_err() {
+    if timeout(FAREWELL_PATIENCE, hearing.join_next()).await.is_err() {
         tracing::warn!("the other nodes could not be told that this one is gone");
     }
 }

@@ -1,9 +1,15 @@
 //! Commands on their way to Redis, in batches, in order.
 
-use std::{collections::VecDeque, future, pin::Pin};
+use std::{
+    collections::VecDeque,
+    future,
+    pin::Pin,
+    time::{Duration, Instant},
+};
 
 use futures_util::{StreamExt, stream::FuturesOrdered};
 use redis::{Arg, Cmd, RedisError, Value, aio::MultiplexedConnection, pipe};
+use tokio::time::sleep_until;
 
 /// Batches under way at most: enough to keep the line full, few enough that a batch fills while they are.
 const BATCHES: usize = 4;
@@ -11,6 +17,10 @@ const BATCHES: usize = 4;
 /// Commands, and bytes of them, in a batch at most.
 const BATCH: usize = 128;
 const BATCH_BYTES: usize = 256 * 1024;
+
+/// Shortest time between two batches that are not full. Processes that wake up for each message spend more on that than
+/// on the message; one that comes alone is sent at once.
+const PACE: Duration = Duration::from_micros(500);
 
 /// Commands that wait at most, before no more are accepted.
 const WAITING: usize = 1024;
@@ -21,6 +31,8 @@ type Batch<T> = (Vec<T>, Result<Vec<Value>, RedisError>);
 pub(crate) struct Lane<T> {
     connection: MultiplexedConnection,
     waiting: VecDeque<(Cmd, T)>,
+    /// When the next batch may go, full or not.
+    next_at: Instant,
     under_way: FuturesOrdered<Pin<Box<dyn Future<Output = Batch<T>> + Send>>>,
 }
 
@@ -29,6 +41,7 @@ impl<T: Send + 'static> Lane<T> {
         Self {
             connection,
             waiting: VecDeque::new(),
+            next_at: Instant::now(),
             under_way: FuturesOrdered::new(),
         }
     }
@@ -44,17 +57,26 @@ impl<T: Send + 'static> Lane<T> {
 
     /// Sends what waits, and returns the next batch's values when they are there.
     pub(crate) async fn next(&mut self) -> Batch<T> {
-        self.start();
-        match self.under_way.next().await {
-            Some(batch) => batch,
-            None => future::pending().await,
+        loop {
+            self.start();
+            let may_start = !self.waiting.is_empty() && self.under_way.len() < BATCHES;
+            tokio::select! {
+                Some(batch) = self.under_way.next() => return batch,
+                () = sleep_until(self.next_at.into()), if may_start => {}
+                else => return future::pending().await,
+            }
         }
     }
 
     /// `FuturesOrdered` first polls its futures in their order, and a connection writes in the order in which it was
     /// first asked: so the order of batches is kept.
     fn start(&mut self) {
-        while self.under_way.len() < BATCHES && !self.waiting.is_empty() {
+        let now = Instant::now();
+        while self.under_way.len() < BATCHES
+            && !self.waiting.is_empty()
+            && (self.waiting.len() >= BATCH || self.next_at <= now)
+        {
+            self.next_at = now + PACE;
             let mut batch = pipe();
             let (mut purposes, mut bytes) = (Vec::new(), 0);
             while purposes.len() < BATCH

@@ -25,6 +25,7 @@
 //! What this crate does not do: it knows no dialect, no peer's connection and no routing decision.
 
 mod command;
+mod counters;
 mod event;
 mod memory;
 pub mod partition;
@@ -33,6 +34,7 @@ pub mod redis;
 use std::fmt;
 
 pub use command::{Command, Overloaded};
+pub use counters::Counters;
 pub use event::{Change, Entry, Event, Events, NodeId};
 pub use memory::Memory;
 
@@ -56,6 +58,9 @@ pub trait Backplane: fmt::Debug + Send + Sync {
 
     /// Events lost so far because this node's queue was full.
     fn events_lost(&self) -> u64;
+
+    /// What has happened so far between this node and others.
+    fn counters(&self) -> Counters;
 }
 
 /// Whether a backplane works.

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use crate::{
-    Backplane, Change, Command, EVENT_QUEUE, Entry, Event, Events, Health, NodeId, Overloaded,
+    Backplane, Change, Command, Counters, EVENT_QUEUE, Entry, Event, Events, Health, NodeId,
+    Overloaded,
     event::{self, EventSink, Permit},
 };
 
@@ -104,6 +105,11 @@ impl Backplane for Attached {
 
     fn health(&self) -> Health {
         Health::Healthy
+    }
+
+    fn counters(&self) -> Counters {
+        // Nothing is lost on the way, so nothing is repaired.
+        Counters::default()
     }
 
     fn events_lost(&self) -> u64 {

@@ -30,7 +30,7 @@ use std::{fmt, sync::Arc};
 use tokio::sync::mpsc;
 
 use crate::{
-    Backplane, Command, EVENT_QUEUE, Events, Health, NodeId, Overloaded,
+    Backplane, Command, Counters, EVENT_QUEUE, Events, Health, NodeId, Overloaded,
     event::{self, EventSink},
     partition::{Config, Partition},
 };
@@ -180,6 +180,10 @@ impl Backplane for Attached {
 
     fn health(&self) -> Health {
         self.status.health()
+    }
+
+    fn counters(&self) -> Counters {
+        self.status.counters()
     }
 
     fn events_lost(&self) -> u64 {

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use backplane::{Backplane, Events, Health};
+use backplane::{Backplane, Counters, Events, Health};
 use foldhash::fast::FixedState;
 use protocol::{ClientMessage, ServerMessage, rtcio};
 use switchboard::{
@@ -121,6 +121,15 @@ impl Node {
             .backplane
             .as_ref()
             .map_or(0, |backplane| backplane.events_lost())
+    }
+
+    /// What has happened between this node and others.
+    pub(crate) fn counters(&self) -> Counters {
+        let state = self.lock();
+        let backplane = state.backplane.as_ref();
+        backplane
+            .map(|backplane| backplane.counters())
+            .unwrap_or_default()
     }
 
     /// Whether the other nodes can be reached.

@@ -186,7 +186,10 @@ async fn hand_over(node: &Node, hearing: &mut JoinSet<()>, window: Duration) {
         () = tokio::time::sleep(window + HANDOVER_LOOK) => {}
     }
     node.leave();
-    if timeout(FAREWELL_PATIENCE, hearing.join_next()).await.is_err() {
+    if timeout(FAREWELL_PATIENCE, hearing.join_next())
+        .await
+        .is_err()
+    {
         tracing::warn!("the other nodes could not be told that this one is gone");
     }
 }

@@ -94,7 +94,9 @@ impl Driver {
         loop {
             let drained = running.carry_out();
             let health = running.driver.partition.health();
-            running.driver.status.set(running.driver.index, health);
+            let counters = running.driver.partition.counters();
+            let Driver { status, index, .. } = &running.driver;
+            status.set(*index, health, counters);
             if health == Health::Healthy {
                 running.failures = 0;
             }

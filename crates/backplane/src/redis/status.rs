@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use super::error::LinkError;
-use crate::Health;
+use crate::{Counters, Health};
 
 #[derive(Debug)]
 pub(crate) struct Status {
@@ -17,6 +17,7 @@ pub(crate) struct Status {
 #[derive(Debug)]
 struct Inner {
     partitions: Vec<Health>,
+    counters: Vec<Counters>,
     logged: Health,
     trouble: String,
 }
@@ -26,6 +27,7 @@ impl Status {
         Self {
             inner: Mutex::new(Inner {
                 partitions: vec![Health::Starting; partitions],
+                counters: vec![Counters::default(); partitions],
                 logged: Health::Starting,
                 trouble: String::new(),
             }),
@@ -38,8 +40,22 @@ impl Status {
         self.lock().health()
     }
 
-    pub(crate) fn set(&self, partition: usize, health: Health) {
+    /// What has happened in all partitions.
+    pub(crate) fn counters(&self) -> Counters {
+        let skipped = Counters {
+            unreadable: self.skipped.load(Ordering::Relaxed),
+            ..Counters::default()
+        };
+        let inner = self.lock();
+        inner
+            .counters
+            .iter()
+            .fold(skipped, |sum, one| sum.plus(one))
+    }
+
+    pub(crate) fn set(&self, partition: usize, health: Health, counters: Counters) {
         let mut inner = self.lock();
+        inner.counters[partition] = counters;
         if inner.partitions[partition] == health {
             return;
         }
@@ -99,11 +115,16 @@ mod tests {
     fn all_partitions_must_work() {
         let status = Status::new(2);
         assert_eq!(status.health(), Health::Starting);
-        status.set(0, Health::Healthy);
+        let one = Counters {
+            gaps: 1,
+            ..Counters::default()
+        };
+        status.set(0, Health::Healthy, one);
         assert_eq!(status.health(), Health::Starting);
-        status.set(1, Health::Healthy);
+        status.set(1, Health::Healthy, one);
         assert_eq!(status.health(), Health::Healthy);
-        status.set(0, Health::Degraded);
+        status.set(0, Health::Degraded, one);
         assert_eq!(status.health(), Health::Degraded);
+        assert_eq!(status.counters().gaps, 2);
     }
 }

@@ -21,6 +21,7 @@ impl Switchboard {
         room: &RoomId,
         peer: &PeerId,
         attributes: &Payload,
+        now: Instant,
     ) {
         let seat = Seat {
             room: room.clone(),
@@ -42,6 +43,15 @@ impl Switchboard {
             .entry(seat.room.clone())
             .or_insert_with(Room::new);
         place.joining += 1;
+        if let Some(member) = place.members.get_mut(&seat.peer)
+            && let Holder::Suspended { until, .. } = &mut member.holder
+        {
+            // It has returned, however long the cluster takes to answer.
+            let timer = Timer::SuspendWindow(seat.room.clone(), seat.peer.clone());
+            self.effects.timers.remove(&(*until, timer.clone()));
+            *until = now + self.effects.config.suspend_window;
+            self.effects.timers.insert((*until, timer));
+        }
         let want_roster = matches!(place.roster, RosterState::Unknown { .. });
         self.effects.cluster(ClusterCommand::Join {
             connection,
@@ -79,6 +89,8 @@ impl Switchboard {
         let held = held.release(&mut self.effects);
         if self.is_overtaken(&seat, fence) {
             if !closed {
+                let superseded = ServerMessage::Superseded;
+                self.effects.deliver(connection, superseded);
                 let elsewhere = true;
                 let muted = Connection::Muted { seat, elsewhere };
                 self.connections.insert(connection, muted);
@@ -93,7 +105,7 @@ impl Switchboard {
                 if matches!(message, ClientMessage::Announce { .. }) {
                     break;
                 }
-                self.handle_member(connection, &seat, &message);
+                self.handle_member(connection, &seat, &message, now);
                 if matches!(message, ClientMessage::Leave { .. }) {
                     break;
                 }
@@ -292,6 +304,16 @@ impl Switchboard {
             return;
         };
         if !state.has_local() && state.assert == Assert::No {
+            // Nobody is here any more to wait until what was said before has arrived.
+            let waiting: Vec<PeerId> = state
+                .members
+                .iter()
+                .filter(|(_, member)| member.handover.is_some())
+                .map(|(peer, _)| peer.clone())
+                .collect();
+            for peer in waiting {
+                self.handed_over(room, &peer);
+            }
             self.drop_strangers(room);
             self.rooms.remove(room);
             self.effects

@@ -35,7 +35,8 @@ impl Switchboard {
             state.tell_others(&peer, news, effects);
             return;
         };
-        if fence < member.fence {
+        if fence < member.fence || (member.unseen && matches!(member.holder, Holder::Local(_))) {
+            // The cluster has yet to see the claim of this node's connection, which is the last then.
             return;
         }
         member.unconfirmed = false;
@@ -44,6 +45,7 @@ impl Switchboard {
             return;
         }
         member.fence = fence;
+        member.unseen = false;
         member.attributes = attributes.clone();
         let news = match member.move_to(holder, room, &peer, effects) {
             Previous::Remote(before) => {

@@ -63,6 +63,8 @@ pub(crate) enum RosterState {
 pub(crate) struct Member {
     pub(crate) holder: Holder,
     pub(crate) fence: Fence,
+    /// The last claim is one that the cluster has not seen; `fence` is of one before it.
+    pub(crate) unseen: bool,
     pub(crate) attributes: Payload,
     /// A roster that was made anew lacks it: it is gone only when its node says so.
     pub(crate) unconfirmed: bool,
@@ -242,6 +244,7 @@ impl Member {
         Self {
             holder,
             fence,
+            unseen: fence == 0,
             attributes,
             unconfirmed: false,
             addressed: false,
@@ -252,7 +255,8 @@ impl Member {
 
     /// A newer claim on the id. 0, of a join that the cluster has not seen, hides no fence that it has.
     pub(crate) fn claim(&mut self, fence: Fence, attributes: &Payload) {
-        if fence != 0 {
+        self.unseen = fence == 0;
+        if !self.unseen {
             self.fence = fence;
         }
         self.unconfirmed = false;

@@ -181,7 +181,16 @@ impl Switchboard {
             .members
             .iter()
             .filter(|(_, member)| !matches!(member.holder, Holder::Remote(_)))
-            .map(|(peer, member)| (peer.clone(), member.fence, member.attributes.clone()))
+            .map(|(peer, member)| {
+                // A connection that came here while the cluster could not be asked came later than any claim
+                // that the cluster has seen; one that is lost again may have come back elsewhere.
+                let fence = match member.holder {
+                    Holder::Local(_) if member.unseen => 0,
+                    Holder::Suspended { .. } => member.fence.max(1),
+                    Holder::Local(_) | Holder::Remote(_) => member.fence,
+                };
+                (peer.clone(), fence, member.attributes.clone())
+            })
             .collect();
         self.effects.cluster(ClusterCommand::Assert {
             room: room.clone(),
@@ -246,19 +255,32 @@ impl Switchboard {
             }
         }
         for entry in roster {
-            self.compare_entry(room, entry, now);
+            self.compare_entry(room, entry, same_epoch, now);
         }
         early
     }
 
-    fn compare_entry(&mut self, room: &RoomId, entry: RosterEntry, now: Instant) {
+    fn compare_entry(&mut self, room: &RoomId, entry: RosterEntry, same_epoch: bool, now: Instant) {
         let Some(state) = self.rooms.get_mut(room) else {
             return;
         };
         match state.members.get_mut(&entry.peer) {
             // Entered while the cluster could not be asked: this is the claim it got.
-            Some(member) if entry.node == self.node => member.fence = entry.fence,
+            Some(member) if entry.node == self.node => {
+                member.fence = entry.fence;
+                member.unseen = false;
+            }
             Some(member) if member.fence == entry.fence => member.unconfirmed = false,
+            // The cluster has lost the later claim: a departure that it tells of will name this one.
+            Some(member)
+                if !same_epoch
+                    && entry.fence < member.fence
+                    && matches!(member.holder, Holder::Remote(_)) =>
+            {
+                member.fence = entry.fence;
+                member.holder = Holder::Remote(entry.node);
+                member.unconfirmed = false;
+            }
             None if entry.node == self.node => {}
             Some(_) | None => self.remote_joined(room, entry, now),
         }

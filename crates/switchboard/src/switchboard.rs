@@ -2,13 +2,13 @@ use std::{mem, time::Instant};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use protocol::{ClientMessage, RoomId};
+use protocol::{ClientMessage, PeerId, RoomId};
 
 use crate::{
     Config, ConnectionId, DropReason, NodeId, Output,
     connection::{Connection, Seat},
     effects::{Effects, Timer},
-    room::Room,
+    room::{Holder, Room},
 };
 
 /// The state machine of one node; see the crate's documentation for how it is driven.
@@ -66,7 +66,7 @@ impl Switchboard {
         match state {
             Connection::Member(seat) => {
                 let seat = seat.clone();
-                self.handle_member(connection, &seat, message);
+                self.handle_member(connection, &seat, message, now);
             }
             Connection::Waiting { held, until } => {
                 if let ClientMessage::Announce {
@@ -75,7 +75,7 @@ impl Switchboard {
                     attributes,
                 } = message
                 {
-                    self.join(connection, room, peer, attributes);
+                    self.join(connection, room, peer, attributes, now);
                     return;
                 }
                 if matches!(message, ClientMessage::Leave { .. }) {
@@ -107,7 +107,7 @@ impl Switchboard {
                         || seat.peer != *peer
                         || self.is_free(&seat, elsewhere) =>
                     {
-                        self.join(connection, room, peer, attributes);
+                        self.join(connection, room, peer, attributes, now);
                     }
                     ClientMessage::Announce { .. }
                     | ClientMessage::Leave { .. }
@@ -133,6 +133,7 @@ impl Switchboard {
         connection: ConnectionId,
         seat: &Seat,
         message: &ClientMessage,
+        now: Instant,
     ) {
         match message {
             ClientMessage::Announce {
@@ -143,7 +144,7 @@ impl Switchboard {
                 if seat.room != *room || seat.peer != *peer {
                     self.leave(connection, seat);
                 }
-                self.join(connection, room, peer, attributes);
+                self.join(connection, room, peer, attributes, now);
             }
             ClientMessage::Leave { sender } => {
                 if self.is_own(sender.as_deref(), seat) {
@@ -248,6 +249,19 @@ impl Switchboard {
                 self.effects.dropped(DropReason::NotAnnounced);
             }
         }
+    }
+
+    /// Who is in a room in which this node has a peer, and at which node; suspended peers included.
+    pub fn members(&self, room: &RoomId) -> impl Iterator<Item = (&PeerId, &NodeId)> {
+        let members = self
+            .rooms
+            .get(room)
+            .into_iter()
+            .flat_map(|room| &room.members);
+        members.map(|(peer, member)| match &member.holder {
+            Holder::Remote(node) => (peer, node),
+            Holder::Local(_) | Holder::Suspended { .. } => (peer, &self.node),
+        })
     }
 
     /// How much is held now.

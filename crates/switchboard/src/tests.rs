@@ -13,6 +13,7 @@ use crate::{
     RosterChange, RosterEntry, Switchboard,
 };
 
+mod claims;
 mod cluster;
 mod delays;
 mod handover;

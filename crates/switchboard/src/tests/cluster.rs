@@ -216,6 +216,7 @@ fn a_join_that_another_node_s_later_join_overtook_is_muted() {
         version: 3,
         roster: None,
     });
+    board.assert_told(2, &["superseded"]);
     board.broadcast(2, "ann", "ghost");
     board.assert_dropped(&[DropReason::Muted]);
     board.assert_nothing_else();

@@ -5,6 +5,7 @@
 //! messages to each other node. Time and randomness are parameters.
 
 mod exchange;
+mod forgotten;
 mod frame;
 mod liveness;
 mod request;
@@ -137,6 +138,10 @@ enum Pending {
     Leases {
         nodes: Vec<NodeId>,
     },
+    /// The assert of a room that was forgotten, for a store that may not know it.
+    Leftover {
+        room: ByteString,
+    },
 }
 
 impl Partition {
@@ -182,7 +187,9 @@ impl Partition {
     /// The link works; the store's life is `life`. Nothing is subscribed yet.
     pub fn handle_connected(&mut self, life: u64, now: Instant) {
         self.link = Link::Connected;
-        self.liveness.connected(life, now);
+        if self.liveness.connected(life, now) {
+            self.rooms.suspect(now);
+        }
         self.outputs
             .push_back(Output::Subscribe(vec![Channel::Node(self.node.clone())]));
     }
@@ -242,6 +249,7 @@ impl Partition {
             (Pending::Empty { room, asked }, Some(Reply::Asserted { .. })) => {
                 self.answer(&asked, &room);
             }
+            (Pending::Leftover { .. }, Some(Reply::Asserted { .. })) => {}
             (Pending::Sweep { dead }, Some(Reply::Swept { left })) => self.swept(dead, left),
             (Pending::Versions { rooms }, Some(Reply::Versions(versions))) => {
                 self.rooms.compare(rooms.into_iter().zip(versions), now);
@@ -269,6 +277,7 @@ impl Partition {
             }
             Pending::Sweep { dead } => self.liveness.sweep_ended(&dead),
             Pending::Versions { rooms } => self.rooms.compare_later(rooms, now),
+            Pending::Leftover { room } => self.rooms.still_left(room),
             Pending::Beat | Pending::Empty { .. } | Pending::Leases { .. } => {}
         }
     }

@@ -72,9 +72,16 @@ impl Streams {
         sent.chain(heard).cloned().collect()
     }
 
-    /// Drops all of a node that is gone; returns how many messages it did not get.
-    pub(super) fn forget(&mut self, node: &NodeId) -> u64 {
-        self.incoming.remove(node);
+    /// Drops what a node that is gone has not acknowledged; returns how many messages those are. It may only have
+    /// been cut off, and go on with its stream: what has arrived of that is known until it has been silent for very
+    /// long.
+    pub(super) fn forget(&mut self, node: &NodeId, late: Duration, now: Instant) -> u64 {
+        if let Some((stream, heard)) = self.incoming.get_mut(node) {
+            stream.rest();
+            if *heard + late * 20 <= now {
+                self.incoming.remove(node);
+            }
+        }
         let unacknowledged = self
             .outgoing
             .remove(node)

@@ -33,12 +33,15 @@ pub(super) struct Liveness {
 }
 
 impl Liveness {
-    pub(super) fn connected(&mut self, life: u64, now: Instant) {
+    /// True when the store is another one than before.
+    pub(super) fn connected(&mut self, life: u64, now: Instant) -> bool {
+        let another = self.ever_echoed && life != self.life;
         self.life = life;
         self.heard = Some(now);
         self.beat_at = None;
         self.contact = None;
         self.echoed = false;
+        another
     }
 
     pub(super) fn disconnected(&mut self) {
@@ -98,11 +101,14 @@ impl Liveness {
         self.sweeping.remove(dead);
     }
 
-    /// Nodes that have been without a lease for a whole one.
+    /// Nodes that have been without a lease for a whole one, in which this node has been in touch with the store.
     pub(super) fn gone(&self, config: &Config, now: Instant) -> Vec<NodeId> {
+        let Some(contact) = self.contact else {
+            return Vec::new();
+        };
         self.absent
             .iter()
-            .filter(|(_, since)| **since + config.lease <= now)
+            .filter(|(_, since)| contact.max(**since) + config.lease <= now)
             .map(|(node, _)| node.clone())
             .collect()
     }
@@ -145,6 +151,7 @@ impl Partition {
             self.counters.lapses += 1;
             self.rooms.repair_all(now);
         }
+        self.assert_leftovers();
         self.liveness
             .suspects
             .retain(|node, _| lapsed.contains(node));
@@ -184,7 +191,7 @@ impl Partition {
     /// Asks after nodes that do not answer, and asks them again.
     pub(super) fn ask_again(&mut self, now: Instant) {
         for node in self.liveness.gone(&self.config, now) {
-            self.gone(&node);
+            self.gone(&node, now);
         }
         let late = self.config.beat * SILENT_BEATS;
         let mut nodes: BTreeSet<NodeId> = self.streams.silent(late, now);
@@ -202,9 +209,8 @@ impl Partition {
     }
 
     pub(super) fn leases(&mut self, leases: impl Iterator<Item = (NodeId, bool)>, now: Instant) {
-        let may_judge = self.liveness.may_judge(&self.config, now);
         for (node, valid) in leases {
-            if valid || !may_judge {
+            if valid {
                 self.liveness.absent.remove(&node);
             } else {
                 self.liveness.absent.entry(node).or_insert(now);
@@ -213,9 +219,10 @@ impl Partition {
     }
 
     /// A node will not come back: it would have another name.
-    fn gone(&mut self, node: &NodeId) {
+    fn gone(&mut self, node: &NodeId, now: Instant) {
         self.liveness.absent.remove(node);
-        self.counters.lost += self.streams.forget(node);
+        let late = self.config.beat * SILENT_BEATS;
+        self.counters.lost += self.streams.forget(node, late, now);
         for room in self.rooms.take_asked(node) {
             let node = node.clone();
             self.event(Event::Confirmed { room, node });

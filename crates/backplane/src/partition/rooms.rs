@@ -10,7 +10,7 @@ use bytestring::ByteString;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use super::{Channel, Config, RosterVersion};
+use super::{Channel, Config, RosterVersion, forgotten::Forgotten};
 use crate::{Command, NodeId};
 
 /// Channels subscribed at once.
@@ -43,6 +43,7 @@ pub(super) struct Rooms {
     repair_at: Option<Instant>,
     /// Nodes that were asked to confirm what they have in rooms.
     questions: BTreeMap<NodeId, BTreeSet<ByteString>>,
+    forgotten: Forgotten,
 }
 
 #[derive(Debug, Default)]
@@ -81,6 +82,7 @@ impl Rooms {
             broken: VecDeque::new(),
             repair_at: None,
             questions: BTreeMap::new(),
+            forgotten: Forgotten::default(),
         }
     }
 
@@ -118,6 +120,7 @@ impl Rooms {
     }
 
     pub(super) fn forget(&mut self, name: &ByteString, now: Instant, config: &Config) {
+        self.forgotten.remember(name.clone(), now);
         if let Some(room) = self.rooms.get_mut(name) {
             room.member = false;
             room.seen = None;
@@ -128,6 +131,24 @@ impl Rooms {
                 self.retiring.push_back((now + config.linger, name.clone()));
             }
         }
+    }
+
+    /// The store is another one: what it was told last it may not know.
+    pub(super) fn suspect(&mut self, now: Instant) {
+        self.forgotten.suspect(now);
+    }
+
+    /// Rooms in which the store may have members of this node, and this node has none; some of them.
+    pub(super) fn leftovers(&mut self) -> Vec<ByteString> {
+        let mut rooms = self.forgotten.leftovers();
+        // One that the node has entered again is asserted anyway.
+        rooms.retain(|room| !self.has(room));
+        rooms
+    }
+
+    /// The store could not be asked about one.
+    pub(super) fn still_left(&mut self, room: ByteString) {
+        self.forgotten.still_left(room);
     }
 
     /// The next channels to subscribe to, unless some are about to be.

@@ -135,8 +135,11 @@ impl Partition {
         roster: Option<Vec<Entry>>,
     ) {
         self.floor = self.floor.max(fence);
-        self.see_roster(roster.as_deref().unwrap_or_default());
-        self.rooms.see(&room, version);
+        if let Some(roster) = &roster {
+            self.see_roster(roster);
+            // Without the roster it says nothing of the changes before it.
+            self.rooms.see(&room, version);
+        }
         let RosterVersion { epoch, version } = version;
         self.event(Event::Joined {
             token,
@@ -236,14 +239,26 @@ impl Partition {
                 room: room.clone(),
                 asked: from,
             };
-            let assert = Request::Assert {
-                node: self.node.clone(),
-                room,
-                members: Vec::new(),
-                birth: 1,
-                floor: self.floor,
-            };
-            self.request(assert, Some(pending));
+            self.assert_nothing(room, pending);
+        }
+    }
+
+    fn assert_nothing(&mut self, room: ByteString, pending: Pending) {
+        let assert = Request::Assert {
+            node: self.node.clone(),
+            room,
+            members: Vec::new(),
+            birth: 1,
+            floor: self.floor,
+        };
+        self.request(assert, Some(pending));
+    }
+
+    /// Takes out what another store than the last one may have kept of this node.
+    pub(super) fn assert_leftovers(&mut self) {
+        for room in self.rooms.leftovers() {
+            let pending = Pending::Leftover { room: room.clone() };
+            self.assert_nothing(room, pending);
         }
     }
 

@@ -269,6 +269,12 @@ impl Incoming {
         self.repeat_at
     }
 
+    /// Asks for nothing until the sender is heard of again.
+    pub(crate) fn rest(&mut self) {
+        self.repeat_at = None;
+        self.pause = FIRST_REPEAT;
+    }
+
     /// Asks again from now on without a pause: the link is new.
     pub(crate) fn hurry(&mut self, now: Instant) {
         self.pause = FIRST_REPEAT;

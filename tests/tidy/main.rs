@@ -31,7 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("trunkline", &["daemon", "signal", "turn-server"]),
     (
         "trunkline-tests",
-        &["protocol", "backplane", "daemon", "signal"],
+        &["protocol", "switchboard", "backplane", "daemon", "signal"],
     ),
 ];
 

@@ -1,0 +1,19 @@
+//! Whole clusters on virtual time: nodes as they are, a simulated store and network, clients, troubles, and an
+//! oracle that knows what may be told to whom. Everything follows from a seed.
+//!
+//! - `SIMULATION_SEEDS=1000000 cargo test --release --test simulation` runs more seeds;
+//! - `SIMULATION_SEED=42` runs one, and prints all that happened if it fails;
+//! - `seeds.txt` has seeds that have failed once; they are always run.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
+
+mod clients;
+mod faults;
+mod network;
+mod node;
+mod oracle;
+mod planted;
+mod random;
+mod runner;
+pub mod store;
+mod world;

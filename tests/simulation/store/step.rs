@@ -1,0 +1,279 @@
+//! Carrying out one request.
+
+use super::*;
+
+/// One request at one time.
+pub(super) struct Step<'a> {
+    data: &'a mut Data,
+    now: u64,
+    defect: Option<Defect>,
+    pub(super) deliveries: Vec<(Channel, Delivery)>,
+}
+
+impl<'a> Step<'a> {
+    pub(super) fn new(data: &'a mut Data, now: u64, defect: Option<Defect>) -> Self {
+        Self {
+            data,
+            now,
+            defect,
+            deliveries: Vec::new(),
+        }
+    }
+
+    pub(super) fn execute(&mut self, request: Request) -> Reply {
+        match request {
+            Request::Beat {
+                node,
+                ttl,
+                nonce,
+                life,
+            } => self.beat(node, ttl, nonce, life),
+            Request::Join {
+                node,
+                room,
+                member,
+                data,
+                birth,
+                floor,
+                want_roster,
+            } => self.join(node, &room, member, data, (birth, floor), want_roster),
+            Request::Leave {
+                node,
+                room,
+                member,
+                fence,
+                data,
+            } => {
+                let held = self.entry(&room, &member);
+                if held.is_some_and(|entry| entry.node == node && entry.fence <= fence) {
+                    self.remove(&room, &member, data);
+                }
+                Reply::Done
+            }
+            Request::Forget { node, room } => {
+                if let Some(rooms) = self.data.rooms.get_mut(&node) {
+                    rooms.remove(&room);
+                }
+                Reply::Done
+            }
+            Request::Assert {
+                node,
+                room,
+                members,
+                birth,
+                floor,
+            } => self.assert(node, &room, members, (birth, floor)),
+            Request::Sweep { dead, limit } => self.sweep(&dead, limit),
+            Request::Resign { node } => {
+                if let Some(expiry) = self.data.leases.get_mut(&node) {
+                    *expiry = self.now.min(*expiry);
+                }
+                Reply::Done
+            }
+            Request::Versions { rooms } => {
+                Reply::Versions(rooms.iter().map(|room| self.version(room)).collect())
+            }
+            Request::Leases { nodes } => {
+                Reply::Leases(nodes.iter().map(|node| self.is_alive(node)).collect())
+            }
+            Request::Publish { channel, payload } => {
+                self.deliveries.push((channel, Delivery::Payload(payload)));
+                Reply::Done
+            }
+        }
+    }
+
+    fn beat(&mut self, node: NodeId, ttl: u64, nonce: u64, life: u64) -> Reply {
+        let renewed = self.is_alive(&node);
+        self.data.life = life;
+        let expiry = self.now + ttl * 1000;
+        self.data.leases.insert(node.clone(), expiry);
+        let lapsed = self.data.leases.iter();
+        let lapsed = lapsed
+            .filter(|(_, expiry)| **expiry <= self.now)
+            .map(|(node, _)| node.clone())
+            .take(LAPSED)
+            .collect();
+        let beat = Delivery::Published(Published::Beat { nonce });
+        self.deliveries.push((Channel::Node(node), beat));
+        Reply::Beaten { renewed, lapsed }
+    }
+
+    fn join(
+        &mut self,
+        node: NodeId,
+        room: &ByteString,
+        member: ByteString,
+        data: Bytes,
+        (birth, floor): (u64, u64),
+        want_roster: bool,
+    ) -> Reply {
+        if !self.is_alive(&node) {
+            return Reply::NoLease;
+        }
+        let fence = self.new_fence(room, &member, floor);
+        let entry = Entry {
+            member,
+            node,
+            fence,
+            data,
+        };
+        self.enter(room, entry, birth);
+        Reply::Joined {
+            fence,
+            version: self.version(room),
+            roster: want_roster.then(|| self.roster(room)),
+        }
+    }
+
+    fn assert(
+        &mut self,
+        node: NodeId,
+        room: &ByteString,
+        members: Vec<(ByteString, u64, Bytes)>,
+        (birth, floor): (u64, u64),
+    ) -> Reply {
+        if !self.is_alive(&node) {
+            return Reply::NoLease;
+        }
+        self.take_out(room, &node, |member| {
+            members.iter().any(|(listed, ..)| listed == member)
+        });
+        for (member, claim, data) in members {
+            let fence = match self.entry(room, &member) {
+                Some(entry) if entry.node == node && entry.data == data => continue,
+                Some(entry) if entry.node != node && claim != 0 && entry.fence > claim => continue,
+                None if claim != 0 => claim,
+                Some(entry) if entry.node != node && entry.fence < claim => claim,
+                Some(_) | None => self.new_fence(room, &member, floor),
+            };
+            let node = node.clone();
+            let entry = Entry {
+                member,
+                node,
+                fence,
+                data,
+            };
+            self.enter(room, entry, birth);
+        }
+        Reply::Asserted {
+            version: self.version(room),
+            roster: self.roster(room),
+        }
+    }
+
+    fn sweep(&mut self, dead: &NodeId, limit: u64) -> Reply {
+        if self.is_alive(dead) && self.defect != Some(Defect::SweepsTheLiving) {
+            return Reply::Swept { left: 0 };
+        }
+        let mut rooms = self.data.rooms.remove(dead).unwrap_or_default();
+        for _ in 0..limit {
+            let Some(room) = rooms.pop_first() else {
+                break;
+            };
+            self.take_out(&room, dead, |_| false);
+        }
+        let left = rooms.len() as u64;
+        if left == 0 {
+            self.data.leases.remove(dead);
+        } else {
+            self.data.rooms.insert(dead.clone(), rooms);
+        }
+        Reply::Swept { left }
+    }
+
+    /// Takes the node's members out, but those to be kept.
+    fn take_out(&mut self, room: &ByteString, node: &NodeId, keep: impl Fn(&ByteString) -> bool) {
+        let gone: Vec<ByteString> = match self.data.rosters.get(room) {
+            Some(roster) => roster
+                .members
+                .values()
+                .filter(|entry| entry.node == *node && !keep(&entry.member))
+                .map(|entry| entry.member.clone())
+                .collect(),
+            None => Vec::new(),
+        };
+        for member in gone {
+            self.remove(room, &member, Bytes::new());
+        }
+    }
+
+    fn enter(&mut self, room: &ByteString, entry: Entry, birth: u64) {
+        let rooms = self.data.rooms.entry(entry.node.clone()).or_default();
+        rooms.insert(room.clone());
+        let roster = self.data.rosters.entry(room.clone());
+        let roster = roster.or_insert_with(|| Roster {
+            birth,
+            ..Roster::default()
+        });
+        roster.version += 1;
+        roster.members.insert(entry.member.clone(), entry.clone());
+        let version = self.version(room);
+        self.publish(room, version, Change::Joined(entry));
+    }
+
+    fn remove(&mut self, room: &ByteString, member: &ByteString, data: Bytes) {
+        let Some(roster) = self.data.rosters.get_mut(room) else {
+            return;
+        };
+        let Some(entry) = roster.members.remove(member) else {
+            return;
+        };
+        roster.version += 1;
+        let is_empty = roster.members.is_empty();
+        let mut version = self.version(room);
+        let left = Change::Left {
+            member: entry.member,
+            node: entry.node,
+            fence: entry.fence,
+            data,
+        };
+        if self.defect == Some(Defect::LeavesTwice) {
+            self.publish(room, version, left.clone());
+            version.version += 1;
+        }
+        self.publish(room, version, left);
+        if is_empty {
+            self.data.rosters.remove(room);
+        }
+    }
+
+    fn publish(&mut self, room: &ByteString, version: RosterVersion, change: Change) {
+        let changed = Delivery::Published(Published::Changed { version, change });
+        self.deliveries.push((Channel::Room(room.clone()), changed));
+    }
+
+    fn new_fence(&self, room: &ByteString, member: &ByteString, floor: u64) -> u64 {
+        let stored = self.entry(room, member).map_or(0, |entry| entry.fence);
+        (stored + 1).max(floor + 1).max(self.now)
+    }
+
+    fn is_alive(&self, node: &NodeId) -> bool {
+        let expiry = self.data.leases.get(node);
+        expiry.is_some_and(|expiry| *expiry > self.now)
+    }
+
+    fn entry(&self, room: &ByteString, member: &ByteString) -> Option<&Entry> {
+        self.data.rosters.get(room)?.members.get(member)
+    }
+
+    fn version(&self, room: &ByteString) -> RosterVersion {
+        match self.data.rosters.get(room) {
+            Some(roster) => RosterVersion {
+                epoch: roster.birth * LIVES + self.data.life,
+                version: roster.version,
+            },
+            None => RosterVersion {
+                epoch: 0,
+                version: 0,
+            },
+        }
+    }
+
+    fn roster(&self, room: &ByteString) -> Vec<Entry> {
+        match self.data.rosters.get(room) {
+            Some(roster) => roster.members.values().cloned().collect(),
+            None => Vec::new(),
+        }
+    }
+}

@@ -30,24 +30,37 @@ async function metric(server, name) {
   return line ? Number(line.split(' ')[1]) : 0;
 }
 
-/** Runs inside a page: the types of the two ends of the pair that a connection uses. */
-async function selectedTypes(connection) {
-  const stats = await connection.getStats();
-  const reports = new Map([...stats.values()].map((report) => [report.id, report]));
-  const transport = [...reports.values()].find(({ type }) => type === 'transport');
-  const pair = reports.get(transport?.selectedCandidatePairId);
-  return [pair?.localCandidateId, pair?.remoteCandidateId].map((id) => reports.get(id)?.candidateType);
+/** Runs inside a page: the ends of the pair that a connection uses, and what it has received. */
+async function readPath(connection) {
+  const reports = [...(await connection.getStats()).values()];
+  const find = (wanted) => reports.find(({ id }) => id === wanted);
+  const sum = (type, key) =>
+    reports.filter((report) => report.type === type).reduce((total, report) => total + (report[key] ?? 0), 0);
+  const pair = find(reports.find(({ type }) => type === 'transport')?.selectedCandidatePairId);
+  return {
+    types: [pair?.localCandidateId, pair?.remoteCandidateId].map((id) => find(id)?.candidateType),
+    bytes: pair?.bytesReceived ?? 0,
+    frames: sum('inbound-rtp', 'framesDecoded'),
+    messages: sum('data-channel', 'messagesReceived'),
+  };
+}
+
+/** The last connection of a page, once both of its ends are relays and `enough` of what it has received. */
+function untilRelayed(opened, what, enough = () => true) {
+  const read = () => opened.page.evaluate(`(${readPath})(connections.at(-1))`);
+  const isRelayed = (path) => path.types.every((type) => type === 'relay') && enough(path);
+  return eventually(`${opened.name} to get ${what} through two relays`, read, isRelayed, { within: 15000, every: 100 });
 }
 
 test('two tabs of the demo page that use the relay alone see each other, and say so', LIMIT, async (t) => {
   const { own } = scope(t);
   const server = own(await startServer({ command: 'dev' }), (s) => s.stop());
-  const tab = async (name) => {
+  const openAndJoin = async (name) => {
     const opened = own(await openTab(browser, server.url, name, 'relayed', { relayOnly: true }));
     await opened.join();
     return opened;
   };
-  const [ann, bob] = [await tab('Ann'), await tab('Bob')];
+  const [ann, bob] = [await openAndJoin('Ann'), await openAndJoin('Bob')];
   await Promise.all([ann.see('Bob'), bob.see('Ann')]);
 
   await ann.call('Bob', 'call-video');
@@ -55,6 +68,16 @@ test('two tabs of the demo page that use the relay alone see each other, and say
   await Promise.all([ann.untilCall('connected'), bob.untilCall('connected')]);
   await Promise.all([ann.untilPictureMoves('over the relay'), bob.untilPictureMoves('over the relay')]);
 
+  // Frames and messages of a connection come over the one pair that it uses.
+  for (const tab of [ann, bob]) {
+    const before = await untilRelayed(tab, 'anything');
+    await untilRelayed(
+      tab,
+      'more of video and data',
+      ({ frames, messages, bytes }) =>
+        frames > before.frames + 5 && messages > before.messages && bytes > before.bytes,
+    );
+  }
   for (const { page } of [ann, bob]) {
     await page.waitForSelector('#calls [data-call] .pair[data-kind="relayed"]', { timeout: 10000 });
     assert.match(await page.locator('#calls .pair').innerText(), /^relayed · /);
@@ -80,8 +103,7 @@ test('unmodified quickconnect gets its servers from the node and connects throug
     await from.journal.until('an open channel', ({ open }) => open === to.id, { within: 20000 });
     await from.page.evaluate((peer) => say(peer, 'echo over the relay'), to.id);
     await from.journal.until('the echo', ({ from: source, text }) => source === to.id && text === 'echoed over the relay');
-    const types = await from.page.evaluate(`(${selectedTypes})(connections.at(-1))`);
-    assert.equal(types[0], 'relay', `${from.name} uses ${types}`);
+    await untilRelayed(from, 'messages', ({ messages }) => messages > 0);
   }
 });
 
@@ -94,7 +116,7 @@ test('host candidates that the default policy refuses do not end the relay', LIM
   const { page } = own(await openPage(browser, 'Ann'));
   await page.goto(site.url);
   // One side offers its private addresses too; the other asks its relay for each of them first.
-  const types = await page.evaluate(async ([url, read]) => {
+  const { types } = await page.evaluate(async ([url, read]) => {
     const server = { urls: `turn:${url}?transport=udp`, username: 'u', credential: 'p' };
     const [relayed, open] = ['relay', 'all'].map(
       (iceTransportPolicy) => new RTCPeerConnection({ iceServers: [server], iceTransportPolicy }),
@@ -112,7 +134,7 @@ test('host candidates that the default policy refuses do not end the relay', LIM
     const late = new Promise((_, fail) => setTimeout(() => fail(new Error(`ICE is ${relayed.iceConnectionState}`)), 20000));
     await Promise.race([opened, late]);
     return eval(`(${read})`)(relayed);
-  }, [server.turnAddress, String(selectedTypes)]);
+  }, [server.turnAddress, String(readPath)]);
 
   assert.equal(types[0], 'relay');
   await eventually('a refused candidate', () => metric(server, 'trunkline_turn_answers_total{result="403"}'));

@@ -2,12 +2,12 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
-    net::{SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener, UdpSocket},
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
-use tokio::net::TcpStream;
+use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
 use trunkline_tests::{PATIENCE, Peer, binary, get};
 
 /// A process that is ended with the test.
@@ -90,12 +90,19 @@ fn addresses(banner: &str, scheme: &str) -> Vec<SocketAddr> {
         .collect()
 }
 
-/// The relay, as a client that came to 127.0.0.1 is told of it.
-fn turn_url(banner: &str) -> String {
-    let relay = banner
+/// The relay's addresses.
+fn relays(banner: &str) -> Vec<SocketAddr> {
+    banner
         .split_whitespace()
-        .find_map(|word| word.strip_suffix("/udp"));
-    format!("turn:{}?transport=udp", relay.unwrap())
+        .filter_map(|word| word.strip_suffix("/udp")?.parse().ok())
+        .collect()
+}
+
+/// What `/v1/ice` says of the relay.
+async fn relay_named_at(address: SocketAddr) -> serde_json::Value {
+    let ice = get(address, "/v1/ice").await.body;
+    let ice: serde_json::Value = serde_json::from_str(&ice).unwrap();
+    ice["iceServers"][1].clone()
 }
 
 #[tokio::test]
@@ -117,11 +124,56 @@ async fn without_a_command_the_banner_says_what_listens_on_both_loopbacks_and_wh
     let mut bob = Peer::join(signalling[0], "r", "bob").await;
     let _sue = Peer::join(signalling[1], "r", "sue").await;
     bob.expect(r#"/announce|sue|{"id":"sue","room":"r"}"#).await;
-    let ice = get(signalling[0], "/v1/ice").await.body;
-    let ice: serde_json::Value = serde_json::from_str(&ice).unwrap();
-    assert_eq!(ice["iceServers"][1]["urls"][0], turn_url(&banner), "{ice}");
     let metrics = addresses(&banner, "http://");
     assert_eq!(get(metrics[0], "/metrics").await.status, 200, "{banner}");
+}
+
+#[tokio::test]
+async fn who_asks_is_told_of_the_relay_where_it_can_be_reached_and_is_one_user() {
+    let mut free = FREE;
+    free[1] = "127.0.0.1:0,[::1]:0";
+    free[5] = "127.0.0.1:0,[::1]:0";
+    let mut dev = Running::start(&free);
+    let banner = dev.read_until("Ctrl-C");
+    for (signalling, relay) in addresses(&banner, "ws://").iter().zip(relays(&banner)) {
+        let named = relay_named_at(*signalling).await;
+        let url = format!("turn:{relay}?transport=udp");
+        assert_eq!(named["urls"], serde_json::json!([url]));
+        // A quota goes by it: asking again makes nobody another.
+        let again = relay_named_at(*signalling).await;
+        for username in [&named["username"], &again["username"]] {
+            let (_, user) = username.as_str().unwrap().split_once(':').unwrap();
+            assert_eq!(user, signalling.ip().to_string());
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_relay_outlives_signalling() {
+    let mut dev = Running::start(&FREE);
+    let banner = dev.read_until("Ctrl-C");
+    let bob = Peer::join(addresses(&banner, "ws://")[0], "r", "bob").await;
+    // A client that does not answer the close frame keeps signalling from its end.
+    let mut silent = bob.into_stream();
+    dev.signal("-TERM");
+    let mut read = Vec::new();
+    // No text has the byte with which a close frame begins.
+    while !read.contains(&0x88) {
+        let more = timeout(PATIENCE, silent.read_buf(&mut read)).await;
+        assert!(more.unwrap().unwrap() > 0, "no close frame");
+    }
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    for _ in 0..50 {
+        let binding = [
+            0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
+        ];
+        client.send_to(&binding, relays(&banner)[0]).unwrap();
+        let answered = client.recv(&mut [0; 100]);
+        assert!(answered.is_ok(), "the relay is gone: {answered:?}");
+    }
+    drop(silent);
+    assert_eq!(dev.ended().await.code(), Some(0));
 }
 
 #[tokio::test]
@@ -170,6 +222,23 @@ async fn a_wrong_option_is_named_and_exits_with_64() {
         (
             &["turn", "--turn-user", "u:p", "--turn-relay-ip", "0.0.0.0"],
             "--turn-relay-ip",
+        ),
+        (&["--ice-server", "http://a.example"], "--ice-server"),
+        (&["signal", "--turn-url", "turn:a.example"], "--turn-secret"),
+        (&["signal", "--turn-secret", "s"], "--turn-url"),
+        (
+            &[
+                "signal",
+                "--turn-secret",
+                "s",
+                "--turn-url",
+                "turn:a.example",
+            ],
+            "--insecure-open-turn",
+        ),
+        (
+            &["signal", "--ice-server", "turn:bob:p@a.example"],
+            "--insecure-open-turn",
         ),
         (&["sgnal"], "sgnal"),
     ] {

@@ -10,14 +10,8 @@ use std::{
 
 use crate::{PATIENCE, child::Running, get, metric};
 
-/// `turn` on free ports.
-const TURN: [&str; 5] = [
-    "turn",
-    "--turn-listen",
-    "127.0.0.1:0",
-    "--admin-listen",
-    "127.0.0.1:0",
-];
+/// `turn` on a free port of IPv4's loopback.
+const TURN: &str = "127.0.0.1:0";
 
 /// The binary as a process of its own, ended by its pid.
 #[derive(Debug)]
@@ -57,15 +51,20 @@ impl Process {
 
     /// Starts `trunkline turn` on free ports; its public address is the relay's.
     pub fn turn(options: &[&str]) -> Self {
-        Self::start(&[&TURN, options].concat(), "turn")
+        Self::turn_on(TURN, options)
     }
 
-    /// The same, in a process that may have only so many descriptors.
-    pub fn turn_with_descriptors(descriptors: u32, options: &[&str]) -> Self {
-        let limited = format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"");
+    /// The same, listening where it is told to; the first of its addresses is its public one.
+    pub fn turn_on(listen: &str, options: &[&str]) -> Self {
+        Self::start(&turn(listen, options), "turn")
+    }
+
+    /// The same, in a process that `ulimit` lets have only so many descriptors, such as `-n 300`.
+    pub fn turn_with_descriptors(ulimit: &str, options: &[&str]) -> Self {
+        let limited = format!("ulimit {ulimit}; exec \"$0\" \"$@\"");
         let mut shell = Command::new("sh");
         shell.args(["-c", &limited]).arg(binary());
-        Self::spawn(shell, &[&TURN, options].concat(), "turn")
+        Self::spawn(shell, &turn(TURN, options), "turn")
     }
 
     fn start(arguments: &[&str], public: &str) -> Self {
@@ -178,6 +177,17 @@ impl Process {
     pub async fn metrics(&self) -> String {
         get(self.admin, "/metrics").await.body
     }
+}
+
+fn turn<'a>(listen: &'a str, options: &[&'a str]) -> Vec<&'a str> {
+    let free = [
+        "turn",
+        "--turn-listen",
+        listen,
+        "--admin-listen",
+        "127.0.0.1:0",
+    ];
+    [&free, options].concat()
 }
 
 /// The binary, beside the tests' own folder: `target/<profile>/trunkline`.

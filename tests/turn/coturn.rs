@@ -14,22 +14,23 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// An echo server on loopback, which is out of reach by default.
 struct Echo {
     child: Child,
+    ip: &'static str,
     port: u16,
 }
 
 impl Echo {
-    fn start() -> Self {
+    fn start(ip: &'static str) -> Self {
         // Below the relay's own ports, which are open to every client: another's relayed address is there.
         let port = (20_000..30_000)
-            .find(|port| UdpSocket::bind(("127.0.0.1", *port)).is_ok())
+            .find(|port| UdpSocket::bind((ip, *port)).is_ok())
             .unwrap();
         let child = Command::new("turnutils_peer")
-            .args(["-L", "127.0.0.1", "-p", &port.to_string()])
+            .args(["-L", ip, "-p", &port.to_string()])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("coturn's tools: tests/run installs them");
-        Self { child, port }
+        Self { child, ip, port }
     }
 }
 
@@ -44,10 +45,12 @@ impl Drop for Echo {
 fn uclient(relay: &Process, echo: &Echo, options: &[&str]) -> (bool, String) {
     let mut child = Command::new("turnutils_uclient")
         .args(["-p", &relay.public.port().to_string()])
-        .args(["-e", "127.0.0.1", "-r", &echo.port.to_string()])
-        .args(["-X", "-c", "-l", "200", "-n", "100", "-z", "5"])
+        .args(["-e", echo.ip, "-r", &echo.port.to_string()])
+        // REQUESTED-ADDRESS-FAMILY of the peer's family.
+        .arg(if echo.ip.contains(':') { "-x" } else { "-X" })
+        .args(["-c", "-l", "200", "-n", "100", "-z", "5"])
         .args(options)
-        .arg("127.0.0.1")
+        .arg(relay.public.ip().to_string())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -68,6 +71,17 @@ fn uclient(relay: &Process, echo: &Echo, options: &[&str]) -> (bool, String) {
 
 #[track_caller]
 fn loses_nothing(relay_options: &[&str], clients: &str, options: &[&str]) {
+    loses_nothing_between("127.0.0.1:0", "127.0.0.1", relay_options, clients, options);
+}
+
+#[track_caller]
+fn loses_nothing_between(
+    listen: &str,
+    peer: &'static str,
+    relay_options: &[&str],
+    clients: &str,
+    options: &[&str],
+) {
     let shared = [
         "--turn-user",
         "u:p",
@@ -76,9 +90,13 @@ fn loses_nothing(relay_options: &[&str], clients: &str, options: &[&str]) {
         "--turn-user-quota",
         "0",
     ];
-    let peers = ["--turn-allow-peers", "127.0.0.0/8", "--turn-old-channels"];
-    let relay = Process::turn(&[&shared[..], &peers, relay_options].concat());
-    let echo = Echo::start();
+    let peers = [
+        "--turn-allow-peers",
+        "127.0.0.0/8,::1/128",
+        "--turn-old-channels",
+    ];
+    let relay = Process::turn_on(listen, &[&shared[..], &peers, relay_options].concat());
+    let echo = Echo::start(peer);
     let (well, text) = uclient(&relay, &echo, &[&["-m", clients][..], options].concat());
     assert!(well, "{text}");
     assert!(text.contains("Total lost packets 0 (0.000000%)"), "{text}");
@@ -132,7 +150,25 @@ fn a_time_limited_credential_that_coturn_s_client_made_is_taken() {
 #[test]
 fn without_leave_loopback_is_out_of_reach() {
     let relay = Process::turn(&["--turn-user", "u:p"]);
-    let echo = Echo::start();
+    let echo = Echo::start("127.0.0.1");
     let (_, text) = uclient(&relay, &echo, STATIC);
     assert!(!text.contains("tot_recv_msgs=100"), "{text}");
+}
+
+#[test]
+fn over_ipv6_nothing_is_lost_with_send() {
+    let options = [STATIC, &["-s"]].concat();
+    loses_nothing_between("[::1]:0", "::1", &[], "5", &options);
+}
+
+#[test]
+fn over_ipv6_nothing_is_lost_with_channels() {
+    loses_nothing_between("[::1]:0", "::1", &[], "5", STATIC);
+}
+
+#[test]
+fn a_client_of_one_family_reaches_a_peer_of_the_other() {
+    let both = ["--turn-relay-ip", "127.0.0.1,::1"];
+    loses_nothing_between("127.0.0.1:0", "::1", &both, "2", STATIC);
+    loses_nothing_between("[::1]:0", "127.0.0.1", &both, "2", STATIC);
 }

@@ -104,7 +104,7 @@ async fn when_a_socket_cannot_be_opened_an_allocation_is_answered_508_and_the_re
 async fn when_descriptors_run_short_an_allocation_is_answered_508_and_the_relay_lives() {
     // 256 are kept for everything but relay sockets, and three for the thread.
     let relay = Process::turn_with_descriptors(
-        263,
+        "-n 263",
         &[
             "--turn-user",
             "u:p",
@@ -115,4 +115,23 @@ async fn when_descriptors_run_short_an_allocation_is_answered_508_and_the_relay_
         ],
     );
     grants(&relay, 4, "508").await;
+}
+
+#[tokio::test]
+async fn a_low_soft_limit_on_descriptors_is_raised() {
+    let relay = Process::turn_with_descriptors(
+        "-Sn 263",
+        &[
+            "--turn-user",
+            "u:p",
+            "--turn-user-quota",
+            "0",
+            "--turn-threads",
+            "1",
+        ],
+    );
+    let mut held = Vec::new();
+    for _ in 0..8 {
+        held.push(Allocation::new(relay.public, "u").await.unwrap());
+    }
 }

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
+mod addresses;
 mod coturn;
 mod limits;
+mod minting;
+mod namespace;
 mod peers;
 mod strangers;
 
@@ -21,12 +24,20 @@ struct Allocation {
 
 impl Allocation {
     async fn new(relay: SocketAddr, username: &str) -> Result<Self, turn::Error> {
+        Self::with_password(relay, username, "p").await
+    }
+
+    async fn with_password(
+        relay: SocketAddr,
+        username: &str,
+        password: &str,
+    ) -> Result<Self, turn::Error> {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let client = Client::new(ClientConfig {
             stun_serv_addr: relay.to_string(),
             turn_serv_addr: relay.to_string(),
             username: username.to_owned(),
-            password: "p".to_owned(),
+            password: password.to_owned(),
             realm: String::new(),
             software: String::new(),
             rto_in_ms: 0,

@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::{Backplane, Change, Command, Entry, Event, Events, Memory, NodeId};
+use crate::{
+    Backplane, Change, Command, Entry, Event, Events, Health, Memory, NodeId, redis::Redis,
+};
 
 mod contract;
 
@@ -14,13 +16,25 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A cluster under test.
 trait Cluster {
-    /// Attaches a node whose queue holds `bound` events.
-    fn attach(&self, name: &'static str, bound: usize) -> (Arc<dyn Backplane>, Events);
+    /// Attaches a node whose queue holds `bound` events, and waits until it works.
+    async fn attach(&self, name: &'static str, bound: usize) -> (Arc<dyn Backplane>, Events);
 }
 
 impl Cluster for Memory {
-    fn attach(&self, name: &'static str, bound: usize) -> (Arc<dyn Backplane>, Events) {
+    async fn attach(&self, name: &'static str, bound: usize) -> (Arc<dyn Backplane>, Events) {
         self.attach_with_queue(node(name), bound)
+    }
+}
+
+impl Cluster for Redis {
+    async fn attach(&self, name: &'static str, bound: usize) -> (Arc<dyn Backplane>, Events) {
+        let (backplane, events) = self.attach_with_queue(node(name), bound);
+        let start = std::time::Instant::now();
+        while backplane.health() != Health::Healthy {
+            assert!(start.elapsed() < PATIENCE, "{backplane:?}");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        (backplane, events)
     }
 }
 
@@ -37,12 +51,12 @@ fn node(name: &'static str) -> NodeId {
 const ROOM: ByteString = ByteString::from_static("r");
 
 impl Member {
-    fn new(cluster: &impl Cluster, name: &'static str) -> Self {
-        Self::bounded(cluster, name, 1024)
+    async fn new(cluster: &impl Cluster, name: &'static str) -> Self {
+        Self::bounded(cluster, name, 1024).await
     }
 
-    fn bounded(cluster: &impl Cluster, name: &'static str, bound: usize) -> Self {
-        let (backplane, events) = cluster.attach(name, bound);
+    async fn bounded(cluster: &impl Cluster, name: &'static str, bound: usize) -> Self {
+        let (backplane, events) = cluster.attach(name, bound).await;
         Self {
             backplane: Some(backplane),
             events,
@@ -146,6 +160,16 @@ impl Member {
             } => (version, format!("left {member} {node}")),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Waits until so many events have not fitted.
+    async fn loses(&self, events: u64) {
+        let lost = || self.backplane.as_ref().unwrap().events_lost();
+        let start = std::time::Instant::now();
+        while lost() < events && start.elapsed() < PATIENCE {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(lost(), events);
     }
 
     /// Everything that was asked before has been carried out, and nothing else was heard.

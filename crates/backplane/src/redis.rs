@@ -10,11 +10,18 @@ mod error;
 mod farewell;
 mod keys;
 mod lane;
+mod link;
 mod published;
 mod request;
 mod scripts;
 mod server;
 mod status;
+#[cfg(test)]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "any other answer is a failure"
+)]
+pub(crate) mod tests;
 mod topology;
 mod url;
 

@@ -2,6 +2,7 @@
 //!
 //! - [`logs`]: structured logs on standard error;
 //! - [`shutdown`]: SIGINT and SIGTERM, once to drain, twice to exit;
+//! - [`descriptors`]: as many as the system allows;
 //! - [`listen`]: sockets that say which option is wrong when they cannot be bound;
 //! - [`serve`]: HTTP/1.1 with a time limit on headers and a handshake off the accept path;
 //! - [`admin`]: `/metrics`, `/healthz` and `/readyz`.
@@ -9,6 +10,7 @@
 //! What this crate does not do: it knows neither signalling nor relaying.
 
 pub mod admin;
+pub mod descriptors;
 pub mod listen;
 pub mod logs;
 pub mod metrics;

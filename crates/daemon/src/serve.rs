@@ -25,10 +25,14 @@ const MAX_HEADER_BYTES: usize = 16 * 1024;
 /// Pause after accepting failed for want of a resource of the process.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// The address of this host that a request came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnAddress(pub SocketAddr);
+
 /// Serves `router` until `shutdown`; requests that run then are finished, no new ones are read. Every
 /// connection's task is tracked by `tasks`, so that the caller can wait for their end.
 ///
-/// Handlers find the client's address as [`ConnectInfo<SocketAddr>`]. An upgraded connection's stream is a
+/// Handlers find the client's address as [`ConnectInfo<SocketAddr>`], and ours as [`OwnAddress`]. An upgraded connection's stream is a
 /// `TokioIo<TcpStream>`.
 pub async fn http(
     listener: TcpListener,
@@ -79,11 +83,15 @@ async fn connection(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
     }
+    let Ok(own_address) = stream.local_addr() else {
+        return;
+    };
     let service = service_fn(move |request: Request<Incoming>| {
         let router = router.clone();
         async move {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(address));
+            request.extensions_mut().insert(OwnAddress(own_address));
             Ok::<_, Infallible>(
                 router
                     .oneshot(request)

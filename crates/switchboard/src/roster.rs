@@ -101,7 +101,6 @@ impl Switchboard {
             if let Some(state) = self.rooms.get_mut(room) {
                 state.confirmed.clear();
             }
-            self.hear_strangers(room);
             if ghost || too_old {
                 self.assert_now(room);
             }
@@ -117,6 +116,7 @@ impl Switchboard {
         {
             self.assert_now(room);
         }
+        self.hear_strangers(room);
         self.forget_if_empty(room);
     }
 

@@ -1,11 +1,12 @@
-//! What peers say that this node has not heard of: their announcement was lost on the way, or is late. A client
-//! must not get a message before it was told of the sender, so it waits until the room has been compared.
+//! What comes too early: from peers that this node has not heard of, whose announcement was lost on the way or is
+//! late, and for peers of this node whose own join is not answered yet. A client must not get a message before it
+//! was told of the sender, nor miss one from somebody who was told of it.
 
 use protocol::{Payload, PeerId, RoomId};
 
 use crate::{
     DropReason, Switchboard,
-    room::{Holder, Stranger},
+    room::{Assert, Holder, Stranger},
 };
 
 impl Switchboard {
@@ -26,9 +27,14 @@ impl Switchboard {
             .members
             .get(&to)
             .is_some_and(|member| !matches!(member.holder, Holder::Remote(_)));
-        if here && (!state.members.contains_key(&from) || !state.strangers.is_empty()) {
+        let known = state.members.contains_key(&from);
+        let early = match here {
+            true => !known,
+            false => state.joining > 0,
+        };
+        if early || (here && !state.strangers.is_empty()) {
             let to = Some(to);
-            self.hold_stranger(room, Stranger { from, to, payload });
+            self.hold_stranger(room, Stranger { from, to, payload }, known);
         } else {
             self.hear_one(room, from, &to, payload, hops);
         }
@@ -39,26 +45,33 @@ impl Switchboard {
         let Some(state) = self.rooms.get_mut(room) else {
             return;
         };
-        if !state.members.contains_key(&from) || !state.strangers.is_empty() {
+        let known = state.members.contains_key(&from);
+        if !known || state.joining > 0 || !state.strangers.is_empty() {
             let to = None;
-            self.hold_stranger(room, Stranger { from, to, payload });
+            self.hold_stranger(room, Stranger { from, to, payload }, known);
         } else {
             self.hear_all(room, from, payload);
         }
     }
 
-    fn hold_stranger(&mut self, room: &RoomId, stranger: Stranger) {
+    fn hold_stranger(&mut self, room: &RoomId, stranger: Stranger, known: bool) {
         if let Some(state) = self.rooms.get_mut(room) {
             state.strangers.push(stranger, &mut self.effects);
-            self.assert_now(room);
+            if !known {
+                self.assert_now(room);
+            }
         }
     }
 
-    /// The room has been compared: what its peers said is delivered, known to this node by now or not.
+    /// When no join is under way and the room has been compared, what was said is delivered, whether its sender is
+    /// known by now or not.
     pub(crate) fn hear_strangers(&mut self, room: &RoomId) {
         let Some(state) = self.rooms.get_mut(room) else {
             return;
         };
+        if state.joining > 0 || !matches!(state.assert, Assert::No | Assert::At(_)) {
+            return;
+        }
         for Stranger { from, to, payload } in state.strangers.release(&mut self.effects) {
             match to {
                 Some(to) => self.hear_one(room, from, &to, payload, 0),

@@ -22,7 +22,7 @@ pub(crate) struct App {
     pub(crate) node: Arc<Node>,
     pub(crate) ping_interval: Duration,
     pub(crate) tasks: TaskTracker,
-    pub(crate) own_relay: Option<ice::OwnRelay>,
+    pub(crate) ice: Arc<ice::IceServers>,
 }
 
 /// The routes of the public listener.
@@ -31,7 +31,7 @@ pub(crate) fn router(app: App, readiness: Readiness) -> Router {
         .route("/", any(root))
         .route("/primus", any(primus))
         .route("/primus/", any(primus))
-        .route("/v1/ice", get(ice::servers))
+        .route("/v1/ice", get(ice::servers).options(ice::preflight))
         .route("/healthz/cluster", get(cluster_health))
         .fallback(page)
         .with_state(app)

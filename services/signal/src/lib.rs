@@ -8,16 +8,17 @@
 //! ```
 //!
 //! - `http` answers requests and hands WebSockets to `upgrade`;
-//! - `ice` names the STUN and TURN servers that clients are to use;
+//! - `ice` names the STUN and TURN servers that clients are to use, and mints credentials for them;
 //! - a `connection` is one task for one socket: it decodes frames, asks the node, and writes its outbox;
+//! - `frames` are what the WebSocket protocol makes of bytes;
 //! - the `node` owns the switchboard behind one lock, carries its outputs out, and lets its time pass;
 //! - `cluster` translates between the switchboard's words and the backplane's.
 
-mod boundary;
 mod close;
 pub mod cluster;
 mod config;
 mod connection;
+mod frames;
 mod http;
 mod ice;
 mod metrics;
@@ -30,6 +31,6 @@ mod upgrade;
 
 pub use close::CloseCode;
 pub use config::SignalArgs;
-pub use ice::OwnRelay;
+pub use ice::{ForeignServer, IceArgs, IceConfigError, IceServers, MintArgs, OwnRelay};
 pub use redis::RedisArgs;
 pub use service::{OpenError, Signal, Stopped};

@@ -1,18 +1,25 @@
 use std::{
     collections::HashMap,
+    future::poll_fn,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Poll, Waker},
     time::{Duration, Instant},
 };
 
 use backplane::{Backplane, Events, Health};
+use foldhash::fast::FixedState;
 use protocol::{ClientMessage, ServerMessage, rtcio};
 use switchboard::{
     ClusterCommand, ClusterEvent, Config, ConnectionId, Output, Recipients, Stats, Switchboard,
 };
 use tokio::sync::Notify;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::{CloseCode, cluster, metrics::SignalMetrics, outbox::Outbox};
+use crate::{
+    CloseCode, cluster,
+    metrics::SignalMetrics,
+    outbox::{Outbox, Pushed},
+};
 
 /// The switchboard of this process and what it is wired to.
 #[derive(Debug)]
@@ -28,7 +35,10 @@ struct State {
     switchboard: Switchboard,
     /// None when this node has left the others.
     backplane: Option<Arc<dyn Backplane>>,
-    outboxes: HashMap<ConnectionId, Arc<Outbox>>,
+    outboxes: HashMap<ConnectionId, Arc<Outbox>, FixedState>,
+    /// Those in which something waits that nobody writes yet, and the task that will.
+    waiting: Vec<Arc<Outbox>>,
+    writer: Option<Waker>,
     connections: u64,
     /// Set once: new connections are closed with this.
     closing: Option<CloseCode>,
@@ -40,7 +50,9 @@ impl Node {
         let state = State {
             switchboard: Switchboard::new(name, config, seed),
             backplane: Some(backplane),
-            outboxes: HashMap::new(),
+            outboxes: HashMap::default(),
+            waiting: Vec::new(),
+            writer: None,
             connections: 0,
             closing: None,
         };
@@ -156,6 +168,31 @@ impl Node {
         }
     }
 
+    /// Writes what clients are told, for ever. One task for all: it runs once those that were woken with the one that had
+    /// something to say have had their turn, so that what they have to say to the same client goes in one write.
+    pub(crate) async fn write_out(&self) {
+        let mut waiting = Vec::new();
+        poll_fn(|context| {
+            {
+                let mut state = self.lock();
+                mem::swap(&mut state.waiting, &mut waiting);
+                let waker = context.waker();
+                if !state
+                    .writer
+                    .as_ref()
+                    .is_some_and(|writer| writer.will_wake(waker))
+                {
+                    state.writer = Some(waker.clone());
+                }
+            }
+            for outbox in waiting.drain(..) {
+                outbox.flush();
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
     fn change(&self, input: impl FnOnce(&mut Switchboard, Instant)) {
         self.change_locked(self.lock(), input);
     }
@@ -186,18 +223,25 @@ impl Node {
         }
     }
 
-    fn deliver(&self, state: &State, to: &Recipients, message: &ServerMessage) {
+    fn deliver(&self, state: &mut State, to: &Recipients, message: &ServerMessage) {
         let Some(text) = rtcio::encode(message) else {
             return;
         };
-        let Ok(frame) = Utf8Bytes::try_from(text.into_bytes()) else {
-            return;
-        };
         for connection in to.as_slice() {
-            if let Some(outbox) = state.outboxes.get(connection) {
-                self.metrics.sent.inc();
-                tracing::trace!(connection = connection.0, text = %frame, "told");
-                if !outbox.push(frame.clone()) {
+            let Some(outbox) = state.outboxes.get(connection) else {
+                continue;
+            };
+            self.metrics.sent.inc();
+            tracing::trace!(connection = connection.0, %text, "told");
+            match outbox.push(&text) {
+                Pushed::Taken => {}
+                Pushed::First => {
+                    if let (true, Some(writer)) = (state.waiting.is_empty(), &state.writer) {
+                        writer.wake_by_ref();
+                    }
+                    state.waiting.push(outbox.clone());
+                }
+                Pushed::Overflowed => {
                     tracing::debug!(connection = connection.0, "reading too slowly");
                 }
             }
@@ -242,7 +286,7 @@ impl Node {
 
 #[cfg(test)]
 mod tests {
-    use std::task::{Context, Waker};
+    use std::task::Context;
 
     use backplane::{Memory, NodeId};
 
@@ -257,7 +301,7 @@ mod tests {
         assert_eq!(node.ready(), Err("shutting down"));
         let outbox = Arc::new(Outbox::default());
         let connection = node.connect(outbox.clone());
-        let end = outbox.poll_end(&Context::from_waker(Waker::noop()));
+        let end = outbox.poll(&mut Context::from_waker(Waker::noop()));
         assert!(end.is_ready());
         node.disconnect(connection);
         assert_eq!((node.sockets(), node.stats()), (0, Stats::default()));

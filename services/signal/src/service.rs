@@ -9,13 +9,13 @@ use daemon::{
 };
 use prometheus_client::registry::Registry;
 use switchboard::Config;
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     CloseCode, SignalArgs,
     http::{self, App},
-    ice::OwnRelay,
+    ice::IceServers,
     node::Node,
 };
 
@@ -37,7 +37,7 @@ pub struct Signal {
     admin: Vec<TcpListener>,
     ping_interval: Duration,
     registry: Registry,
-    own_relay: Option<OwnRelay>,
+    ice: IceServers,
     /// How long peers may take to move to other nodes, where there are any, when this one stops.
     handover: Option<Duration>,
 }
@@ -79,14 +79,14 @@ impl Signal {
             admin: listen::tcp("admin-listen", &args.admin_listen)?,
             ping_interval: args.ping_interval,
             registry,
-            own_relay: None,
+            ice: IceServers::default(),
             handover: None,
         })
     }
 
-    /// Names a relay to whoever asks at `/v1/ice`, with credentials for it.
-    pub fn name_relay(&mut self, relay: OwnRelay) {
-        self.own_relay = Some(relay);
+    /// What whoever asks at `/v1/ice` is told; nothing otherwise.
+    pub fn name_servers(&mut self, servers: IceServers) {
+        self.ice = servers;
     }
 
     /// Where others that run in this process enter their metrics.
@@ -125,7 +125,7 @@ impl Signal {
             node: self.node.clone(),
             ping_interval: self.ping_interval,
             tasks: tasks.clone(),
-            own_relay: self.own_relay,
+            ice: Arc::new(self.ice),
         };
         let public = http::router(app, readiness.clone());
         for listener in self.public {
@@ -147,6 +147,10 @@ impl Signal {
             admin_tasks.spawn(serving);
         }
         let node = self.node;
+        // Ended with this.
+        let mut writing = JoinSet::new();
+        let writer = node.clone();
+        writing.spawn(async move { writer.write_out().await });
         let ended = tokio::select! {
             () = shutdown.cancelled() => Ok(()),
             () = node.keep_time() => Err(Stopped),

@@ -8,14 +8,10 @@ use axum::{
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{handshake::server::create_response_with_body, protocol::Role},
-};
+use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
 use crate::{
-    boundary::Boundary,
-    connection::{Connection, websocket_config},
+    connection::Connection,
     http::{App, refuse},
 };
 
@@ -48,17 +44,18 @@ pub(crate) fn accept(app: &App, mut request: Request, greeting: bool) -> Respons
         .map(|info| info.0);
     let (node, ping_interval) = (app.node.clone(), app.ping_interval);
     app.tasks.spawn(async move {
-        let Some(socket) = websocket(upgrade).await else {
+        let Some((stream, early)) = websocket(upgrade).await else {
             return;
         };
-        let connection = Connection::new(node, socket, greeting, ping_interval);
+        let connection = Connection::new(node, stream, early, greeting, ping_interval);
         tracing::debug!(?address, "connection opened");
         connection.run().await;
     });
     response
 }
 
-async fn websocket(upgrade: OnUpgrade) -> Option<WebSocketStream<Boundary>> {
+/// The socket, and what was read of it already.
+async fn websocket(upgrade: OnUpgrade) -> Option<(TcpStream, Vec<u8>)> {
     let upgraded = match upgrade.await {
         Ok(upgraded) => upgraded,
         Err(error) => {
@@ -70,8 +67,5 @@ async fn websocket(upgrade: OnUpgrade) -> Option<WebSocketStream<Boundary>> {
         tracing::error!("an upgraded connection is not a TCP stream");
         return None;
     };
-    let read = parts.read_buf.to_vec();
-    let stream = Boundary::new(parts.io.into_inner(), &read);
-    let config = Some(websocket_config());
-    Some(WebSocketStream::from_partially_read(stream, read, Role::Server, config).await)
+    Some((parts.io.into_inner(), parts.read_buf.to_vec()))
 }

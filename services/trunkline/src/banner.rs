@@ -46,6 +46,11 @@ fn text(public: &[SocketAddr], relay: &[SocketAddr], admin: &[SocketAddr]) -> St
             format!("{address}/udp   STUN and TURN; credentials at {page}/v1/ice"),
         );
     }
+    let is_open = |addresses: &[SocketAddr]| addresses.iter().any(|it| !it.ip().is_loopback());
+    if is_open(public) && !is_open(relay) {
+        let why = "serves this machine alone: who comes over the network is told of none";
+        line("", format!("{why}; --turn-listen opens it"));
+    }
     for address in admin {
         line("metrics", format!("http://{address}/metrics"));
     }
@@ -55,16 +60,16 @@ fn text(public: &[SocketAddr], relay: &[SocketAddr], admin: &[SocketAddr]) -> St
         "no list of origins: a page of any web site that is open in a browser here may connect",
         "relay credentials for everybody: who can ask for /v1/ice may relay to this machine's addresses",
     ];
-    if public.iter().any(|address| !address.ip().is_loopback()) {
+    if is_open(public) {
         insecure.push("open to the network: every host that reaches this one may connect");
         insecure.push("no TLS: browsers give the camera only to pages of localhost or https");
     }
-    if relay.iter().any(|address| !address.ip().is_loopback()) {
+    if is_open(relay) {
         insecure.push(
             "the relay is open to the network, and relays to the Internet and to this host for it",
         );
     }
-    if admin.iter().any(|address| !address.ip().is_loopback()) {
+    if is_open(admin) {
         insecure.push("metrics are open to the network");
     }
     for default in insecure {
@@ -104,6 +109,7 @@ mod tests {
         assert!(text.contains("! open to the network"), "{text}");
         assert!(text.contains("! no TLS"), "{text}");
         assert!(!text.contains("the relay is open"), "{text}");
+        assert!(text.contains("--turn-listen opens it"), "{text}");
         let open: Vec<SocketAddr> = vec!["0.0.0.0:3478".parse().unwrap()];
         let text = super::text(&open, &open, &[]);
         assert!(text.contains("! the relay is open"), "{text}");

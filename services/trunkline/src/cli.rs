@@ -8,7 +8,7 @@ use clap::{
     builder::FalseyValueParser, parser::ValueSource,
 };
 use daemon::logs::LogArgs;
-use signal::SignalArgs;
+use signal::{IceArgs, MintArgs, SignalArgs};
 use turn_server::TurnArgs;
 
 /// Where `dev` serves: this machine alone.
@@ -16,6 +16,9 @@ const DEV_LISTEN: &str = "127.0.0.1:8080,[::1]:8080";
 
 /// Where `dev` relays: this machine alone.
 const DEV_TURN_LISTEN: &str = "127.0.0.1:3478,[::1]:3478";
+
+/// In `dev` a user is an address, and every tab of a machine is one user.
+const DEV_TURN_USER_QUOTA: &str = "256";
 
 /// Where `dev --open` serves and relays, on every address.
 const PORT: u16 = 8080;
@@ -46,9 +49,21 @@ pub(crate) enum Command {
     /// Run everything in one process on this machine: signalling, a relay, and a demo page at http://localhost:8080
     Dev(DevArgs),
     /// Run a signalling node that others can reach
-    Signal(SignalArgs),
+    Signal(SignalCommandArgs),
     /// Run a STUN and TURN server
     Turn(TurnCommandArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SignalCommandArgs {
+    #[command(flatten)]
+    pub(crate) signal: SignalArgs,
+
+    #[command(flatten)]
+    pub(crate) ice: IceArgs,
+
+    #[command(flatten)]
+    pub(crate) mint: MintArgs,
 }
 
 #[derive(Args, Debug)]
@@ -78,6 +93,9 @@ pub(crate) struct DevArgs {
     pub(crate) signal: SignalArgs,
 
     #[command(flatten)]
+    pub(crate) ice: IceArgs,
+
+    #[command(flatten)]
     pub(crate) turn: TurnArgs,
 }
 
@@ -88,6 +106,9 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli
         dev.mut_arg("listen", |listen| listen.default_value(DEV_LISTEN))
             .mut_arg("turn_listen", |listen| {
                 listen.default_value(DEV_TURN_LISTEN)
+            })
+            .mut_arg("turn_user_quota", |quota| {
+                quota.default_value(DEV_TURN_USER_QUOTA)
             })
     });
     if !names_a_command(&command, &arguments) {
@@ -128,7 +149,7 @@ impl Command {
                     settle(&mut dev.turn.turn_listen, open.then_some(TURN_PORT));
                 }
             }
-            Self::Signal(signal) if is_default("listen") => settle(&mut signal.listen, None),
+            Self::Signal(args) if is_default("listen") => settle(&mut args.signal.listen, None),
             Self::Turn(args) if is_default("turn_listen") => {
                 settle(&mut args.turn.turn_listen, None);
             }
@@ -162,7 +183,7 @@ mod tests {
     fn listens(line: &str) -> Vec<String> {
         let signal = match read(line).unwrap().command {
             Command::Dev(dev) => dev.signal,
-            Command::Signal(signal) => signal,
+            Command::Signal(args) => args.signal,
             Command::Turn(_) => panic!("no signalling node: {line}"),
         };
         signal.listen.iter().map(ToString::to_string).collect()
@@ -221,6 +242,18 @@ mod tests {
         for line in ["trunkline sgnal", "trunkline dev --lisen x", "trunkline -x"] {
             assert!(read(line).unwrap_err().use_stderr(), "{line}");
         }
+    }
+
+    #[test]
+    fn in_dev_one_user_is_a_machine_with_all_its_tabs() {
+        let Command::Dev(dev) = read("trunkline").unwrap().command else {
+            panic!("dev");
+        };
+        assert_eq!(dev.turn.turn_user_quota, 256);
+        let Command::Turn(args) = read("trunkline turn").unwrap().command else {
+            panic!("turn");
+        };
+        assert_eq!(args.turn.turn_user_quota, 12);
     }
 
     #[test]

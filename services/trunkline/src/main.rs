@@ -23,15 +23,21 @@ fn main() -> ExitCode {
         banner::complain(&error);
         return ExitCode::from(daemon::EXIT_USAGE);
     }
+    daemon::descriptors::raise_limit();
     match run::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             banner::complain(&format!("{error:#}"));
-            let setup = error.downcast_ref::<turn_server::SetupError>();
-            match setup.is_some_and(turn_server::SetupError::is_usage) {
+            match is_usage(&error) {
                 true => ExitCode::from(daemon::EXIT_USAGE),
                 false => ExitCode::FAILURE,
             }
         }
     }
+}
+
+/// Whether an option says what cannot be, and not the system.
+fn is_usage(error: &anyhow::Error) -> bool {
+    let setup = error.downcast_ref::<turn_server::SetupError>();
+    setup.is_some_and(turn_server::SetupError::is_usage) || error.is::<signal::IceConfigError>()
 }

@@ -1,6 +1,6 @@
 use anyhow::Context;
 use daemon::shutdown;
-use signal::{OwnRelay, Signal};
+use signal::{IceServers, OwnRelay, Signal};
 use tokio_util::sync::CancellationToken;
 use turn_server::Turn;
 
@@ -11,7 +11,8 @@ use crate::{
 
 /// Runs the command until it ends or a signal ends it.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    // One thread: what a second one costs each message is more than the work it would take over. The relay has its own.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("no runtime")?;
@@ -20,10 +21,15 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         match cli.command {
             Command::Dev(dev) => run_dev(dev, shutdown).await,
             Command::Signal(args) => {
-                let signal = Signal::open(&args)?;
+                let servers = IceServers::of_node(&args.ice, &args.mint)?;
+                let mut signal = Signal::open(&args.signal)?;
                 tracing::warn!(
                     "no authentication: whoever connects may join any room under any id"
                 );
+                if servers.hands_out_relays() {
+                    tracing::warn!("relays for everybody: whoever asks for /v1/ice may relay");
+                }
+                signal.name_servers(servers);
                 Ok(signal.run(shutdown).await?)
             }
             Command::Turn(args) => {
@@ -44,13 +50,25 @@ async fn run_dev(mut dev: DevArgs, shutdown: CancellationToken) -> anyhow::Resul
             .push(format!("{first:016x}{second:016x}"));
     }
     let turn = Turn::bind(&dev.turn, turn_server::own_hosts(&dev.turn))?;
-    if let (Some(secret), Some(address)) = (dev.turn.turn_secret.first(), turn.addresses().first())
-    {
-        signal.name_relay(OwnRelay::new(secret, address.port()));
+    if let Some(secret) = dev.turn.turn_secret.first() {
+        let relay = OwnRelay::new(secret, turn.addresses().to_vec());
+        signal.name_servers(IceServers::beside(relay, &dev.ice));
     }
     banner::dev(&signal, turn.addresses());
-    let relay = turn.start(signal.registry_mut(), shutdown.clone());
-    let (signalling, relaying) = tokio::join!(signal.run(shutdown), relay.wait());
+    // Calls go on over the relay while signalling says goodbye.
+    let relay_shutdown = CancellationToken::new();
+    let relay = turn.start(signal.registry_mut(), relay_shutdown.clone());
+    let signalling = async {
+        let ended = signal.run(shutdown.clone()).await;
+        relay_shutdown.cancel();
+        ended
+    };
+    let relaying = async {
+        let ended = relay.wait().await;
+        shutdown.cancel();
+        ended
+    };
+    let (signalling, relaying) = tokio::join!(signalling, relaying);
     signalling?;
     Ok(relaying?)
 }

@@ -6,11 +6,13 @@
 //!  │ Relay  │      │ Relay  │               the state machine; an allocation lives on one thread
 //!  └─┬────┬─┘      └─┬────┬─┘
 //!    │    └ relay sockets └ …              one for each allocation
-//!    └ listeners, one a family and thread; the kernel gives a client's packets to one of them (SO_REUSEPORT)
+//!    └ listeners, one for each address and thread; the kernel gives a client's
+//!                                           packets to one of an address's (SO_REUSEPORT)
 //! ```
 //!
 //! - a `worker` is one thread: it waits for its sockets, hands packets to its `Relay` and carries out what
 //!   comes back;
+//! - `listeners` binds the sockets that clients talk to;
 //! - `relay_sockets` opens and closes the sockets of allocations within the port range;
 //! - `quotas` are shared between threads and charged once for an allocation, never for a packet;
 //! - `addresses` decides what clients are told, and which peers are out of reach;
@@ -18,6 +20,7 @@
 
 mod addresses;
 mod config;
+mod listeners;
 mod metrics;
 mod quotas;
 mod relay_sockets;

@@ -20,6 +20,7 @@ use turn_credentials::Secret;
 use crate::{
     AddressError, TurnArgs,
     addresses::{Addresses, interfaces},
+    listeners::Listeners,
     metrics::{Counters, Sum},
     quotas::Quotas,
     relay_sockets::{Ports, udp},
@@ -112,29 +113,10 @@ impl Turn {
             0 => thread::available_parallelism().map_or(1, usize::from),
             threads => threads.into(),
         };
-        let mut listening = args.turn_listen.clone();
-        for address in listening.iter().filter(|address| address.port() != 0) {
-            // Another process of this user would share the port, and every other client would be its.
-            udp(*address, false).map_err(|source| SetupError::Listen {
-                address: *address,
-                source,
-            })?;
-        }
-        let mut listeners: Vec<Vec<mio::net::UdpSocket>> = Vec::new();
-        for _ in 0..threads {
-            let mut sockets = Vec::new();
-            for address in &mut listening {
-                let listen = |source| SetupError::Listen {
-                    address: *address,
-                    source,
-                };
-                let socket = udp(*address, true).map_err(listen)?;
-                // Port 0 is a free one, and the same for every thread.
-                *address = socket.local_addr()?;
-                sockets.push(socket);
-            }
-            listeners.push(sockets);
-        }
+        let Listeners {
+            addresses: listening,
+            of_threads: listeners,
+        } = Listeners::bind(&args.turn_listen, threads)?;
         let policy = addresses.policy(args, own_hosts, addresses.of_listeners(&listening));
         let mut nonce_key = [0; 32];
         getrandom::fill(&mut nonce_key)?;
@@ -158,7 +140,7 @@ impl Turn {
             workers.push(Worker::new(Parts {
                 listeners,
                 relay: Relay::new(config.clone(), getrandom::u64()?),
-                ports: Ports::new(args.turn_relay_ports.clone(), getrandom::u64()?),
+                ports: Ports::new(args.turn_relay_ports.clone()),
                 addresses,
                 quotas: quotas.clone(),
                 counters: count,
@@ -196,7 +178,9 @@ impl Turn {
                 let end = ended.clone().drop_guard();
                 let thread = thread::Builder::new().name(format!("relay-{number}"));
                 thread.spawn(move || {
-                    worker.run();
+                    if let Err(error) = worker.run() {
+                        tracing::error!(%error, "a relay thread cannot go on");
+                    }
                     drop(end);
                 })
             })
@@ -298,7 +282,7 @@ pub fn own_hosts(args: &TurnArgs) -> Vec<IpAddr> {
         .turn_listen
         .iter()
         .all(|listener| listener.ip().is_loopback());
-    let mut hosts = interfaces();
+    let mut hosts = interfaces().unwrap_or_default();
     hosts.retain(|ip| is_local || !ip.is_loopback());
     hosts
 }

@@ -27,6 +27,9 @@ const LISTENER_BUDGET: usize = 512;
 /// Packets read from a relay socket before the others have their turn.
 const RELAY_SOCKET_BUDGET: usize = 16;
 
+/// Errors in a row after which a socket is given up for now: what concerns single packets is over by then.
+const MAX_ERRORS: usize = 8;
+
 /// Sockets that the kernel reports as readable at a time.
 const EVENTS: usize = 1024;
 
@@ -130,33 +133,34 @@ impl Worker {
 
     /// Serves until it is stopped. In this order: sockets, those that were not read to their end first; then
     /// what is over; then sleep.
-    pub(crate) fn run(mut self) {
+    ///
+    /// # Errors
+    /// When there is no more to be had from the kernel.
+    pub(crate) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         while !self.stop.load(Ordering::Relaxed) {
             let sleep = self.sleep();
             match self.poll.poll(&mut events, Some(sleep)) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    tracing::error!(%error, "a relay thread cannot wait for packets");
-                    return;
-                }
+                Err(error) => return Err(error),
             }
             for _ in 0..self.unread.len() {
                 if let Some(token) = self.unread.pop_front() {
                     self.is_unread.remove(&token);
-                    self.read(token);
+                    self.read(token)?;
                 }
             }
             for event in &events {
                 let token = event.token();
                 if token != WAKER && !self.is_unread.contains(&token) {
-                    self.read(token);
+                    self.read(token)?;
                 }
             }
             self.relay.handle_timeout(Instant::now());
             self.carry_out(Instant::now());
         }
+        Ok(())
     }
 
     fn sleep(&self) -> Duration {
@@ -171,26 +175,40 @@ impl Worker {
     }
 
     /// Reads a socket to its end, or as much as is its turn.
-    fn read(&mut self, token: Token) {
-        let budget = match token.0 < RELAY_SOCKETS {
+    ///
+    /// # Errors
+    /// When a listener gives nothing but errors: its clients must not wait for a thread that hears none of them.
+    /// A relay socket that does is left alone until the kernel reports it again.
+    fn read(&mut self, token: Token) -> io::Result<()> {
+        let is_listener = token.0 < RELAY_SOCKETS;
+        let budget = match is_listener {
             true => LISTENER_BUDGET,
             false => RELAY_SOCKET_BUDGET,
         };
+        let mut errors = 0;
         for _ in 0..budget {
-            let read = if token.0 < RELAY_SOCKETS {
-                self.read_client(token.0)
-            } else {
-                self.read_peer(token.0 - RELAY_SOCKETS)
+            let read = match is_listener {
+                true => self.read_client(token.0),
+                false => self.read_peer(token.0 - RELAY_SOCKETS),
             };
             match read {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Ok(()) => errors = 0,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 // An earlier packet's ICMP error, or a signal: of no concern to the next packet.
-                Err(error) => tracing::trace!(%error, "while receiving"),
+                Err(error) if errors < MAX_ERRORS => {
+                    errors += 1;
+                    tracing::trace!(%error, "while receiving");
+                }
+                Err(error) if is_listener => return Err(error),
+                Err(error) => {
+                    tracing::debug!(%error, "a relay socket cannot be read");
+                    return Ok(());
+                }
             }
         }
         self.unread.push_back(token);
         self.is_unread.insert(token);
+        Ok(())
     }
 
     fn read_client(&mut self, number: usize) -> io::Result<()> {
@@ -360,3 +378,6 @@ fn time() -> Time {
         unix: unix.map_or(0, |since| since.as_secs()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -82,6 +82,7 @@ const framesShown = (page) =>
 /** Runs inside the page: counts what must not happen before somebody answers. */
 function countOpened() {
   window.opened = { cameras: 0, connections: 0 };
+  window.connections = [];
   const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
   navigator.mediaDevices.getUserMedia = (constraints) => {
     window.opened.cameras += 1;
@@ -91,6 +92,7 @@ function countOpened() {
     constructor(...settings) {
       super(...settings);
       window.opened.connections += 1;
+      window.connections.push(this);
     }
   };
 }

@@ -7,9 +7,9 @@ use crate::{Change, Command, Event, Health};
 
 async fn a_join_is_answered_with_the_roster_and_told_to_every_node_in_the_room(c: &impl Cluster) {
     let (mut a, mut b, mut outside) = (
-        Member::new(c, "a"),
-        Member::new(c, "b"),
-        Member::new(c, "x"),
+        Member::new(c, "a").await,
+        Member::new(c, "b").await,
+        Member::new(c, "x").await,
     );
     let (first, roster) = a.join("bob").await;
     assert_eq!(roster, ["bob@a"]);
@@ -23,7 +23,7 @@ async fn a_join_is_answered_with_the_roster_and_told_to_every_node_in_the_room(c
 }
 
 async fn a_roster_comes_only_where_it_is_wanted(c: &impl Cluster) {
-    let mut a = Member::new(c, "a");
+    let mut a = Member::new(c, "a").await;
     a.ask_join(7, "bob", false);
     loop {
         match a.next().await {
@@ -43,7 +43,7 @@ async fn a_roster_comes_only_where_it_is_wanted(c: &impl Cluster) {
 }
 
 async fn the_last_node_to_join_holds_the_member(c: &impl Cluster) {
-    let (mut a, mut b) = (Member::new(c, "a"), Member::new(c, "b"));
+    let (mut a, mut b) = (Member::new(c, "a").await, Member::new(c, "b").await);
     let (first, _) = a.join("bob").await;
     let (second, roster) = b.join("bob").await;
     assert!(second > first);
@@ -55,7 +55,7 @@ async fn the_last_node_to_join_holds_the_member(c: &impl Cluster) {
 }
 
 async fn a_departure_is_told_once_however_often_it_is_said(c: &impl Cluster) {
-    let (mut a, mut b) = (Member::new(c, "a"), Member::new(c, "b"));
+    let (mut a, mut b) = (Member::new(c, "a").await, Member::new(c, "b").await);
     let (fence, _) = a.join("bob").await;
     b.join("sue").await;
     a.leave("bob", fence);
@@ -66,7 +66,7 @@ async fn a_departure_is_told_once_however_often_it_is_said(c: &impl Cluster) {
 }
 
 async fn a_departure_says_why(c: &impl Cluster) {
-    let mut a = Member::new(c, "a");
+    let mut a = Member::new(c, "a").await;
     let (fence, _) = a.join("bob").await;
     a.leave("bob", fence);
     match a.next().await {
@@ -81,7 +81,7 @@ async fn a_departure_says_why(c: &impl Cluster) {
 }
 
 async fn an_empty_room_begins_a_new_epoch(c: &impl Cluster) {
-    let mut a = Member::new(c, "a");
+    let mut a = Member::new(c, "a").await;
     let mut epochs = Vec::new();
     for _ in 0..2 {
         a.ask_join(1, "bob", true);
@@ -107,9 +107,9 @@ async fn an_empty_room_begins_a_new_epoch(c: &impl Cluster) {
 
 async fn payloads_arrive_in_order_at_one_node_or_at_several_in_the_room(c: &impl Cluster) {
     let (mut a, mut b, mut outside) = (
-        Member::new(c, "a"),
-        Member::new(c, "b"),
-        Member::new(c, "x"),
+        Member::new(c, "a").await,
+        Member::new(c, "b").await,
+        Member::new(c, "x").await,
     );
     a.join("bob").await;
     b.join("sue").await;
@@ -150,7 +150,7 @@ async fn payloads_arrive_in_order_at_one_node_or_at_several_in_the_room(c: &impl
 }
 
 async fn a_forgotten_room_is_heard_of_no_more(c: &impl Cluster) {
-    let (mut a, mut b) = (Member::new(c, "a"), Member::new(c, "b"));
+    let (mut a, mut b) = (Member::new(c, "a").await, Member::new(c, "b").await);
     let (fence, _) = a.join("bob").await;
     b.join("sue").await;
     a.change().await;
@@ -169,7 +169,7 @@ async fn a_forgotten_room_is_heard_of_no_more(c: &impl Cluster) {
 }
 
 async fn what_a_node_asserts_is_what_the_roster_has_of_it(c: &impl Cluster) {
-    let (mut a, mut b) = (Member::new(c, "a"), Member::new(c, "b"));
+    let (mut a, mut b) = (Member::new(c, "a").await, Member::new(c, "b").await);
     let (bob, _) = a.join("bob").await;
     a.join("gone").await;
     b.join("sue").await;
@@ -188,7 +188,7 @@ async fn what_a_node_asserts_is_what_the_roster_has_of_it(c: &impl Cluster) {
 }
 
 async fn a_claim_older_than_the_roster_s_is_not_asserted(c: &impl Cluster) {
-    let (mut a, mut b) = (Member::new(c, "a"), Member::new(c, "b"));
+    let (mut a, mut b) = (Member::new(c, "a").await, Member::new(c, "b").await);
     let (old, _) = a.join("bob").await;
     b.join("bob").await;
     let roster = a
@@ -199,7 +199,7 @@ async fn a_claim_older_than_the_roster_s_is_not_asserted(c: &impl Cluster) {
 }
 
 async fn an_asserted_claim_keeps_its_fence_where_the_roster_has_none(c: &impl Cluster) {
-    let (mut a, mut b) = (Member::new(c, "a"), Member::new(c, "b"));
+    let (mut a, mut b) = (Member::new(c, "a").await, Member::new(c, "b").await);
     b.join("sue").await;
     let claim = 1 << 52;
     let bob = Bytes::from_static(b"data of bob");
@@ -218,7 +218,7 @@ async fn an_asserted_claim_keeps_its_fence_where_the_roster_has_none(c: &impl Cl
 }
 
 async fn a_claim_with_new_data_gets_a_new_fence(c: &impl Cluster) {
-    let mut a = Member::new(c, "a");
+    let mut a = Member::new(c, "a").await;
     let (fence, _) = a.join("bob").await;
     let roster = a
         .assert_room(vec![("bob".into(), fence, Bytes::from_static(b"other"))])
@@ -228,7 +228,7 @@ async fn a_claim_with_new_data_gets_a_new_fence(c: &impl Cluster) {
 }
 
 async fn a_node_confirms_what_it_has_in_a_room(c: &impl Cluster) {
-    let (mut a, mut b) = (Member::new(c, "a"), Member::new(c, "b"));
+    let (mut a, mut b) = (Member::new(c, "a").await, Member::new(c, "b").await);
     a.join("bob").await;
     b.join("sue").await;
     b.submit(Command::Confirm {
@@ -259,7 +259,7 @@ async fn a_node_confirms_what_it_has_in_a_room(c: &impl Cluster) {
 }
 
 async fn a_node_that_is_gone_has_left_every_room_once(c: &impl Cluster) {
-    let (mut a, mut b) = (Member::new(c, "a"), Member::new(c, "b"));
+    let (mut a, mut b) = (Member::new(c, "a").await, Member::new(c, "b").await);
     a.join("bob").await;
     b.join("sue").await;
     drop(a.backplane.take());
@@ -268,12 +268,13 @@ async fn a_node_that_is_gone_has_left_every_room_once(c: &impl Cluster) {
 }
 
 async fn a_full_queue_loses_counts_and_reports_a_gap(c: &impl Cluster) {
-    let mut slow = Member::bounded(c, "slow", 4);
-    let mut b = Member::new(c, "b");
+    let mut slow = Member::bounded(c, "slow", 4).await;
+    let mut b = Member::new(c, "b").await;
     slow.join("bob").await;
     for member in ["a1", "a2", "a3", "a4", "a5", "a6"] {
         b.join(member).await;
     }
+    slow.loses(2).await;
     assert!(
         slow.try_submit(Command::Assert {
             room: ROOM,
@@ -286,7 +287,7 @@ async fn a_full_queue_loses_counts_and_reports_a_gap(c: &impl Cluster) {
         assert_eq!(slow.change().await.0, version);
     }
     assert_eq!(slow.next().await, Event::Gap { room: ROOM });
-    assert_eq!(slow.backplane.as_ref().unwrap().events_lost(), 2);
+    slow.loses(2).await;
     let roster = slow
         .assert_room(vec![("bob".into(), 1, Bytes::from_static(b"data of bob"))])
         .await;
@@ -294,8 +295,8 @@ async fn a_full_queue_loses_counts_and_reports_a_gap(c: &impl Cluster) {
 }
 
 async fn a_payload_that_does_not_fit_is_lost_and_counted(c: &impl Cluster) {
-    let mut slow = Member::bounded(c, "slow", 2);
-    let b = Member::new(c, "b");
+    let mut slow = Member::bounded(c, "slow", 2).await;
+    let b = Member::new(c, "b").await;
     for n in 0..3u8 {
         b.submit(Command::Send {
             node: node("slow"),
@@ -303,18 +304,19 @@ async fn a_payload_that_does_not_fit_is_lost_and_counted(c: &impl Cluster) {
             payload: Bytes::from(vec![n]),
         });
     }
+    slow.loses(1).await;
     for n in 0..2u8 {
         match slow.next().await {
             Event::Received { payload, .. } => assert_eq!(payload[0], n),
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(slow.backplane.as_ref().unwrap().events_lost(), 1);
+    slow.loses(1).await;
     slow.assert_silent().await;
 }
 
 async fn a_node_that_forgets_a_room_and_joins_it_again_hears_of_it(c: &impl Cluster) {
-    let (mut a, mut b) = (Member::new(c, "a"), Member::new(c, "b"));
+    let (mut a, mut b) = (Member::new(c, "a").await, Member::new(c, "b").await);
     let (fence, _) = a.join("bob").await;
     b.join("sue").await;
     a.change().await;
@@ -330,7 +332,7 @@ async fn a_node_that_forgets_a_room_and_joins_it_again_hears_of_it(c: &impl Clus
 }
 
 async fn it_says_when_it_works(c: &impl Cluster) {
-    let a = Member::new(c, "a");
+    let a = Member::new(c, "a").await;
     assert_eq!(a.backplane.as_ref().unwrap().health(), Health::Healthy);
 }
 
@@ -377,3 +379,7 @@ macro_rules! conforms {
 }
 
 conforms!(memory, crate::Memory::default());
+conforms!(one_redis, crate::redis::tests::one());
+conforms!(three_redis, crate::redis::tests::three());
+conforms!(redis_cluster, crate::redis::tests::cluster());
+conforms!(redis_sentinel, crate::redis::tests::sentinel());

@@ -1,23 +1,21 @@
 //! One partition's task: carries out what its state machine says, over a link that it makes and repairs.
 
 use std::{
-    collections::{HashMap, HashSet},
     hash::{BuildHasher, RandomState},
     pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use redis::{RedisError, ServerError, Value, cmd};
+use redis::{RedisError, Value};
 use tokio::sync::mpsc;
 
 use super::{
     error::LinkError,
     keys::Keys,
-    lane::Lane,
+    link::{Loss, Up, loss, refusal},
     published::{self, MARK},
-    request::{Answer, command, reply},
+    request::{Answer, reply},
     server::Push,
     status::Status,
     topology::{Link, Topology},
@@ -25,7 +23,7 @@ use super::{
 use crate::{
     Command, Event, Health, NodeId,
     event::{EventSink, Permit},
-    partition::{Channel, Output, Partition, Reply, Request, RequestId},
+    partition::{Output, Partition, RequestId},
 };
 
 /// Between two attempts at a link, at random up to the first after the first failure, up to the second in the end.
@@ -70,17 +68,6 @@ pub(super) enum State {
     Up(Box<Up>),
 }
 
-/// A link and what is under way on it.
-pub(super) struct Up {
-    link: Link,
-    pub(super) commands: Lane<(RequestId, Answer)>,
-    subscriber: Lane<()>,
-    /// Channels of the subscription under way that are not confirmed yet.
-    unconfirmed: HashSet<Bytes>,
-    /// Channels that are being unsubscribed from, and how often.
-    parting: HashMap<Bytes, usize>,
-}
-
 /// What a task wakes up for.
 enum Wake {
     Submitted(Option<Submitted>),
@@ -90,15 +77,6 @@ enum Wake {
     Subscriber(Result<Vec<Value>, RedisError>),
     Broken,
     Timeout,
-}
-
-/// How far a link is beyond use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Loss {
-    /// The partition is elsewhere; others may still be here.
-    Here,
-    /// Nobody can use it.
-    Whole,
 }
 
 impl Driver {
@@ -120,10 +98,11 @@ impl Driver {
             if health == Health::Healthy {
                 running.failures = 0;
             }
-            match running.wake(drained).await {
-                Wake::Submitted(None) => break,
-                wake => running.handle(wake),
+            let wake = running.wake(drained).await;
+            if matches!(wake, Wake::Submitted(None)) {
+                break;
             }
+            running.handle(wake);
         }
         super::farewell::say(running).await;
     }
@@ -159,17 +138,14 @@ impl Running {
     fn handle(&mut self, wake: Wake) {
         match wake {
             Wake::Submitted(submitted) => {
-                let mut next = submitted;
+                if let Some(submitted) = submitted {
+                    self.submitted(submitted);
+                }
                 for _ in 0..TAKEN_AT_ONCE {
-                    let Some(submitted) = next else { break };
-                    let Submitted { command, answer } = submitted;
-                    match command {
-                        Command::Join { .. } => self.joins.extend(answer),
-                        _ => self.asserts.extend(answer),
-                    }
-                    let partition = &mut self.driver.partition;
-                    partition.handle_command(command, Instant::now());
-                    next = self.driver.commands.try_recv().ok();
+                    let Ok(submitted) = self.driver.commands.try_recv() else {
+                        break;
+                    };
+                    self.submitted(submitted);
                 }
             }
             Wake::Linked(Ok(link)) => self.linked(link),
@@ -178,14 +154,15 @@ impl Running {
                 self.retry();
             }
             Wake::Push(push) => {
-                let mut next = push;
-                for _ in 0..TAKEN_AT_ONCE {
-                    let Some(push) = next else { break };
+                if let Some(push) = push {
                     self.pushed(push);
-                    next = match &mut self.link {
-                        State::Up(up) => up.link.pushes.try_recv().ok(),
-                        State::Down(_) => None,
+                }
+                for _ in 0..TAKEN_AT_ONCE {
+                    let State::Up(up) = &mut self.link else { break };
+                    let Ok(push) = up.link.pushes.try_recv() else {
+                        break;
                     };
+                    self.pushed(push);
                 }
             }
             Wake::Replies(purposes, values) => self.replied(purposes, values),
@@ -204,6 +181,17 @@ impl Running {
         }
     }
 
+    fn submitted(&mut self, submitted: Submitted) {
+        let Submitted { command, answer } = submitted;
+        if matches!(command, Command::Join { .. }) {
+            self.joins.extend(answer);
+        } else {
+            self.asserts.extend(answer);
+        }
+        let partition = &mut self.driver.partition;
+        partition.handle_command(command, Instant::now());
+    }
+
     /// Carries out what the partition wants; whether all of it.
     pub(super) fn carry_out(&mut self) -> bool {
         loop {
@@ -220,13 +208,19 @@ impl Running {
                 Output::Request(id, request) => {
                     // Without a link, it is from before the link was lost.
                     if let State::Up(up) = &mut self.link {
-                        let digests = &up.link.server.digests;
-                        let (command, answer) = command(&self.driver.keys, digests, &request);
-                        up.commands.push(command, (id, answer));
+                        up.request(&self.driver.keys, id, &request);
                     }
                 }
-                Output::Subscribe(channels) => self.subscribe(&channels),
-                Output::Unsubscribe(channels) => self.unsubscribe(&channels),
+                Output::Subscribe(channels) => {
+                    if let State::Up(up) = &mut self.link {
+                        up.subscribe(&self.driver.keys, &channels);
+                    }
+                }
+                Output::Unsubscribe(channels) => {
+                    if let State::Up(up) = &mut self.link {
+                        up.unsubscribe(&self.driver.keys, &channels);
+                    }
+                }
                 Output::Reconnect => {
                     tracing::debug!(
                         partition = self.driver.index,
@@ -244,7 +238,11 @@ impl Running {
         let room = match &event {
             Event::Joined { .. } | Event::JoinFailed { .. } => self.joins.pop(),
             Event::Asserted { .. } | Event::AssertFailed { .. } => self.asserts.pop(),
-            _ => None,
+            Event::Changed { .. }
+            | Event::Confirmed { .. }
+            | Event::Gap { .. }
+            | Event::Received { .. }
+            | Event::Published { .. } => None,
         };
         match room {
             Some(permit) => {
@@ -254,48 +252,10 @@ impl Running {
         }
     }
 
-    /// One command for each channel: each is answered by one push, which is how the client counts.
-    fn subscribe(&mut self, channels: &[Channel]) {
-        let State::Up(up) = &mut self.link else {
-            return;
-        };
-        for channel in channels {
-            let name = self.driver.keys.channel(channel);
-            let mut command = cmd("SSUBSCRIBE");
-            command.arg(&name);
-            up.subscriber.push(command, ());
-            up.unconfirmed.insert(Bytes::from(name));
-        }
-        if channels.is_empty() {
-            self.driver.partition.handle_subscribed(Instant::now());
-        }
-    }
-
-    fn unsubscribe(&mut self, channels: &[Channel]) {
-        let State::Up(up) = &mut self.link else {
-            return;
-        };
-        for channel in channels {
-            let name = self.driver.keys.channel(channel);
-            let mut command = cmd("SUNSUBSCRIBE");
-            command.arg(&name);
-            up.subscriber.push(command, ());
-            *up.parting.entry(Bytes::from(name)).or_default() += 1;
-        }
-    }
-
     fn linked(&mut self, link: Link) {
         self.was_linked = true;
         let life = link.server.life;
-        let commands = Lane::new(link.server.commands.clone());
-        let subscriber = Lane::new(link.server.subscriber.clone());
-        self.link = State::Up(Box::new(Up {
-            link,
-            commands,
-            subscriber,
-            unconfirmed: HashSet::new(),
-            parting: HashMap::new(),
-        }));
+        self.link = State::Up(Box::new(Up::new(link)));
         self.driver.partition.handle_connected(life, Instant::now());
     }
 
@@ -307,18 +267,16 @@ impl Running {
         match push {
             // Confirmations are taken from here, not from the replies: here they are in order with the messages.
             Push::Subscribed(channel) => {
-                if up.unconfirmed.remove(&channel) && up.unconfirmed.is_empty() {
+                if up.confirm(&channel) {
                     self.driver.partition.handle_subscribed(now);
                 }
             }
-            Push::Unsubscribed(channel) => match up.parting.get_mut(&channel) {
-                Some(count) if *count > 1 => *count -= 1,
-                Some(_) => {
-                    up.parting.remove(&channel);
+            Push::Unsubscribed(channel) => {
+                if !up.parted(&channel) {
+                    // The slot has gone to another server.
+                    self.lose(Loss::Here);
                 }
-                // The slot has gone to another server.
-                None => self.lose(Loss::Here),
-            },
+            }
             Push::Message(channel, payload) => {
                 let Some(channel) = self.driver.keys.read_channel(&channel) else {
                     return;
@@ -388,24 +346,6 @@ impl Running {
     }
 }
 
-impl Up {
-    /// Asks for something after all that was asked before, and waits for its answer.
-    pub(super) async fn ask(&mut self, keys: &Keys, request: &Request) -> Option<Reply> {
-        let (command, answer) = command(keys, &self.link.server.digests, request);
-        // No request of a partition has this number.
-        let own = RequestId(u64::MAX);
-        self.commands.push(command, (own, answer));
-        loop {
-            let (purposes, values) = self.commands.next().await;
-            let answers = purposes.into_iter().zip(values.ok()?);
-            let mut own_answers = answers.filter(|((id, _), _)| *id == own);
-            if let Some(((_, answer), value)) = own_answers.next() {
-                return reply(answer, value);
-            }
-        }
-    }
-}
-
 fn attempt(
     topology: Arc<Topology>,
     partition: usize,
@@ -415,25 +355,6 @@ fn attempt(
         tokio::time::sleep(wait).await;
         topology.link(partition).await
     })
-}
-
-fn refusal(value: &Value) -> Option<&ServerError> {
-    match value {
-        Value::ServerError(error) => Some(error),
-        _ => None,
-    }
-}
-
-/// What an error says of the link. Anything else is about the one command.
-fn loss(error: &ServerError) -> Option<Loss> {
-    match error.code() {
-        "MOVED" | "ASK" | "TRYAGAIN" => Some(Loss::Here),
-        // A script that is gone is loaded by the next link; calling it again would change the order of commands.
-        "READONLY" | "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "NOSCRIPT" | "NOAUTH" => {
-            Some(Loss::Whole)
-        }
-        _ => None,
-    }
 }
 
 /// A number that nobody can foretell; for back-offs and seeds.

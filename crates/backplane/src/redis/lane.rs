@@ -77,9 +77,12 @@ impl<T: Send + 'static> Lane<T> {
 }
 
 fn length(command: &Cmd) -> usize {
-    let length = |arg: Arg<&[u8]>| match arg {
-        Arg::Simple(bytes) => bytes.len(),
-        _ => 0,
+    let length = |arg: Arg<&[u8]>| {
+        if let Arg::Simple(bytes) = arg {
+            bytes.len()
+        } else {
+            0
+        }
     };
     command.args_iter().map(length).sum()
 }

@@ -169,9 +169,10 @@ pub(crate) fn reply(answer: Answer, value: Value) -> Option<Reply> {
             Ok([_, fence, epoch, version, entries]) => Some(Reply::Joined {
                 fence: number(&fence)?,
                 version: roster_version(&epoch, &version)?,
-                roster: match entries {
-                    Value::Nil | Value::Boolean(false) => None,
-                    entries => Some(roster(entries)?),
+                roster: if entries == Value::Nil {
+                    None
+                } else {
+                    Some(roster(entries)?)
                 },
             }),
             Err(short) => no_lease(&short),
@@ -246,24 +247,28 @@ fn node(value: Value) -> Option<NodeId> {
 }
 
 fn list(value: Value) -> Option<Vec<Value>> {
-    match value {
-        Value::Array(values) => Some(values),
-        _ => None,
+    if let Value::Array(values) = value {
+        Some(values)
+    } else {
+        None
     }
 }
 
 fn bytes(value: Value) -> Option<Vec<u8>> {
-    match value {
-        Value::BulkString(bytes) => Some(bytes),
-        _ => None,
+    if let Value::BulkString(bytes) = value {
+        Some(bytes)
+    } else {
+        None
     }
 }
 
 /// Numbers that may exceed what Lua calls an integer come as text.
 fn number(value: &Value) -> Option<u64> {
-    match value {
-        Value::Int(number) => u64::try_from(*number).ok(),
-        Value::BulkString(text) => std::str::from_utf8(text).ok()?.parse().ok(),
-        _ => None,
+    if let Value::Int(number) = value {
+        u64::try_from(*number).ok()
+    } else if let Value::BulkString(text) = value {
+        std::str::from_utf8(text).ok()?.parse().ok()
+    } else {
+        None
     }
 }

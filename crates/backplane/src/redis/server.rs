@@ -203,11 +203,14 @@ impl Routes {
     /// Called on the connection's own task, which must not be held up: what does not fit breaks the link.
     fn push(&self, push: PushInfo) -> Result<(), ()> {
         let PushInfo { kind, data } = push;
-        let mut data = data.into_iter().map(|value| match value {
-            Value::BulkString(bytes) => Some(Bytes::from(bytes)),
-            _ => None,
-        });
-        let mut next = || data.next().flatten().ok_or(());
+        let mut data = data.into_iter();
+        let mut next = || {
+            let value = data.next().ok_or(())?;
+            let Value::BulkString(bytes) = value else {
+                return Err(());
+            };
+            Ok(Bytes::from(bytes))
+        };
         let (channel, push) = match kind {
             PushKind::SMessage => {
                 let (channel, payload) = (next()?, next()?);
@@ -225,7 +228,15 @@ impl Routes {
                 self.broken.cancel();
                 return Ok(());
             }
-            _ => return Ok(()),
+            PushKind::Other(_)
+            | PushKind::Invalidate
+            | PushKind::Message
+            | PushKind::PMessage
+            | PushKind::Unsubscribe
+            | PushKind::PUnsubscribe
+            | PushKind::Subscribe
+            | PushKind::PSubscribe
+            | _ => return Ok(()),
         };
         let partition = partition_of_channel(&self.prefix, &channel).ok_or(())?;
         if let Some(queue) = lock(&self.queues).get(&partition)

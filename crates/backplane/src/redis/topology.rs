@@ -234,9 +234,8 @@ impl Cluster {
             .await
             .map_err(|error| LinkError::redis(member, error))?;
         let slots = answers.split_off(1);
-        let ranges = match answers.pop() {
-            Some(Value::Array(ranges)) => ranges,
-            _ => return Err(LinkError::Answer(member.to_string())),
+        let Some(Value::Array(ranges)) = answers.pop() else {
+            return Err(LinkError::Answer(member.to_string()));
         };
         let ranges: Vec<_> = ranges.iter().filter_map(|r| range(r, member)).collect();
         let master = |slot: &Value| {
@@ -274,9 +273,12 @@ fn range(value: &Value, asked: &Address) -> Option<(i64, i64, Address)> {
     let [host, Value::Int(port), ..] = master.as_slice() else {
         return None;
     };
-    let host = match host {
-        Value::BulkString(host) if !host.is_empty() => String::from_utf8(host.clone()).ok()?,
-        _ => asked.host.clone(),
+    let host = if let Value::BulkString(host) = host
+        && !host.is_empty()
+    {
+        String::from_utf8(host.clone()).ok()?
+    } else {
+        asked.host.clone()
     };
     let address = Address {
         host,

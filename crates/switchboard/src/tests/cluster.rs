@@ -354,6 +354,34 @@ fn a_peer_not_heard_of_is_announced_before_what_it_says() {
 }
 
 #[test]
+fn what_is_said_to_a_peer_whose_join_is_not_answered_yet_waits_for_it() {
+    let mut board = Board::with_members(&[(1, "bob")]);
+    board.event(joined(2, "ann", "there", 7));
+    board.forget_told();
+    board.answers = false;
+    board.connect(2);
+    board.announce(2, "r", "sue");
+    let join = board.asked.pop().unwrap();
+    board.event(ClusterEvent::Received {
+        room: room("r"),
+        from: peer("ann"),
+        to: peer("sue"),
+        payload: payload("one"),
+        hops: 0,
+    });
+    board.event(ClusterEvent::Heard {
+        room: room("r"),
+        from: peer("ann"),
+        payload: payload("two"),
+    });
+    board.assert_nothing_else();
+    board.answer(join);
+    board.drain();
+    board.assert_told(2, &["roominfo 3", "ann: one", "ann: two"]);
+    board.assert_told(1, &["joined sue", "ann: two"]);
+}
+
+#[test]
 fn a_join_the_cluster_cannot_take_is_local_and_asserted_until_it_is_known() {
     let mut board = Board::with_members(&[(1, "bob")]);
     board.answers = false;

@@ -7,6 +7,7 @@ export async function readPair(pc) {
   if (!pair) return null;
   const local = report.get(pair.localCandidateId) ?? {};
   const remote = report.get(pair.remoteCandidateId) ?? {};
+  // Either side's relay is enough for what is sent to pass through one.
   const relayed = local.candidateType === 'relay' || remote.candidateType === 'relay';
   return {
     kind: relayed ? 'relayed' : 'direct',

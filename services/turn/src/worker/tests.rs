@@ -1,0 +1,37 @@
+use std::{
+    net::{TcpListener, TcpStream, UdpSocket as StdUdpSocket},
+    os::fd::OwnedFd,
+    sync::mpsc,
+    thread,
+};
+
+use relay::{Config, Credentials, NonceKey};
+
+use super::*;
+
+fn worker(listener: UdpSocket) -> (Worker, Stop) {
+    let credentials = Arc::new(Credentials::new("r").unwrap());
+    let parts = Parts {
+        listeners: vec![listener],
+        relay: Relay::new(Config::new(credentials, NonceKey::new(&[0; 32])), 1),
+        ports: Ports::new(49_152..=65_535),
+        addresses: Addresses::default(),
+        quotas: Arc::new(Quotas::new(0, 1)),
+        counters: Arc::default(),
+    };
+    Worker::new(parts).unwrap()
+}
+
+#[test]
+fn a_listener_that_gives_nothing_but_errors_ends_its_thread() {
+    // What is readable, and is no socket of datagrams.
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let _client = TcpStream::connect(tcp.local_addr().unwrap()).unwrap();
+    tcp.set_nonblocking(true).unwrap();
+    let listener = StdUdpSocket::from(OwnedFd::from(tcp));
+    let (worker, _stop) = worker(UdpSocket::from_std(listener));
+    let (done, ended) = mpsc::channel();
+    thread::spawn(move || done.send(worker.run()));
+    let ended = ended.recv_timeout(Duration::from_secs(10));
+    assert!(ended.unwrap().is_err());
+}

@@ -1,0 +1,221 @@
+//! Who is measured: processes of their own, ended by their pid.
+
+use std::{
+    env,
+    io::{BufRead, BufReader, Read},
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use crate::usage::{self, Cpu};
+
+/// Longest wait for a process to listen.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Contestant {
+    Floor,
+    Node,
+    Cluster,
+    Switchboard,
+}
+
+impl Contestant {
+    pub(crate) const ALL: [Self; 4] = [Self::Floor, Self::Node, Self::Cluster, Self::Switchboard];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Floor => "floor",
+            Self::Node => "node",
+            Self::Cluster => "two nodes + Redis",
+            Self::Switchboard => "rtc-switchboard",
+        }
+    }
+
+    /// Why it cannot take part here.
+    pub(crate) fn absent(self) -> Option<&'static str> {
+        match self {
+            Self::Floor => None,
+            Self::Node => (!binary().is_file()).then_some("the binary is not built"),
+            Self::Cluster => {
+                if !knows_redis() {
+                    Some("the binary takes no --redis")
+                } else if !runs("redis-server") {
+                    Some("redis-server is missing")
+                } else {
+                    None
+                }
+            }
+            Self::Switchboard => {
+                let package = tests().join("node_modules/rtc-switchboard");
+                if !package.is_dir() {
+                    Some("npm ci --prefix tests has not been run")
+                } else if !runs("node") {
+                    Some("Node.js is missing")
+                } else {
+                    None
+                }
+            }
+        }
+    }
+
+    /// Starts it and waits until it listens.
+    pub(crate) fn start(self) -> Running {
+        match self {
+            Self::Floor => {
+                let mut floor = Command::new(env::current_exe().expect("this program's path"));
+                floor.arg("floor");
+                Running::single(Server::start("floor", floor, "listening on "))
+            }
+            Self::Switchboard => {
+                let mut node = Command::new("node");
+                node.arg(tests().join("bench/switchboard.cjs"));
+                Running::single(Server::start("rtc-switchboard", node, "listening on "))
+            }
+            Self::Node => Running::single(signal("node", &[])),
+            Self::Cluster => {
+                let redis = redis();
+                let url = format!("redis://{}", redis.address);
+                let nodes =
+                    ["first node", "second node"].map(|name| signal(name, &["--redis", &url]));
+                let addresses = [nodes[0].address, nodes[1].address];
+                let mut servers = Vec::from(nodes);
+                servers.push(redis);
+                Running { servers, addresses }
+            }
+        }
+    }
+}
+
+/// A contestant's processes.
+#[derive(Debug)]
+pub(crate) struct Running {
+    servers: Vec<Server>,
+    /// Where the one peer of a pair connects, and where the other.
+    pub(crate) addresses: [SocketAddr; 2],
+}
+
+impl Running {
+    fn single(server: Server) -> Self {
+        Self {
+            addresses: [server.address; 2],
+            servers: vec![server],
+        }
+    }
+
+    /// Time on a processor so far.
+    pub(crate) fn cpu(&self) -> Cpu {
+        let mut cpu = Cpu::default();
+        for server in &self.servers {
+            let nanos = usage::cpu_nanos(server.child.id());
+            cpu.all += nanos;
+            if server.name == "redis" {
+                cpu.redis += nanos;
+            }
+        }
+        cpu
+    }
+
+    /// Resident memory in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let bytes = |server: &Server| usage::resident_bytes(server.child.id());
+        self.servers.iter().map(bytes).sum()
+    }
+}
+
+#[derive(Debug)]
+struct Server {
+    name: &'static str,
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Starts `command` and waits for a line that has an address behind `mark`.
+    fn start(name: &'static str, mut command: Command, mark: &str) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let (lines, said) = mpsc::channel();
+        let outputs: [Option<Box<dyn Read + Send>>; 2] = [
+            child.stdout.take().map(|output| Box::new(output) as _),
+            child.stderr.take().map(|output| Box::new(output) as _),
+        ];
+        for output in outputs.into_iter().flatten() {
+            let lines = lines.clone();
+            thread::spawn(move || {
+                for line in BufReader::new(output).lines().map_while(Result::ok) {
+                    let _ = lines.send(line);
+                }
+            });
+        }
+        let mut server = Self {
+            name,
+            child,
+            address: SocketAddr::from(([0; 4], 0)),
+        };
+        while server.address.port() == 0 {
+            let line = said.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("{name} does not listen"));
+            if let Some((_, address)) = line.split_once(mark) {
+                server.address = address.trim().parse().expect("an address");
+            }
+        }
+        server
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn signal(name: &'static str, options: &[&str]) -> Server {
+    let mut node = Command::new(binary());
+    let free = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    node.arg("signal").args(free).args(options);
+    Server::start(name, node, "name=\"public\" address=")
+}
+
+/// Redis on a free port, which keeps nothing.
+fn redis() -> Server {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = free.local_addr().expect("the port's address");
+    drop(free);
+    let mut command = Command::new("redis-server");
+    let port = address.port().to_string();
+    command.args(["--bind", "127.0.0.1", "--port", &port]);
+    command.args(["--save", "", "--appendonly", "no"]);
+    let mut redis = Server::start("redis", command, "Running mode=standalone, port=");
+    redis.address = address;
+    redis
+}
+
+/// The binary, beside this program.
+fn binary() -> PathBuf {
+    let own = env::current_exe().expect("this program's path");
+    own.with_file_name("trunkline")
+}
+
+fn tests() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn knows_redis() -> bool {
+    let help = Command::new(binary()).args(["signal", "--help"]).output();
+    help.is_ok_and(|help| String::from_utf8_lossy(&help.stdout).contains("--redis"))
+}
+
+fn runs(program: &str) -> bool {
+    let version = Command::new(program).arg("--version").output();
+    version.is_ok_and(|version| version.status.success())
+}

@@ -76,6 +76,7 @@ async fn a_failover_loses_nothing_and_nobody_hears_a_leave() {
     let talk = field.talk(seconds * 1000, 1000, false);
     for round in 0.. {
         let since = field.now();
+        println!("{:>6} ms: failover {round}", since / 1000);
         let old = sentinels.master().expect("a master").port();
         // These wait for the Sentinels, and the members go on meanwhile.
         tokio::task::block_in_place(|| match round % 3 {
@@ -85,10 +86,13 @@ async fn a_failover_loses_nothing_and_nobody_hears_a_leave() {
         });
         let now = field.now();
         field.deeds.outages.push((since, now));
-        tokio::task::block_in_place(|| match round % 3 {
-            0 => sentinels.start_again(old),
-            1 => {}
-            _ => sentinels.thaw(old),
+        tokio::task::block_in_place(|| {
+            match round % 3 {
+                0 => sentinels.start_again(old),
+                1 => {}
+                _ => sentinels.thaw(old),
+            }
+            sentinels.until_whole();
         });
         if talk.is_finished() {
             break;

@@ -2,11 +2,20 @@
 
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::{Mutex, MutexGuard};
 use trunkline_tests::Seed;
 
 /// Whether the runs are to be long.
 pub(crate) fn long() -> bool {
     std::env::var("CHAOS_LONG").is_ok_and(|long| long != "0")
+}
+
+/// One scenario at a time: what is judged is the nodes, not how many scenarios a machine carries.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// To be held for as long as a scenario lasts.
+pub(crate) async fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().await
 }
 
 /// The seed of this run: the one that was asked for, or a new one.

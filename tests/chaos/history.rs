@@ -129,6 +129,8 @@ pub(crate) struct Rules {
     pub(crate) window: Micros,
     /// After how long the peers of a node that does not answer may be left; at latest `late` after it.
     pub(crate) lease: Micros,
+    /// Between two beats; the last of a node that dies was up to 2.4 of them before.
+    pub(crate) beat: Micros,
     /// How late a leave may be told, after the window or the lease.
     pub(crate) late: Micros,
     /// How long a message may be under way while Redis is there; a disturbance of either end loses it no later.
@@ -142,7 +144,8 @@ impl Rules {
     pub(crate) fn for_window(window: Micros) -> Self {
         Self {
             window,
-            lease: (10 * SECOND).max(window + 2_400_000),
+            lease: (10 * SECOND).max(window + 2_500_000),
+            beat: SECOND,
             late: 4 * SECOND,
             in_flight: 2 * SECOND,
             noticed: SECOND,

@@ -13,3 +13,4 @@ mod member;
 mod one_backplane;
 mod one_node;
 mod oracle;
+mod redis;

@@ -6,7 +6,7 @@ use tokio::time::sleep;
 use trunkline_tests::Cluster;
 
 use crate::{
-    faults::{long, seed},
+    faults::{long, seed, turn},
     field::Field,
     history::{Rules, SECOND},
     member::Order,
@@ -15,6 +15,7 @@ use crate::{
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn members_who_move_between_nodes_lose_nothing_and_nobody_hears_a_leave() {
+    let _turn = turn().await;
     let mut field = Field::new(seed());
     let mut cluster = Cluster::default();
     let (window, ping) = (Duration::from_secs(3), Duration::from_secs(25));

@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use trunkline_tests::{Process, Proxy};
 
 use crate::{
-    faults::{long, schedule, seed},
+    faults::{long, schedule, seed, turn},
     field::Field,
     fleet::Fleet,
     history::{Micros, Rules, SECOND},
@@ -42,6 +42,7 @@ const FAULTS: [Fault; 5] = [
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_happens_to_connections_nothing_is_lost_told_twice_or_out_of_order() {
+    let _turn = turn().await;
     let mut field = Field::new(seed());
     let node = Process::signal(&["--suspend-window", "2s"]);
     let mut proxy = Proxy::start(node.public);
@@ -102,6 +103,7 @@ async fn whatever_happens_to_connections_nothing_is_lost_told_twice_or_out_of_or
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_those_who_are_lost_each_that_does_not_return_leaves_once_and_no_other() {
+    let _turn = turn().await;
     let mut field = Field::new(seed());
     let node = Process::signal(&["--suspend-window", "1500ms"]);
     field.open(node.public);
@@ -134,6 +136,7 @@ async fn of_those_who_are_lost_each_that_does_not_return_leaves_once_and_no_othe
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_members_of_a_node_that_is_killed_and_started_again_find_each_other() {
+    let _turn = turn().await;
     let mut field = Field::new(seed());
     let mut fleet = Fleet::start(&mut field, 1, &["--suspend-window", "2s"]);
     field.populate(0..50, 4).await;

@@ -11,21 +11,31 @@ use tokio::time::sleep;
 use trunkline_tests::{Proxy, Redis};
 
 use crate::{
+    faults::long,
     field::Field,
     fleet::Fleet,
     history::{Micros, Rules, SECOND},
     member::Order,
 };
 
-/// The suspend window of these nodes.
-const WINDOW: &str = "8s";
+/// The options of these nodes' timers: the usual ones in long runs, else shorter ones.
+fn timers() -> [&'static str; 4] {
+    match long() {
+        true => ["--suspend-window", "8s", "--lease", "10s"],
+        false => ["--suspend-window", "2s", "--lease", "3s"],
+    }
+}
 
-/// What is promised with that window.
+/// What is promised with those timers.
 fn rules() -> Rules {
+    let (window, lease) = if long() { (8, 10) } else { (2, 3) };
+    let beat = lease * SECOND / 10;
     Rules {
+        lease: (lease * SECOND).max(window * SECOND + beat * 5 / 2),
+        beat,
         in_flight: 3 * SECOND,
         noticed: 2 * SECOND,
-        ..Rules::for_window(8 * SECOND)
+        ..Rules::for_window(window * SECOND)
     }
 }
 
@@ -93,7 +103,7 @@ impl Scene {
         let network = Proxy::start(([127, 0, 0, 1], redis.port()).into());
         let url = format!("redis://{}", network.address);
         let mut field = Field::new(seed);
-        let options = ["--redis", &url, "--suspend-window", WINDOW];
+        let options = [&["--redis", &url][..], &timers()].concat();
         let fleet = Fleet::start(&mut field, nodes, &options);
         Self {
             field,

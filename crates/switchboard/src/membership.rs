@@ -120,6 +120,36 @@ impl Switchboard {
         }
     }
 
+    pub(crate) fn seat_of_join(&self, connection: ConnectionId) -> Option<Seat> {
+        match self.connections.get(&connection) {
+            Some(Connection::Joining { seat, .. }) => Some(seat.clone()),
+            Some(_) | None => None,
+        }
+    }
+
+    /// A peer has entered with the roster's `version`. Those who joined later have not heard its announcement, and
+    /// would not answer it: it has to hear theirs, which came before the answer to its join.
+    pub(crate) fn tell_of_newcomers(&mut self, seat: &Seat, version: (u64, u64)) {
+        let Some(room) = self.rooms.get_mut(&seat.room) else {
+            return;
+        };
+        let mut news = Vec::new();
+        for (peer, joined) in &room.newcomers {
+            let later = joined.0 == version.0 && joined.1 > version.1 && *peer != seat.peer;
+            if let Some(newcomer) = room.members.get(peer).filter(|_| later)
+                && matches!(newcomer.holder, Holder::Remote(_))
+            {
+                let (peer, attributes) = (peer.clone(), newcomer.attributes.clone());
+                news.push(ServerMessage::Joined { peer, attributes });
+            }
+        }
+        if let Some(member) = room.members.get_mut(&seat.peer) {
+            for message in news {
+                member.tell(message, &mut self.effects);
+            }
+        }
+    }
+
     /// Whether a later claim on the id, made at another node, is known already.
     fn is_overtaken(&self, seat: &Seat, fence: Fence) -> bool {
         let member = self

@@ -22,6 +22,9 @@ pub(crate) struct Room {
     pub(crate) roster: RosterState,
     /// Joins of this node that are not answered yet.
     pub(crate) joining: usize,
+    /// Peers of other nodes that have joined while a join of this node was not answered, with the roster's epoch and
+    /// version: whoever turns out to have joined before them must be told of them.
+    pub(crate) newcomers: BTreeMap<PeerId, (u64, u64)>,
     pub(crate) assert: Assert,
     /// Messages of peers that this node has not heard of: they wait until the room is compared.
     pub(crate) strangers: Strangers,
@@ -165,6 +168,7 @@ impl Room {
                 early: Vec::new(),
             },
             joining: 0,
+            newcomers: BTreeMap::new(),
             assert: Assert::No,
             strangers: Strangers::default(),
             confirm_at: None,

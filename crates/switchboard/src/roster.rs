@@ -71,8 +71,12 @@ impl Switchboard {
         {
             early = self.compare(room, (epoch, version), roster, now);
         }
+        let seat = self.seat_of_join(connection);
         self.enter(connection, fence, now);
-        // Whoever joined after this peer is news to it.
+        // Whoever joined after this peer is news to it, whether that was heard before the answer or is told now.
+        if let Some(seat) = seat {
+            self.tell_of_newcomers(&seat, (epoch, version));
+        }
         for change in early {
             self.changed(change, now);
         }
@@ -110,6 +114,11 @@ impl Switchboard {
 
     /// Does what had to wait until no join was under way.
     fn settle(&mut self, room: &RoomId) {
+        if let Some(state) = self.rooms.get_mut(room)
+            && state.joining == 0
+        {
+            state.newcomers.clear();
+        }
         if let Some(state) = self.rooms.get(room)
             && state.joining == 0
             && state.assert == Assert::Wanted
@@ -144,6 +153,10 @@ impl Switchboard {
         // This node's own changes are here already.
         match step.change {
             Change::Joined(entry) if entry.node != self.node => {
+                if state.joining > 0 {
+                    let version = (step.epoch, step.version);
+                    state.newcomers.insert(entry.peer.clone(), version);
+                }
                 self.remote_joined(&step.room, entry, now);
             }
             Change::Left {

@@ -80,11 +80,13 @@ fn of_session(
         Ending::Cut | Ending::Lost if !killed => {
             (rules.window, rules.window + rules.noticed + rules.late)
         }
-        // Its last beat was up to 2.4 s old.
-        Ending::Cut | Ending::Lost => (
-            rules.lease.saturating_sub(2_400_000).max(rules.window),
-            rules.lease + rules.late,
-        ),
+        Ending::Cut | Ending::Lost => {
+            let since_beat = rules.beat * 12 / 5;
+            (
+                rules.lease.saturating_sub(since_beat).max(rules.window),
+                rules.lease + rules.late,
+            )
+        }
     };
     let margin = SECOND / 5;
     let allowed = !certain || ending == Ending::Left || away.saturating_add(margin) >= least;

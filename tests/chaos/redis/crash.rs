@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use super::{Scene, rules, wait};
 use crate::{
-    faults::{long, seed},
+    faults::{long, seed, turn},
     history::SECOND,
     oracle::judge,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_dead_node_s_members_each_that_does_not_return_is_left_once_and_no_other() {
+    let _turn = turn().await;
     let mut scene = Scene::start(seed(), 3);
     // Two in each room: descriptors are a machine's limit before rooms are.
     let rooms = if long() { 9_000 } else { 1_500 };
@@ -34,6 +35,7 @@ async fn of_a_dead_node_s_members_each_that_does_not_return_is_left_once_and_no_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when_everybody_of_a_dead_node_returns_elsewhere_nobody_hears_a_leave() {
+    let _turn = turn().await;
     let mut scene = Scene::start(seed(), 3);
     scene.field.populate(0..300, 3).await;
     scene.fleet.kill(&mut scene.field, 1);

@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use trunkline_tests::Sentinels;
 
-use super::{FAULTS, Fault, Outage, Scene, WINDOW, rules};
+use super::{FAULTS, Fault, Outage, Scene, rules, timers};
 use crate::{
-    faults::{long, schedule, seed},
+    faults::{long, schedule, seed, turn},
     field::Field,
     fleet::Fleet,
     oracle::judge,
@@ -38,12 +38,14 @@ async fn exact(messages: u64, a_second: u64, broadcast: bool, faults: &[Fault], 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn directed_messages_between_nodes_arrive_once_and_in_order() {
+    let _turn = turn().await;
     let (messages, every) = if long() { (1_000_000, 10) } else { (50_000, 3) };
     exact(messages, 2000, false, &FAULTS, every).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn broadcasts_between_nodes_arrive_once_and_in_order() {
+    let _turn = turn().await;
     let (messages, every) = if long() { (1_000_000, 10) } else { (12_500, 3) };
     exact(messages, 500, true, &FAULTS, every).await;
 }
@@ -51,6 +53,7 @@ async fn broadcasts_between_nodes_arrive_once_and_in_order() {
 /// No member is disturbed: every message counts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_subscribers_alone_are_ended_again_and_again_every_message_arrives() {
+    let _turn = turn().await;
     let only = [
         Fault::SubscribersEnded,
         Fault::ConnectionsEnded,
@@ -62,16 +65,18 @@ async fn while_subscribers_alone_are_ended_again_and_again_every_message_arrives
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_loses_nothing_and_nobody_hears_a_leave() {
+    let _turn = turn().await;
     let mut field = Field::new(seed());
     let mut sentinels = Sentinels::start();
     let url = sentinels.url();
-    let options = ["--redis", &url, "--suspend-window", WINDOW];
+    let options = [&["--redis", &url][..], &timers()].concat();
     let _fleet = Fleet::start(&mut field, 3, &options);
     field.populate(0..20, 5).await;
     let seconds = if long() { 120 } else { 15 };
     let talk = field.talk(seconds * 1000, 1000, false);
     for round in 0.. {
         let since = field.now();
+        println!("{:>6} ms: failover {round}", since / 1000);
         let old = sentinels.master().expect("a master").port();
         // These wait for the Sentinels, and the members go on meanwhile.
         tokio::task::block_in_place(|| match round % 3 {
@@ -81,10 +86,13 @@ async fn a_failover_loses_nothing_and_nobody_hears_a_leave() {
         });
         let now = field.now();
         field.deeds.outages.push((since, now));
-        tokio::task::block_in_place(|| match round % 3 {
-            0 => sentinels.start_again(old),
-            1 => {}
-            _ => sentinels.thaw(old),
+        tokio::task::block_in_place(|| {
+            match round % 3 {
+                0 => sentinels.start_again(old),
+                1 => {}
+                _ => sentinels.thaw(old),
+            }
+            sentinels.until_whole();
         });
         if talk.is_finished() {
             break;

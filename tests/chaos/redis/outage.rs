@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{Outage, Scene, rules, wait};
 use crate::{
-    faults::{long, seed},
+    faults::{long, seed, turn},
     history::{History, Rules, SECOND},
     oracle::judge,
 };
@@ -46,16 +46,19 @@ async fn away(outage: Outage, seconds: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_redis_is_stopped_nobody_is_disconnected_left_or_unheard() {
+    let _turn = turn().await;
     away(Outage::Stopped, if long() { 30 } else { 12 }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_network_to_redis_is_a_black_hole_nobody_is_disconnected_left_or_unheard() {
+    let _turn = turn().await;
     away(Outage::Held, if long() { 30 } else { 12 }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_joins_while_redis_is_away_is_announced_everywhere_afterwards() {
+    let _turn = turn().await;
     let mut scene = Scene::start(seed(), 3);
     scene.field.populate(0..20, 3).await;
     let since = scene.field.now();
@@ -74,6 +77,7 @@ async fn who_joins_while_redis_is_away_is_announced_everywhere_afterwards() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when_redis_forgets_everything_nobody_hears_of_it() {
+    let _turn = turn().await;
     let mut scene = Scene::start(seed(), 3);
     scene.field.populate(0..100, 3).await;
     let seconds = if long() { 60 } else { 8 };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Scene, rules, wait};
 use crate::{
-    faults::{long, seed},
+    faults::{long, seed, turn},
     history::SECOND,
     member::Order,
     oracle::judge,
@@ -12,6 +12,7 @@ use crate::{
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_frozen_node_that_is_thawed_after_its_lease_agrees_with_the_others_again() {
+    let _turn = turn().await;
     let mut scene = Scene::start(seed(), 3);
     scene.field.populate(0..100, 3).await;
     let rules = rules();
@@ -35,6 +36,7 @@ async fn a_frozen_node_that_is_thawed_after_its_lease_agrees_with_the_others_aga
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_went_elsewhere_while_its_node_was_frozen_stays_there() {
+    let _turn = turn().await;
     let mut scene = Scene::start(seed(), 3);
     scene.field.populate(0..60, 3).await;
     let frozen = scene.field.at(scene.fleet.number(0));

@@ -1,4 +1,7 @@
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use super::{
     Redis,
@@ -39,8 +42,9 @@ impl Sentinels {
         let sentinels: Vec<Server> = (0..3).map(|_| sentinel(servers[0].port())).collect();
         let fixture = Self { servers, sentinels };
         for sentinel in &fixture.sentinels {
-            // Usually they look for each other every 2 s, and for replicas every 10 s.
-            let hurry = ["SENTINEL", "DEBUG", "publish-period", "100"];
+            // Usually they look for each other every 2 s, and for replicas every 10 s. After four of the former they
+            // undo a promotion of which its author has not told them.
+            let hurry = ["SENTINEL", "DEBUG", "publish-period", "500"];
             call(
                 sentinel.port,
                 &[&hurry[..], &["info-period", "200"]].concat(),
@@ -82,11 +86,17 @@ impl Sentinels {
     /// Has another server made the master, in order, and waits until it is.
     pub fn failover(&self) {
         let old = self.master().expect("a master").port();
-        until("the Sentinels to begin", FAILOVER, || {
-            let begun = call(self.sentinels[0].port, &["SENTINEL", "FAILOVER", NAME]);
-            matches!(begun, Ok(Reply::Text(_)))
+        // One that has begun may be given up, and is not begun again by itself.
+        let mut asked: Option<Instant> = None;
+        until("another master, as was asked for", FAILOVER, || {
+            if asked.is_none_or(|at| at.elapsed() > FAILOVER / 5) {
+                let begun = call(self.sentinels[0].port, &["SENTINEL", "FAILOVER", NAME]);
+                if matches!(begun, Ok(Reply::Text(_))) {
+                    asked = Some(Instant::now());
+                }
+            }
+            self.master().is_some_and(|master| master.port() != old)
         });
-        self.until_another_than(old);
     }
 
     /// Kills the master and waits until there is another.
@@ -107,6 +117,17 @@ impl Sentinels {
     /// Lets a frozen server go on: it believes that it is the master until a Sentinel tells it otherwise.
     pub fn thaw(&mut self, port: u16) {
         self.server(port).thaw();
+    }
+
+    /// Waits until there is a master with two replicas in step: without one, nobody can succeed it.
+    pub fn until_whole(&self) {
+        until("a master with two replicas", FAILOVER, || {
+            self.master().is_some_and(|master| {
+                let info = master.cli(&["INFO", "replication"]).text();
+                info.matches("state=online").count() == self.servers.len() - 1
+            })
+        });
+        self.settle();
     }
 
     /// Starts what was killed again, and waits until there is a master with two replicas.

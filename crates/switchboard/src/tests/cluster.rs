@@ -98,6 +98,31 @@ fn changes_that_overtake_the_roster_are_applied_after_it() {
 }
 
 #[test]
+fn who_joined_after_a_peer_is_told_to_it_even_if_that_is_heard_before_its_own_join_is_answered() {
+    let mut board = board();
+    board.answers = false;
+    board.connect(2);
+    board.announce(2, "r", "sue");
+    // Joined before sue: he will answer her announcement.
+    board.event(joined(3, "joe", "there", 8));
+    board.event(joined(4, "sue", "here", 9));
+    // Joined after sue, and has her in the roster that he got.
+    board.event(joined(5, "tom", "there", 10));
+    board.event(ClusterEvent::Joined {
+        connection: ConnectionId(2),
+        room: room("r"),
+        fence: 9,
+        epoch: 1,
+        version: 4,
+        roster: None,
+    });
+    board.assert_told(2, &["roominfo 5", "joined tom"]);
+    board.assert_told(1, &["joined joe", "joined tom", "joined sue"]);
+    board.event(joined(6, "kim", "there", 11));
+    board.assert_told(2, &["joined kim"]);
+}
+
+#[test]
 fn peers_of_other_nodes_are_told_of_once() {
     let mut board = board();
     board.event(joined(2, "ann", "there", 7));

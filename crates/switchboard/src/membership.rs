@@ -120,11 +120,14 @@ impl Switchboard {
         }
     }
 
-    pub(crate) fn seat_of_join(&self, connection: ConnectionId) -> Option<Seat> {
-        match self.connections.get(&connection) {
-            Some(Connection::Joining { seat, .. }) => Some(seat.clone()),
-            Some(_) | None => None,
-        }
+    /// The seat that a connection is about to take, unless its peer is at this node already and hears all news.
+    pub(crate) fn new_seat(&self, connection: ConnectionId) -> Option<Seat> {
+        let Some(Connection::Joining { seat, .. }) = self.connections.get(&connection) else {
+            return None;
+        };
+        let member = self.rooms.get(&seat.room)?.members.get(&seat.peer);
+        let hears = member.is_some_and(|member| !matches!(member.holder, Holder::Remote(_)));
+        (!hears).then(|| seat.clone())
     }
 
     /// A peer has entered with the roster's `version`. Those who joined later have not heard its announcement, and

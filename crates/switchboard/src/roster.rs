@@ -71,7 +71,7 @@ impl Switchboard {
         {
             early = self.compare(room, (epoch, version), roster, now);
         }
-        let seat = self.seat_of_join(connection);
+        let seat = self.new_seat(connection);
         self.enter(connection, fence, now);
         // Whoever joined after this peer is news to it, whether that was heard before the answer or is told now.
         if let Some(seat) = seat {

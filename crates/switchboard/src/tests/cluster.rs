@@ -123,6 +123,25 @@ fn who_joined_after_a_peer_is_told_to_it_even_if_that_is_heard_before_its_own_jo
 }
 
 #[test]
+fn a_peer_that_announces_itself_again_is_told_of_newcomers_once() {
+    let mut board = board();
+    board.answers = false;
+    board.announce(1, "r", "bob");
+    board.event(joined(3, "bob", "here", 8));
+    board.event(joined(4, "tom", "there", 10));
+    board.assert_told(1, &["joined tom"]);
+    board.event(ClusterEvent::Joined {
+        connection: ConnectionId(1),
+        room: room("r"),
+        fence: 8,
+        epoch: 1,
+        version: 3,
+        roster: None,
+    });
+    board.assert_told(1, &["roominfo 3"]);
+}
+
+#[test]
 fn peers_of_other_nodes_are_told_of_once() {
     let mut board = board();
     board.event(joined(2, "ann", "there", 7));

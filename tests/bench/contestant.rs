@@ -170,14 +170,12 @@ impl Server {
 /// An address, or a port at this host.
 fn read_address(text: &str) -> SocketAddr {
     let word = text.split_whitespace().next().unwrap_or_default();
+    if let Ok(address) = word.parse() {
+        return address;
+    }
     let digits: String = word.chars().take_while(char::is_ascii_digit).collect();
-    let port = digits
-        .parse()
-        .map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-    word.parse()
-        .ok()
-        .or(port.ok())
-        .expect("an address or a port")
+    let port: u16 = digits.parse().expect("an address or a port");
+    SocketAddr::from(([127, 0, 0, 1], port))
 }
 
 /// Waits until a node has reached Redis.

@@ -95,7 +95,7 @@ impl Driver {
             let drained = running.carry_out();
             let health = running.driver.partition.health();
             let counters = running.driver.partition.counters();
-            let Driver { status, index, .. } = &running.driver;
+            let Self { status, index, .. } = &running.driver;
             status.set(*index, health, counters);
             if health == Health::Healthy {
                 running.failures = 0;

@@ -63,13 +63,12 @@ fn a_flush_and_its_answer_arrive_as_they_were() {
     };
     let handed_over = (flush.room.clone(), flush.peer.clone());
     let node = switchboard::NodeId("n".into());
-    let carry = |said| match command(said) {
-        Command::Send { payload, .. } => event(Event::Received {
-            from: NodeId("m".into()),
-            payload,
-        })
-        .unwrap(),
-        other => panic!("{other:?}"),
+    let carry = |said| {
+        let Command::Send { payload, .. } = command(said) else {
+            panic!("not sent to a node");
+        };
+        let from = NodeId("m".into());
+        event(Event::Received { from, payload }).unwrap()
     };
     let pass = ClusterCommand::Pass {
         node: node.clone(),

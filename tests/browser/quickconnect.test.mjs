@@ -1,10 +1,10 @@
 // Unmodified rtc-quickconnect 8.0.0 in Chromium.
 
-import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { letPass } from '../harness/js/bounded.mjs';
-import { launchChromium, openPage } from '../harness/js/chromium.mjs';
+import { launchChromium } from '../harness/js/chromium.mjs';
+import { assertEcho, assertUndisturbed, joinRoom, untilOpen } from '../harness/js/participants.mjs';
 import { startProxy } from '../harness/js/proxy.mjs';
 import { serveQuickconnect } from '../harness/js/quickconnect.mjs';
 import { scope } from '../harness/js/scope.mjs';
@@ -25,31 +25,7 @@ after(async () => {
   await site?.close();
 });
 
-/** A page that has joined the room through `signalhost`. */
-async function participant(own, name, signalhost, room) {
-  const participant = own(await openPage(browser, name));
-  await participant.page.goto(site.url);
-  participant.id = await participant.page.evaluate(([host, r]) => join(host, r), [signalhost, room]);
-  // One at a time: the client takes a socket that needs more than a second to open for a dead one,
-  // and five pages that start at once on a small machine can need that.
-  await participant.journal.until('the answer to its announce', ({ event }) => event === 'message:roominfo');
-  return participant;
-}
-
-const untilOpen = ({ journal }, other) =>
-  journal.until(`an open channel to ${other.name} ${other.id}`, ({ open }) => open === other.id, { within: 20000 });
-
-async function assertEcho(from, to, text) {
-  await from.page.evaluate(([peer, t]) => say(peer, `echo ${t}`), [to.id, text]);
-  await from.journal.until(`the echo of ${text}`, (entry) => entry.from === to.id && entry.text === `echoed ${text}`);
-}
-
-function assertUndisturbed(...participants) {
-  const bad = /^(message:leave|call:(ended|expired|failed|aborted)|channel:closed|peer:autoreconnect)$/;
-  for (const { name, journal } of participants) {
-    assert.deepEqual(journal.all(({ event }) => bad.test(event)), [], `${name} ${journal.describe()}`);
-  }
-}
+const participant = (own, name, signalhost, room) => joinRoom(own, browser, site, name, signalhost, room);
 
 test('two pages open a data channel and echo', LIMIT, async (t) => {
   const { own } = scope(t);

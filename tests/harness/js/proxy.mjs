@@ -7,6 +7,7 @@ import { bounded } from './bounded.mjs';
 
 export async function startProxy(targetPort) {
   const pairs = new Set();
+  let target = targetPort;
   let refusing = false;
   let silent = false;
 
@@ -16,7 +17,7 @@ export async function startProxy(targetPort) {
       client.resetAndDestroy();
       return;
     }
-    const upstream = net.connect({ host: '127.0.0.1', port: targetPort });
+    const upstream = net.connect({ host: '127.0.0.1', port: target });
     const pair = { client, upstream };
     pairs.add(pair);
     const drop = () => {
@@ -52,6 +53,11 @@ export async function startProxy(targetPort) {
 
     restore() {
       refusing = false;
+    },
+
+    /** New connections go to this port, as a load balancer sends them elsewhere; others stay where they are. */
+    leadTo(port) {
+      target = port;
     },
 
     /** Carries nothing any more and tells neither side, as a network does that has lost its route. */

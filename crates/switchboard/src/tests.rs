@@ -19,6 +19,7 @@ mod delays;
 mod handover;
 mod membership;
 mod model;
+mod repairs;
 mod routing;
 
 struct Board {

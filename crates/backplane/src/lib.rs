@@ -13,8 +13,8 @@
 //! - Every change of a room's roster raises its *version* by one and is told as [`Event::Changed`] to every
 //!   node in the room, the one that made it included. What changes nothing is told to nobody. So a departure
 //!   is told exactly once, however many nodes say it.
-//! - A node is in a room from its first join to its [`Command::Forget`]. The roster that a join brings and the
-//!   changes after its version make a whole. A change may overtake the answer.
+//! - A node is in a room from its first join or assert to its [`Command::Forget`], with a member there or without.
+//!   The roster that a join brings and the changes after its version make a whole. A change may overtake the answer.
 //! - [`Command::Send`] arrives in order at one node, [`Command::Publish`] in order at each of the named nodes
 //!   that is in the room; of one room, both are in one order. A node that the publisher did not know of may get
 //!   it too.

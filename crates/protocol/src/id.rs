@@ -1,3 +1,5 @@
+mod directory;
+
 use std::{borrow::Borrow, fmt};
 
 use bytestring::ByteString;
@@ -81,7 +83,7 @@ id! {
 }
 
 id! {
-    /// Names a room, chosen by the client.
+    /// Names a room, chosen by the client; or a directory, or one of its entries.
     RoomId, MAX_ROOM_ID_BYTES
 }
 

@@ -7,7 +7,7 @@ use crate::{Payload, PeerId, RoomId};
 pub enum ClientMessage {
     /// Enter `room` as `peer`, or tell the room of new attributes.
     Announce {
-        /// The room; a connection of a one-room dialect leaves the room it was in.
+        /// The room, or a directory; a connection of a one-room dialect leaves the room it was in.
         room: RoomId,
         /// Who the peer says it is.
         peer: PeerId,

@@ -16,6 +16,12 @@ pub struct Config {
     pub hold_bytes_total: usize,
     /// Pause before a room that the cluster does not know of yet is asserted again.
     pub assert_interval: Duration,
+    /// How long what is said to an id that is not in its directory waits for it.
+    pub lookup_patience: Duration,
+    /// How long an id of a directory is remembered after it was addressed.
+    pub lookup_memory: Duration,
+    /// Most ids of directories that are remembered; the one addressed longest ago is forgotten beyond it.
+    pub lookups: usize,
 }
 
 impl Default for Config {
@@ -27,6 +33,9 @@ impl Default for Config {
             hold_bytes: 256 * 1024,
             hold_bytes_total: 64 * 1024 * 1024,
             assert_interval: Duration::from_secs(1),
+            lookup_patience: Duration::from_secs(5),
+            lookup_memory: Duration::from_secs(60),
+            lookups: 16 * 1024,
         }
     }
 }

@@ -15,6 +15,16 @@ pub(crate) struct Seat {
     pub(crate) peer: PeerId,
 }
 
+impl Seat {
+    /// The seat of a peer that announces itself in a room or a directory.
+    pub(crate) fn new(room: &RoomId, peer: &PeerId) -> Self {
+        Self {
+            room: room.place_of(peer),
+            peer: peer.clone(),
+        }
+    }
+}
+
 /// What a connection is to the switchboard.
 #[derive(Debug)]
 pub(crate) enum Connection {

@@ -86,6 +86,8 @@ pub(crate) enum Timer {
     Confirm(RoomId),
     /// A peer that has moved has not been handed over in time.
     Handover(RoomId, PeerId),
+    /// Something that is said to an id of a directory has waited long enough, or the id was not addressed for long.
+    Lookup(RoomId),
 }
 
 /// All that inputs have caused, and the limits they are held to.

@@ -25,6 +25,10 @@
 //! *muted*: it gets nothing, and what it sends is dropped. Its announcing the same id again is ignored, so
 //! that two pages with one id do not evict each other for ever.
 //!
+//! In a *directory* nobody is told of anybody, and no roster is kept: each id is a room of its own, its entry
+//! ([`RoomId::place_of`](protocol::RoomId::place_of)), of which a node hears from when one of its peers addresses
+//! the id until it has not been addressed for a while. What is said to an id that is not there waits a little.
+//!
 //! What this crate does not do: it knows no dialect, no socket, no queue of a connection, and no Redis. What
 //! it wants of the other nodes is an [`Output::Cluster`]; what they say is a [`ClusterEvent`].
 
@@ -32,6 +36,7 @@ mod cluster;
 mod config;
 mod confirmation;
 mod connection;
+mod directory;
 mod effects;
 mod handover;
 mod membership;

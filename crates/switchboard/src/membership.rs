@@ -23,10 +23,7 @@ impl Switchboard {
         attributes: &Payload,
         now: Instant,
     ) {
-        let seat = Seat {
-            room: room.clone(),
-            peer: peer.clone(),
-        };
+        let seat = Seat::new(room, peer);
         let attributes = attributes.clone();
         let held = match self.connections.remove(&connection) {
             Some(Connection::Waiting { held, until }) => {
@@ -331,12 +328,12 @@ impl Switchboard {
         self.forget_if_empty(&seat.room);
     }
 
-    /// Drops a room in which this node has nobody any more, and nothing to repair.
+    /// Drops a room in which this node has nobody any more and addresses nobody, and nothing to repair.
     pub(crate) fn forget_if_empty(&mut self, room: &RoomId) {
         let Some(state) = self.rooms.get(room) else {
             return;
         };
-        if !state.has_local() && state.assert == Assert::No {
+        if !state.has_local() && state.assert == Assert::No && state.lookup.is_none() {
             // Nobody is here any more to wait until what was said before has arrived.
             let waiting: Vec<PeerId> = state
                 .members

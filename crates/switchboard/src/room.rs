@@ -8,6 +8,7 @@ use protocol::{Payload, PeerId, RoomId, ServerMessage};
 
 use crate::{
     ConnectionId, DropReason, Fence, Flush, NodeId, RosterChange,
+    directory::Lookup,
     effects::{Effects, Timer},
     handover::Handover,
 };
@@ -33,6 +34,8 @@ pub(crate) struct Room {
     /// Nodes that have confirmed, since the last assert was sent and before it.
     pub(crate) confirmed_late: BTreeSet<NodeId>,
     pub(crate) confirmed: BTreeSet<NodeId>,
+    /// Peers of this node address the one whose entry this is.
+    pub(crate) lookup: Option<Box<Lookup>>,
 }
 
 /// Whether the room is to be compared with the cluster's roster.
@@ -174,6 +177,7 @@ impl Room {
             confirm_at: None,
             confirmed_late: BTreeSet::new(),
             confirmed: BTreeSet::new(),
+            lookup: None,
         }
     }
 

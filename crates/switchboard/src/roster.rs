@@ -126,6 +126,7 @@ impl Switchboard {
             self.assert_now(room);
         }
         self.hear_strangers(room);
+        self.answer_lookup(room);
         self.forget_if_empty(room);
     }
 
@@ -158,6 +159,7 @@ impl Switchboard {
                     state.newcomers.insert(entry.peer.clone(), version);
                 }
                 self.remote_joined(&step.room, entry, now);
+                self.answer_lookup(&step.room);
             }
             Change::Left {
                 peer,

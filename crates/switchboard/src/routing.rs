@@ -1,5 +1,7 @@
 //! Who hears what a peer says.
 
+use std::time::Instant;
+
 use protocol::{Payload, PeerId, RoomId, ServerMessage};
 
 use crate::{ClusterCommand, DropReason, Switchboard, connection::Seat};
@@ -8,36 +10,51 @@ use crate::{ClusterCommand, DropReason, Switchboard, connection::Seat};
 pub(crate) const MAX_HOPS: u8 = 4;
 
 impl Switchboard {
-    /// To one peer of the sender's room, never to anybody else.
-    pub(crate) fn send(&mut self, seat: &Seat, to: &PeerId, payload: &Payload) {
+    /// To one peer of the sender's room, never to anybody else; in a directory, to whomever has the id.
+    pub(crate) fn send(&mut self, seat: &Seat, to: &PeerId, payload: &Payload, now: Instant) {
+        match seat.room.entry_beside(to) {
+            Some(entry) => self.address(&entry, &seat.peer, to, payload, now),
+            None if self.say(&seat.room, &seat.peer, to, payload) => {}
+            None => self.effects.dropped(DropReason::NoSuchPeer),
+        }
+    }
+
+    /// Tells a peer that is in the room, wherever; false when it is not.
+    pub(crate) fn say(
+        &mut self,
+        room: &RoomId,
+        from: &PeerId,
+        to: &PeerId,
+        payload: &Payload,
+    ) -> bool {
         let effects = &mut self.effects;
         let Some(member) = self
             .rooms
-            .get_mut(&seat.room)
+            .get_mut(room)
             .and_then(|room| room.members.get_mut(to))
         else {
-            effects.dropped(DropReason::NoSuchPeer);
-            return;
+            return false;
         };
         let message = ServerMessage::Message {
-            from: seat.peer.clone(),
+            from: from.clone(),
             payload: payload.clone(),
         };
         if let Some(handover) = &mut member.handover {
             handover.held.push(&message, effects);
-            return;
+            return true;
         }
         if let Some(node) = member.tell(message, effects) {
             member.addressed = true;
             effects.cluster(ClusterCommand::Send {
                 node,
-                room: seat.room.clone(),
-                from: seat.peer.clone(),
+                room: room.clone(),
+                from: from.clone(),
                 to: to.clone(),
                 payload: payload.clone(),
                 hops: 0,
             });
         }
+        true
     }
 
     /// To everybody else in the sender's room.

@@ -27,7 +27,8 @@ impl Switchboard {
             .members
             .get(&to)
             .is_some_and(|member| !matches!(member.holder, Holder::Remote(_)));
-        let known = state.members.contains_key(&from);
+        // In a directory nobody is told of anybody.
+        let known = room.is_entry() || state.members.contains_key(&from);
         let early = match here {
             true => !known,
             false => state.joining > 0,

@@ -7,6 +7,7 @@ use protocol::{ClientMessage, PeerId, RoomId};
 use crate::{
     Config, ConnectionId, DropReason, NodeId, Output,
     connection::{Connection, Seat},
+    directory::Lookups,
     effects::{Effects, Timer},
     room::{Holder, Room},
 };
@@ -18,6 +19,7 @@ pub struct Switchboard {
     pub(crate) connections: HashMap<ConnectionId, Connection, FixedState>,
     pub(crate) rooms: HashMap<RoomId, Room, FixedState>,
     pub(crate) effects: Effects,
+    pub(crate) lookups: Lookups,
 }
 
 /// How much a switchboard holds.
@@ -25,8 +27,10 @@ pub struct Switchboard {
 pub struct Stats {
     /// Connections, announced or not.
     pub connections: usize,
-    /// Rooms in which this node has a peer.
+    /// Rooms in which this node has a peer, and entries of directories that its peers have addressed.
     pub rooms: usize,
+    /// Those entries.
+    pub lookups: usize,
     /// Peers of this node in rooms, suspended ones included.
     pub members: usize,
     /// Those of them whose connection is lost.
@@ -45,6 +49,7 @@ impl Switchboard {
             connections: HashMap::with_hasher(state.clone()),
             rooms: HashMap::with_hasher(state),
             effects: Effects::new(config),
+            lookups: Lookups::default(),
         }
     }
 
@@ -103,10 +108,7 @@ impl Switchboard {
                         room,
                         peer,
                         attributes,
-                    } if seat.room != *room
-                        || seat.peer != *peer
-                        || self.is_free(&seat, elsewhere) =>
-                    {
+                    } if seat != Seat::new(room, peer) || self.is_free(&seat, elsewhere) => {
                         self.join(connection, room, peer, attributes, now);
                     }
                     ClientMessage::Announce { .. }
@@ -141,7 +143,7 @@ impl Switchboard {
                 peer,
                 attributes,
             } => {
-                if seat.room != *room || seat.peer != *peer {
+                if *seat != Seat::new(room, peer) {
                     self.leave(connection, seat);
                 }
                 self.join(connection, room, peer, attributes, now);
@@ -157,7 +159,7 @@ impl Switchboard {
                 payload,
             } => {
                 if self.is_own(sender.as_deref(), seat) {
-                    self.send(seat, to, payload);
+                    self.send(seat, to, payload, now);
                 }
             }
             ClientMessage::Broadcast { sender, payload } => {
@@ -235,6 +237,7 @@ impl Switchboard {
                 Timer::Assert(room) => self.assert_now(&room),
                 Timer::Confirm(room) => self.ask_to_confirm(&room),
                 Timer::Handover(room, peer) => self.handed_over(&room, &peer),
+                Timer::Lookup(entry) => self.review_lookup(&entry, now),
             }
         }
     }
@@ -269,6 +272,7 @@ impl Switchboard {
         Stats {
             connections: self.connections.len(),
             rooms: self.rooms.len(),
+            lookups: self.lookups.len(),
             members: self.effects.members,
             suspended: self.effects.suspended,
             held_bytes: self.effects.held_bytes,

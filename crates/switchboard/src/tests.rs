@@ -16,6 +16,7 @@ use crate::{
 mod claims;
 mod cluster;
 mod delays;
+mod directory;
 mod handover;
 mod membership;
 mod model;

@@ -348,7 +348,7 @@ fn read<'a, T: Deserialize<'a>>(blob: &'a [u8]) -> Result<T, Unreadable> {
 }
 
 fn room_id(text: impl Into<ByteString>) -> Result<RoomId, Unreadable> {
-    RoomId::new(text).map_err(|_| Unreadable)
+    RoomId::from_cluster(text).map_err(|_| Unreadable)
 }
 
 fn peer_id(text: impl Into<ByteString>) -> Result<PeerId, Unreadable> {

@@ -97,7 +97,16 @@ impl Collector for Gauges {
         let stats = node.stats();
         for (name, help, value) in [
             ("connections", "WebSockets open", node.sockets()),
-            ("rooms", "Rooms with a peer of this node", stats.rooms),
+            (
+                "rooms",
+                "Rooms with a peer of this node, and ids of directories that were looked up",
+                stats.rooms,
+            ),
+            (
+                "lookups",
+                "Ids of directories that were looked up and are remembered",
+                stats.lookups,
+            ),
             ("members", "Peers of this node in rooms", stats.members),
             (
                 "members_suspended",

@@ -331,6 +331,21 @@ async fn a_node_that_forgets_a_room_and_joins_it_again_hears_of_it(c: &impl Clus
     assert_eq!(a.change().await.1, "joined ann b");
 }
 
+async fn a_node_that_asserts_nothing_hears_who_comes_and_goes(c: &impl Cluster) {
+    let (mut a, mut b) = (Member::new(c, "a").await, Member::new(c, "b").await);
+    assert_eq!(a.assert_room(vec![]).await, []);
+    let (fence, roster) = b.join("bob").await;
+    assert_eq!(roster, ["bob@b"]);
+    assert_eq!(a.change().await.1, "joined bob b");
+    b.leave("bob", fence);
+    assert_eq!(a.change().await.1, "left bob b");
+    a.submit(Command::Forget { room: ROOM });
+    a.assert_silent().await;
+    b.change().await;
+    b.join("bob").await;
+    a.assert_silent().await;
+}
+
 async fn it_says_when_it_works(c: &impl Cluster) {
     let a = Member::new(c, "a").await;
     assert_eq!(a.backplane.as_ref().unwrap().health(), Health::Healthy);
@@ -372,6 +387,7 @@ macro_rules! conforms {
                 a_full_queue_loses_counts_and_reports_a_gap,
                 a_payload_that_does_not_fit_is_lost_and_counted,
                 a_node_that_forgets_a_room_and_joins_it_again_hears_of_it,
+                a_node_that_asserts_nothing_hears_who_comes_and_goes,
                 it_says_when_it_works,
             ]
         );

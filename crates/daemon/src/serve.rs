@@ -13,6 +13,8 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
+use crate::answer::{AnswerStream, KeepAnswer};
+
 /// Longest time a client may take to send a request's headers, the TLS-less handshake included.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -32,8 +34,8 @@ pub struct OwnAddress(pub SocketAddr);
 /// Serves `router` until `shutdown`; requests that run then are finished, no new ones are read. Every
 /// connection's task is tracked by `tasks`, so that the caller can wait for their end.
 ///
-/// Handlers find the client's address as [`ConnectInfo<SocketAddr>`], and ours as [`OwnAddress`]. An upgraded connection's stream is a
-/// `TokioIo<TcpStream>`.
+/// Handlers find the client's address as [`ConnectInfo<SocketAddr>`], ours as [`OwnAddress`], and a [`KeepAnswer`]. An
+/// upgraded connection's stream is a `TokioIo<AnswerStream>`.
 pub async fn http(
     listener: TcpListener,
     router: Router,
@@ -86,12 +88,15 @@ async fn connection(
     let Ok(own_address) = stream.local_addr() else {
         return;
     };
+    let keep = KeepAnswer::default();
+    let stream = AnswerStream::new(stream, keep.clone());
     let service = service_fn(move |request: Request<Incoming>| {
-        let router = router.clone();
+        let (router, keep) = (router.clone(), keep.clone());
         async move {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(address));
             request.extensions_mut().insert(OwnAddress(own_address));
+            request.extensions_mut().insert(keep);
             Ok::<_, Infallible>(
                 router
                     .oneshot(request)

@@ -21,7 +21,7 @@ use crate::{
     CloseCode,
     frames::{self, Frame, MAX_MESSAGE_BYTES, Reader},
     node::Node,
-    outbox::{Outbox, Pushed},
+    outbox::Outbox,
 };
 
 /// Bytes read from a socket at once: some of the longest session descriptions, and not so many short frames that the
@@ -88,14 +88,10 @@ impl Connection {
         node: Arc<Node>,
         stream: TcpStream,
         early: Vec<u8>,
-        greeting: bool,
         ping_interval: Duration,
     ) -> Self {
         let (stream, socket) = stream.into_split();
         let outbox = Arc::new(Outbox::new(socket));
-        if greeting && outbox.push(rtcio::GREETING) == Pushed::First {
-            outbox.flush();
-        }
         let id = node.connect(outbox.clone());
         node.metrics.opened.inc();
         Self {

@@ -21,6 +21,8 @@ pub struct Process {
     pub public: SocketAddr,
     /// Where its metrics are.
     pub admin: SocketAddr,
+    /// What it logged until it listened.
+    pub logged: Vec<String>,
 }
 
 impl Process {
@@ -89,6 +91,7 @@ impl Process {
             running,
             public: SocketAddr::from(([0; 4], 0)),
             admin: SocketAddr::from(([0; 4], 0)),
+            logged: Vec::new(),
         };
         while process.public.port() == 0 || process.admin.port() == 0 {
             let line = logged
@@ -100,6 +103,7 @@ impl Process {
                     *address = text.parse().unwrap();
                 }
             }
+            process.logged.push(line);
         }
         process
     }

@@ -12,7 +12,7 @@ use daemon::{
     serve,
 };
 use prometheus_client::registry::Registry;
-use relay::{Config, Credentials, InvalidRealm, NonceKey, Relay};
+use relay::{Config, Credentials, InvalidRealm, NonceKey, Relay, SHORT_REALM_BYTES};
 use tokio::task;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use turn_credentials::Secret;
@@ -103,6 +103,12 @@ impl Turn {
     pub fn bind(args: &TurnArgs, own_hosts: Vec<IpAddr>) -> Result<Self, SetupError> {
         if args.turn_secret.is_empty() && args.turn_user.is_empty() {
             return Err(SetupError::NoCredentials);
+        }
+        if args.turn_realm.len() > SHORT_REALM_BYTES {
+            tracing::warn!(
+                "--turn-realm has more than {SHORT_REALM_BYTES} bytes: answers to strangers are more than three times \
+                 their requests"
+            );
         }
         let addresses = Addresses::decide(args)?;
         for ip in addresses.internal() {

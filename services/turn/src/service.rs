@@ -112,8 +112,7 @@ impl Turn {
         }
         let addresses = Addresses::decide(args)?;
         for ip in addresses.internal() {
-            udp(SocketAddr::new(ip, 0), false)
-                .map_err(|source| SetupError::RelayIp { ip, source })?;
+            udp(SocketAddr::new(ip, 0)).map_err(|source| SetupError::RelayIp { ip, source })?;
         }
         let threads = match args.turn_threads {
             0 => thread::available_parallelism().map_or(1, usize::from),

@@ -200,10 +200,7 @@ export class Call extends EventTarget {
     const pc = this.#pc;
     const busy = this.#makingOffer || pc.signalingState !== 'stable';
     this.#ignoreOffer = type === 'offer' && busy && !this.#polite;
-    if (this.#ignoreOffer) {
-      this.#candidates.early = [];
-      return;
-    }
+    if (this.#ignoreOffer) return;
     if (type === 'answer' && pc.signalingState !== 'have-local-offer') return;
     await pc.setRemoteDescription({ type, sdp });
     for (const early of this.#candidates.early.splice(0)) await this.#addCandidate(early);
@@ -220,21 +217,25 @@ export class Call extends EventTarget {
     this.#send('/candidate', candidate ? candidate.toJSON() : { candidate: '' });
   }
 
+  /**
+   * Also while an offer is ignored: the other side takes that offer back, but its transports stay as its last answer
+   * made them, and with them their candidates, which it does not send again.
+   */
   async #addCandidate(candidate) {
-    if (this.#ignoreOffer) return;
     if (!this.#pc.remoteDescription) {
       if (this.#candidates.early.length < EARLY_LIMIT) this.#candidates.early.push(candidate);
       return;
     }
     try {
       if (candidate.candidate) {
-        this.#candidates.got += 1;
         await this.#pc.addIceCandidate(candidate);
+        this.#candidates.got += 1;
       } else {
         await this.#pc.addIceCandidate();
       }
     } catch (error) {
-      this.#note(`a candidate was of no use (${error.name})`);
+      // One of a part that only the ignored offer has is of no use, and none is missed.
+      if (!this.#ignoreOffer) this.#note(`a candidate was of no use (${error.name})`);
     }
   }
 

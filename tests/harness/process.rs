@@ -69,6 +69,25 @@ impl Process {
         Self::spawn(shell, &turn(TURN, options), "turn")
     }
 
+    /// Starts `trunkline dev` on free ports of IPv4's loopback.
+    pub fn dev(options: &[&str]) -> Self {
+        let free = [
+            "dev",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "127.0.0.1:0",
+            "--turn-listen",
+            TURN,
+        ];
+        Self::start(&[&free, options].concat(), "public")
+    }
+
+    /// Starts `trunkline dev --open` on every address at its usual ports: for a namespace, where they are free.
+    pub fn dev_open() -> Self {
+        Self::start(&["dev", "--open"], "public")
+    }
+
     fn start(arguments: &[&str], public: &str) -> Self {
         Self::spawn(Command::new(binary()), arguments, public)
     }

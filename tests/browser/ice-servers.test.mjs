@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { bounded } from '../harness/js/bounded.mjs';
+import { eventually } from '../harness/js/bounded.mjs';
 import { launchChromium } from '../harness/js/chromium.mjs';
 import { openTab } from '../harness/js/demo.mjs';
 import { scope } from '../harness/js/scope.mjs';
@@ -64,8 +64,9 @@ test('a call that is made before the servers are known gets them though the firs
 
 test('a call between two who never learn of any server goes on without them', LIMIT, async (t) => {
   const both = await callWhere(t, (route) => route.abort());
-  const made = both.map((tab) => tab.page.waitForFunction(() => window.connections.length > 0, null, { timeout: 15000 }));
-  await bounded('both to try', Promise.all(made), 20000);
+  for (const tab of both) {
+    await eventually(`${tab.name} to try`, tab.opened, ({ connections }) => connections === 1, { within: 15000 });
+  }
   const configurations = both.map((tab) => tab.page.evaluate(() => window.connections[0].getConfiguration().iceServers));
   assert.deepEqual(await Promise.all(configurations), [[], []]);
 });

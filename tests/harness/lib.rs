@@ -24,7 +24,7 @@ use std::time::Duration;
 pub use http::{Answer, get, metric, request};
 pub use node::{Cluster, Node};
 pub use peer::Peer;
-pub use ports::free_port;
+pub use ports::{free_port, free_udp_port, free_udp_ports};
 pub use process::{Process, binary};
 pub use proxy::Proxy;
 pub use redis::{Redis, RedisCluster, Sentinels};

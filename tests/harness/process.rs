@@ -21,6 +21,8 @@ pub struct Process {
     pub public: SocketAddr,
     /// Where its metrics are.
     pub admin: SocketAddr,
+    /// What it logged until it listened.
+    pub logged: Vec<String>,
 }
 
 impl Process {
@@ -67,6 +69,25 @@ impl Process {
         Self::spawn(shell, &turn(TURN, options), "turn")
     }
 
+    /// Starts `trunkline dev` on free ports of IPv4's loopback.
+    pub fn dev(options: &[&str]) -> Self {
+        let free = [
+            "dev",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "127.0.0.1:0",
+            "--turn-listen",
+            TURN,
+        ];
+        Self::start(&[&free, options].concat(), "public")
+    }
+
+    /// Starts `trunkline dev --open` on every address at its usual ports: for a namespace, where they are free.
+    pub fn dev_open() -> Self {
+        Self::start(&["dev", "--open"], "public")
+    }
+
     fn start(arguments: &[&str], public: &str) -> Self {
         Self::spawn(Command::new(binary()), arguments, public)
     }
@@ -89,6 +110,7 @@ impl Process {
             running,
             public: SocketAddr::from(([0; 4], 0)),
             admin: SocketAddr::from(([0; 4], 0)),
+            logged: Vec::new(),
         };
         while process.public.port() == 0 || process.admin.port() == 0 {
             let line = logged
@@ -100,6 +122,7 @@ impl Process {
                     *address = text.parse().unwrap();
                 }
             }
+            process.logged.push(line);
         }
         process
     }

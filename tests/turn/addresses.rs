@@ -1,4 +1,4 @@
-//! At which addresses the relay is, and what clients are told.
+//! At which addresses the relay is, and what clients and operators are told there.
 
 use std::{
     net::{SocketAddr, UdpSocket},
@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::time::timeout;
-use trunkline_tests::{PATIENCE, Process};
+use trunkline_tests::{PATIENCE, Process, get};
 
 use crate::{Allocation, namespace};
 
@@ -86,6 +86,15 @@ fn a_wildcard_at_a_free_port_has_one_port_for_all_addresses() {
 }
 
 #[tokio::test]
+async fn a_relay_by_itself_says_whether_it_is_well() {
+    let relay = Process::turn(&["--turn-user", "u:p"]);
+    for path in ["/healthz", "/readyz"] {
+        let answer = get(relay.admin, path).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+    }
+}
+
+#[tokio::test]
 async fn behind_a_nat_clients_are_told_its_address_and_reach_each_other_at_it() {
     // Of the documentation's: nothing is there, and the default policy refuses it to anybody but the relay.
     let relay = Process::turn(&["--turn-user", "u:p", "--turn-external-ip", "198.51.100.7"]);
@@ -118,4 +127,19 @@ async fn behind_a_nat_clients_are_told_its_address_and_reach_each_other_at_it() 
     // What clients are not told is as private as it was.
     let internal = SocketAddr::new(relay.public.ip(), told(&bob).port());
     assert!(ann.relayed.send_to(b"x", internal).await.is_err());
+}
+
+#[test]
+fn relays_at_free_ports_never_get_the_same_one() {
+    // As many ports as relays, or two that share one would be a rare find.
+    let test = "addresses::relays_at_free_ports_never_get_the_same_one";
+    let setup = "echo 40000 40003 > /proc/sys/net/ipv4/ip_local_port_range";
+    if !namespace::is_inside(test, setup) {
+        return;
+    }
+    let options = ["--turn-user", "u:p", "--turn-threads", "2"];
+    let relays: Vec<Process> = (0..4).map(|_| Process::turn(&options)).collect();
+    let mut ports: Vec<u16> = relays.iter().map(|relay| relay.public.port()).collect();
+    ports.sort_unstable();
+    assert_eq!(ports, [40_000, 40_001, 40_002, 40_003]);
 }

@@ -1,12 +1,12 @@
 //! `turnutils_uclient` and `turnutils_peer`, from Debian's coturn.
 
 use std::{
-    net::UdpSocket,
+    net::{IpAddr, UdpSocket},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-use trunkline_tests::Process;
+use trunkline_tests::{Process, free_udp_port, metric};
 
 /// Longest run of the client.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -20,17 +20,37 @@ struct Echo {
 
 impl Echo {
     fn start(ip: &'static str) -> Self {
+        let address: IpAddr = ip.parse().unwrap();
         // Below the relay's own ports, which are open to every client: another's relayed address is there.
-        let port = (20_000..30_000)
-            .find(|port| UdpSocket::bind((ip, *port)).is_ok())
-            .unwrap();
+        let port = free_udp_port(address);
         let child = Command::new("turnutils_peer")
             .args(["-L", ip, "-p", &port.to_string()])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("coturn's tools: tests/run installs them");
-        Self { child, ip, port }
+        let mut echo = Self { child, ip, port };
+        echo.wait();
+        echo
+    }
+
+    /// Until it answers.
+    fn wait(&mut self) {
+        let socket = UdpSocket::bind((self.ip, 0)).unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_millis(20)))
+            .unwrap();
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "turnutils_peer has ended: {ended:?}");
+            assert!(Instant::now() < end, "turnutils_peer does not answer");
+            // An error is that of the one before, which nobody was there to take.
+            let _ = socket.send_to(b"echo", (self.ip, self.port));
+            if matches!(socket.recv(&mut [0; 10]), Ok(4)) {
+                return;
+            }
+        }
     }
 }
 
@@ -147,12 +167,18 @@ fn a_time_limited_credential_that_coturn_s_client_made_is_taken() {
     loses_nothing(&[], "1", &["-u", "bob", "-W", "s"]);
 }
 
-#[test]
-fn without_leave_loopback_is_out_of_reach() {
-    let relay = Process::turn(&["--turn-user", "u:p"]);
+#[tokio::test]
+async fn without_leave_loopback_is_out_of_reach() {
+    // Without old channels its channel's number would be refused before the peer is looked at.
+    let relay = Process::turn(&["--turn-user", "u:p", "--turn-old-channels"]);
     let echo = Echo::start("127.0.0.1");
     let (_, text) = uclient(&relay, &echo, STATIC);
     assert!(!text.contains("tot_recv_msgs=100"), "{text}");
+    // It came as far as that, and no further.
+    let forbidden = "trunkline_turn_answers_total{result=\"403\"}";
+    assert!(metric(relay.admin, forbidden).await > 0.0, "{text}");
+    let relayed = "trunkline_turn_relayed_packets_total{to=\"peer\"}";
+    assert_eq!(metric(relay.admin, relayed).await, 0.0);
 }
 
 #[test]

@@ -1,11 +1,15 @@
 //! Quotas, ports and descriptors run out, and come back.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::Ipv4Addr,
+    time::{Duration, Instant},
+};
 
-use trunkline_tests::{PATIENCE, Process, metric};
+use trunkline_tests::{PATIENCE, Process, free_udp_ports, metric};
 
 use crate::Allocation;
 
+/// How many answers had this code; the client asks again after 200 ms, so that a stall makes two of one refusal.
 async fn refused(relay: &Process, code: &str) -> f64 {
     let name = format!("trunkline_turn_answers_total{{result=\"{code}\"}}");
     metric(relay.admin, &name).await
@@ -27,8 +31,9 @@ async fn grants(relay: &Process, number: usize, code: &str) {
         let allocation = Allocation::new(relay.public, "u").await;
         held.push(allocation.unwrap_or_else(|error| panic!("{n} of {number}: {error}")));
     }
+    assert_eq!(refused(relay, code).await, 0.0, "{code}");
     assert!(Allocation::new(relay.public, "u").await.is_err());
-    assert_eq!(refused(relay, code).await, 1.0, "{code}");
+    assert!(refused(relay, code).await >= 1.0, "{code}");
     assert_eq!(
         metric(relay.admin, "trunkline_turn_allocations").await,
         number as f64
@@ -57,8 +62,9 @@ async fn a_user_may_have_as_many_allocations_as_its_quota_and_another_user_its_o
     for _ in 0..3 {
         held.push(Allocation::new(relay.public, "u").await.unwrap());
     }
+    assert_eq!(refused(&relay, "486").await, 0.0);
     assert!(Allocation::new(relay.public, "u").await.is_err());
-    assert_eq!(refused(&relay, "486").await, 1.0);
+    assert!(refused(&relay, "486").await >= 1.0);
     let another = Allocation::new(relay.public, "v").await.unwrap();
     held.pop().unwrap().close().await;
     until_allocations(&relay, 4).await;
@@ -69,8 +75,9 @@ async fn a_user_may_have_as_many_allocations_as_its_quota_and_another_user_its_o
 
 #[tokio::test]
 async fn when_the_ports_are_all_taken_an_allocation_is_answered_508_and_the_others_live() {
-    // Ports that no other test is likely to have.
-    let relay = Process::turn(&["--turn-user", "u:p", "--turn-relay-ports", "31900-31903"]);
+    let ports = free_udp_ports(Ipv4Addr::LOCALHOST, 4);
+    let range = format!("{}-{}", ports.start(), ports.end());
+    let relay = Process::turn(&["--turn-user", "u:p", "--turn-relay-ports", &range]);
     grants(&relay, 4, "508").await;
 }
 
@@ -96,7 +103,7 @@ async fn when_a_socket_cannot_be_opened_an_allocation_is_answered_508_and_the_re
     // Gives a descriptor back, with which the metrics can be asked for.
     held.pop().unwrap().close().await;
     until_allocations(&relay, number - 1).await;
-    assert_eq!(refused(&relay, "508").await, 1.0);
+    assert!(refused(&relay, "508").await >= 1.0);
     held.push(Allocation::new(relay.public, "u").await.unwrap());
 }
 

@@ -7,6 +7,7 @@ mod coturn;
 mod limits;
 mod minting;
 mod namespace;
+mod own_machine;
 mod peers;
 mod strangers;
 

@@ -7,15 +7,19 @@ use crate::Allocation;
 
 /// A node that mints for a relay, and tells of a foreign STUN server besides.
 fn node(relay: &Process, secret: &str) -> Process {
-    Process::signal(&[
+    node_with(relay, &["--turn-secret", secret])
+}
+
+fn node_with(relay: &Process, secrets: &[&str]) -> Process {
+    let url = format!("turn:{}?transport=udp", relay.public);
+    let options = [
         "--turn-url",
-        &format!("turn:{}?transport=udp", relay.public),
-        "--turn-secret",
-        secret,
+        &url,
         "--insecure-open-turn",
         "--ice-server",
         "stun:stun.example:3478",
-    ])
+    ];
+    Process::signal(&[&options, secrets].concat())
 }
 
 async fn servers(node: &Process) -> Value {
@@ -30,7 +34,9 @@ async fn servers(node: &Process) -> Value {
 /// Whether the relay takes what the node hands out.
 async fn is_good(node: &Process, relay: &Process) -> bool {
     let servers = servers(node).await;
-    let text = |key: &str| servers[0][key].as_str().unwrap();
+    let mut all = servers.as_array().unwrap().iter();
+    let minted = all.find(|server| !server["credential"].is_null());
+    let text = |key: &str| minted.unwrap()[key].as_str().unwrap();
     let allocation =
         Allocation::with_password(relay.public, text("username"), text("credential")).await;
     match allocation {
@@ -48,6 +54,16 @@ async fn a_credential_that_a_node_minted_is_good_at_a_relay_with_its_secret_and_
     for (secret, expected) in [("new", true), ("old", true), ("other", false)] {
         let node = node(&relay, secret);
         assert_eq!(is_good(&node, &relay).await, expected, "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn of_several_secrets_the_first_mints() {
+    let secrets = ["--turn-secret", "new", "--turn-secret", "old"];
+    let [new, old] = ["new", "old"].map(|secret| Process::turn(&["--turn-secret", secret]));
+    for minting in [node_with(&new, &secrets), Process::dev(&secrets)] {
+        assert!(is_good(&minting, &new).await);
+        assert!(!is_good(&minting, &old).await);
     }
 }
 

@@ -1,24 +1,27 @@
 //! Peers that are not there, or may not be reached: their packets are lost, and nothing else.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use tokio::{net::UdpSocket, time::timeout};
-use trunkline_tests::{PATIENCE, Process, metric};
+use trunkline_tests::{PATIENCE, Process, free_udp_port, free_udp_ports, metric, until};
 
 use crate::Allocation;
 
 /// A peer on loopback, below the relay's own ports.
 async fn peer() -> UdpSocket {
-    for port in 20_000..30_000 {
-        if let Ok(socket) = UdpSocket::bind(("127.0.0.1", port)).await {
-            return socket;
-        }
-    }
-    panic!("no free port");
+    peer_at(Ipv4Addr::LOCALHOST.into()).await
+}
+
+/// The same elsewhere.
+pub(crate) async fn peer_at(ip: IpAddr) -> UdpSocket {
+    UdpSocket::bind((ip, free_udp_port(ip))).await.unwrap()
 }
 
 /// The peer gets what the allocation sends, and the allocation what the peer answers.
-async fn talks_with(allocation: &Allocation, peer: &UdpSocket, text: &str) {
+pub(crate) async fn talks_with(allocation: &Allocation, peer: &UdpSocket, text: &str) {
     let address = peer.local_addr().unwrap();
     let mut buffer = [0; 100];
     allocation
@@ -88,13 +91,39 @@ async fn who_has_no_permission_reaches_no_client() {
     let stranger = UdpSocket::bind("127.0.0.2:0").await.unwrap();
     let relayed = allocation.relayed.local_addr().unwrap();
     stranger.send_to(b"hello", relayed).await.unwrap();
+    let dropped = "trunkline_turn_dropped_packets_total{reason=\"no-permission\"}";
+    until("dropped packet", async || {
+        metric(relay.admin, dropped).await >= 1.0
+    })
+    .await;
     let mut buffer = [0; 100];
     let heard = timeout(
-        Duration::from_millis(300),
+        Duration::from_millis(100),
         allocation.relayed.recv_from(&mut buffer),
     )
     .await;
     assert!(heard.is_err(), "{heard:?}");
-    let dropped = "trunkline_turn_dropped_packets_total{reason=\"no-permission\"}";
-    assert_eq!(metric(relay.admin, dropped).await, 1.0);
+    let relayed = "trunkline_turn_relayed_packets_total{to=\"client\"}";
+    assert_eq!(metric(relay.admin, relayed).await, 0.0);
+}
+
+#[tokio::test]
+async fn clients_reach_each_other_at_relay_ports_wherever_these_are() {
+    // None of them is a relay port by default, and loopback is closed but for relay ports.
+    let ports = free_udp_ports(Ipv4Addr::LOCALHOST, 2);
+    let range = format!("{}-{}", ports.start(), ports.end());
+    let relay = Process::turn(&["--turn-user", "u:p", "--turn-relay-ports", &range]);
+    let ann = Allocation::new(relay.public, "u").await.unwrap();
+    let bob = Allocation::new(relay.public, "u").await.unwrap();
+    let told = |allocation: &Allocation| allocation.relayed.local_addr().unwrap();
+    for allocation in [&ann, &bob] {
+        assert!(ports.contains(&told(allocation).port()));
+    }
+    // Makes a permission; there is none yet at the other end, so that nothing arrives.
+    bob.relayed.send_to(b"knock", told(&ann)).await.unwrap();
+    ann.relayed.send_to(b"to bob", told(&bob)).await.unwrap();
+    let mut buffer = [0; 100];
+    let received = timeout(PATIENCE, bob.relayed.recv_from(&mut buffer)).await;
+    let (length, source) = received.unwrap().unwrap();
+    assert_eq!((&buffer[..length], source), (&b"to bob"[..], told(&ann)));
 }

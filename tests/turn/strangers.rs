@@ -15,7 +15,7 @@ fn allocate(transaction: u64) -> Vec<u8> {
     message
 }
 
-/// Sends from many loopback addresses, each of several ports, and reads every answer.
+/// Sends from many loopback addresses, a port of each, and reads every answer.
 fn ask(relay: SocketAddr, requests: u64, addresses: u32) -> usize {
     let mut longest = 0;
     let mut answer = [0; 1500];
@@ -53,4 +53,14 @@ async fn two_hundred_thousand_unauthenticated_allocates_of_ten_thousand_sources_
     let refused = metric(relay.admin, "trunkline_turn_answers_total{result=\"401\"}").await;
     assert!(refused >= REQUESTS as f64, "{refused} answers");
     assert_eq!(metric(relay.admin, "trunkline_turn_allocations").await, 0.0);
+}
+
+#[test]
+fn a_realm_that_makes_answers_long_is_warned_of() {
+    for (realm, expected) in [("twelve-bytes", false), ("thirteen-byte", true)] {
+        let relay = Process::turn(&["--turn-user", "u:p", "--turn-realm", realm]);
+        let is_warning = |line: &String| line.contains("WARN") && line.contains("--turn-realm");
+        let is_warned = relay.logged.iter().any(is_warning);
+        assert_eq!(is_warned, expected, "{realm}: {:#?}", relay.logged);
+    }
 }

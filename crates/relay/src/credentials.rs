@@ -9,6 +9,10 @@ use turn_credentials::{Secret, Username};
 /// RFC 8489 §14.3: a USERNAME has fewer than 509 bytes.
 const MAX_USERNAME_BYTES: usize = 508;
 
+/// Longest realm with which an answer to an unverified source is at most three times its request; `nonce` has the
+/// budget.
+pub const SHORT_REALM_BYTES: usize = 12;
+
 /// Everybody the relay knows, and the realm in which it knows them.
 #[derive(Clone)]
 pub struct Credentials {
@@ -18,8 +22,8 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Nobody yet. `realm` has at most 127 characters, RFC 8489 §14.9; up to 12 bytes keep the answers to
-    /// unverified sources within three times their requests.
+    /// Nobody yet. `realm` has at most 127 characters, RFC 8489 §14.9; with up to
+    /// [`SHORT_REALM_BYTES`] the answers to unverified sources are within three times their requests.
     ///
     /// # Errors
     /// [`InvalidRealm`] when it is empty or longer.

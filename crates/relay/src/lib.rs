@@ -84,7 +84,7 @@ pub use action::{
 };
 pub use allocations::AllocationId;
 pub use config::{Config, RelayedFamily};
-pub use credentials::{Credentials, InvalidRealm, UserId};
+pub use credentials::{Credentials, InvalidRealm, SHORT_REALM_BYTES, UserId};
 pub use drop_reason::DropReason;
 pub use error_code::ErrorCode;
 pub use nonce::NonceKey;

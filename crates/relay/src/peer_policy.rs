@@ -157,15 +157,21 @@ impl PeerPolicy {
         }
     }
 
-    /// The address under which clients know the sender of a packet that came from `source`.
-    pub(crate) fn external(&self, source: SocketAddr) -> SocketAddr {
+    /// The addresses by which a client may know the sender of a packet that came from `source`, the likeliest first.
+    /// At a relay port the sender is most likely a relayed address, known by its relay's external address; at any
+    /// other a service on the relay's host, which who may reach it knows by the address that it has.
+    pub(crate) fn names(&self, source: SocketAddr) -> impl Iterator<Item = SocketAddr> + use<> {
         let ip = source.ip().to_canonical();
-        let ip = if self.external_by_internal.is_empty() {
-            ip
-        } else {
-            self.external_by_internal.get(&ip).copied().unwrap_or(ip)
+        let external = match self.external_by_internal.is_empty() {
+            true => None,
+            false => self.external_by_internal.get(&ip).copied(),
         };
-        SocketAddr::new(ip, source.port())
+        let (first, second) = match external {
+            Some(external) if self.relay_ports.contains(&source.port()) => (external, Some(ip)),
+            Some(_) | None => (ip, external),
+        };
+        let named = move |ip| SocketAddr::new(ip, source.port());
+        std::iter::once(first).chain(second).map(named)
     }
 }
 

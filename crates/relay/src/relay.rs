@@ -92,13 +92,17 @@ impl Relay {
         let Some(allocation) = self.allocations.open(allocation, now) else {
             return Action::Dropped(DropReason::NoAllocation);
         };
-        let peer = policy.external(source);
-        let Some(ruling) = allocation.permission(peer.ip(), now) else {
-            return Action::Dropped(DropReason::NoPermission);
+        let mut reason = DropReason::NoPermission;
+        let peer = policy.names(source).find(|name| {
+            let ruling = allocation.permission(name.ip(), now);
+            if ruling.is_some() {
+                reason = DropReason::Forbidden;
+            }
+            ruling.is_some_and(|ruling| policy.admits(ruling, *name))
+        });
+        let Some(peer) = peer else {
+            return Action::Dropped(reason);
         };
-        if !policy.admits(ruling, peer) {
-            return Action::Dropped(DropReason::Forbidden);
-        }
         let Ok(length) = u16::try_from(payload.len()) else {
             return Action::Dropped(DropReason::TooLong);
         };

@@ -10,7 +10,7 @@
 //!
 //! Signalling writes `peer/trace` as the id, where `trace` are the 32 hexadecimal digits of a W3C trace id, so
 //! that the relay's spans can be linked to the call. [`Username::user`] is the id without it: the same peer
-//! with a newer credential is the same user.
+//! with a newer credential is the same user. A trace of zeros is none.
 //!
 //! Several secrets may be live at once: mint with the first, verify with all, and a rotation loses nobody.
 //!

@@ -3,7 +3,10 @@ use std::fmt;
 use aws_lc_rs::{constant_time, hmac};
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use crate::{Username, username::is_trace};
+use crate::{
+    Username,
+    username::{NO_TRACE, is_trace},
+};
 
 /// Length of a password: the 20 bytes of an HMAC-SHA1 in base64.
 pub const PASSWORD_BYTES: usize = 28;
@@ -69,9 +72,12 @@ pub struct Credential {
 /// Mints a credential for `user` that is valid up to and including the second `expires_at` of Unix time.
 ///
 /// `trace` are the 32 lower-case hexadecimal digits of a trace id; anything else is left out, as it would
-/// become a part of the user.
+/// become a part of the user. A user that itself ends as if it were traced is closed with a trace of zeros where
+/// there is none, so that it is not taken for the shorter one, whose quota it would use.
 pub fn mint(secret: &Secret, expires_at: u64, user: &str, trace: Option<&str>) -> Credential {
-    let username = match trace.filter(|trace| is_trace(trace)) {
+    let looks_traced = user.rsplit('/').next().is_some_and(is_trace);
+    let trace = trace.filter(|trace| is_trace(trace));
+    let username = match trace.or_else(|| looks_traced.then_some(NO_TRACE)) {
         Some(trace) => format!("{expires_at}:{user}/{trace}"),
         None => format!("{expires_at}:{user}"),
     };
@@ -227,7 +233,31 @@ mod tests {
         assert!(!printed.contains(credential.password.as_str()));
     }
 
+    /// Users of whom many look traced, and traces of which many are none.
+    fn traced() -> impl Strategy<Value = String> {
+        let traces = prop_oneof![
+            Just(TRACE.to_owned()),
+            Just(NO_TRACE.to_owned()),
+            "[0-9a-f]{31,33}"
+        ];
+        let part = prop_oneof![".{0,5}", Just("/".to_owned()), traces];
+        let parts = proptest::collection::vec(part, 1..5);
+        parts.prop_map(|parts| parts.join("/"))
+    }
+
     proptest! {
+        #[test]
+        fn whoever_it_is_minted_for_is_its_user(
+            user in traced().prop_filter("a user has a name", |user| !user.is_empty()),
+            trace in proptest::option::of(prop_oneof![traced(), "[0-9a-f]{32}"]),
+        ) {
+            let username = mint(&Secret::new(b"s"), 7, &user, trace.as_deref()).username;
+            let parsed = Username::parse(&username).unwrap();
+            prop_assert_eq!(parsed.user(), &*user);
+            let is_told = |trace: &&str| is_trace(trace) && *trace != NO_TRACE;
+            prop_assert_eq!(parsed.trace(), trace.as_deref().filter(is_told));
+        }
+
         #[test]
         fn what_is_minted_verifies_and_one_changed_character_does_not(
             secret: Vec<u8>,

@@ -3,6 +3,9 @@ use std::fmt;
 /// Hexadecimal digits of a W3C trace id.
 const TRACE_DIGITS: usize = 32;
 
+/// The trace id that W3C calls invalid: it closes an id that would otherwise end with what looks like a trace.
+pub(crate) const NO_TRACE: &str = "00000000000000000000000000000000";
+
 /// A username of the form `expiry`, `expiry:id` or `expiry:id/trace`, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Username<'a> {
@@ -58,7 +61,7 @@ impl<'a> Username<'a> {
         }
     }
 
-    /// The trace of the call it was minted for, 32 lower-case hexadecimal digits.
+    /// The trace of the call it was minted for, 32 lower-case hexadecimal digits that are not all zero.
     pub fn trace(&self) -> Option<&'a str> {
         self.trace
     }
@@ -67,11 +70,13 @@ impl<'a> Username<'a> {
 /// Ids may contain slashes of their own: only what looks like a trace is one.
 fn split_trace(id: &str) -> (&str, Option<&str>) {
     match id.rsplit_once('/') {
+        Some((id, NO_TRACE)) => (id, None),
         Some((id, trace)) if is_trace(trace) => (id, Some(trace)),
         Some(_) | None => (id, None),
     }
 }
 
+/// Whether `text` is a trace id, or [`NO_TRACE`].
 pub(crate) fn is_trace(text: &str) -> bool {
     text.len() == TRACE_DIGITS
         && text
@@ -120,6 +125,13 @@ mod tests {
         check(&format!("7:a/{TRACE}0"), 7, &format!("a/{TRACE}0"), None);
         let upper = format!("a/{}", TRACE.to_uppercase());
         check(&format!("7:{upper}"), 7, &upper, None);
+    }
+
+    #[test]
+    fn zeros_are_no_trace_and_no_part_of_the_user() {
+        check(&format!("7:a/{NO_TRACE}"), 7, "a", None);
+        let user = format!("a/{TRACE}");
+        check(&format!("7:{user}/{NO_TRACE}"), 7, &user, None);
     }
 
     #[test]

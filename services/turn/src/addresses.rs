@@ -48,15 +48,20 @@ pub enum AddressError {
 }
 
 impl Addresses {
-    /// As the options say; else where the listeners are; else the address this host reaches others with.
+    /// As the options say; else where the listeners are, of which loopback is the last choice; for a wildcard the
+    /// address this host reaches others with.
     ///
     /// # Errors
     /// [`AddressError`] names the option that must be given or changed.
     pub(crate) fn decide(args: &TurnArgs) -> Result<Self, AddressError> {
         let (mut v4, mut v6) = families("turn-relay-ip", &args.turn_relay_ip)?;
         if args.turn_relay_ip.is_empty() {
-            for listener in &args.turn_listen {
-                match listener.ip() {
+            let listeners = args.turn_listen.iter().map(SocketAddr::ip);
+            // Loopback last: a relay there is of no use to clients of another listener.
+            let (loopback, reachable): (Vec<IpAddr>, Vec<IpAddr>) =
+                listeners.partition(IpAddr::is_loopback);
+            for ip in reachable.into_iter().chain(loopback) {
+                match ip {
                     IpAddr::V4(ip) if ip.is_unspecified() => v4 = v4.or_else(outgoing_v4),
                     IpAddr::V6(ip) if ip.is_unspecified() => v6 = v6.or_else(outgoing_v6),
                     IpAddr::V4(ip) => v4 = v4.or(Some(ip)),
@@ -162,8 +167,8 @@ fn families(
     Ok((v4, v6))
 }
 
-/// The addresses of this host's interfaces. `if-addrs` leaves out link-local ones, as it should: in IPv6 clients
-/// would have to name the link.
+/// The addresses of this host's interfaces. `if-addrs` leaves out the link-local ones of IPv6 (fe80::/10), as it
+/// should: clients would have to name the link. Those of IPv4 (169.254.0.0/16) are among them.
 pub(crate) fn interfaces() -> io::Result<Vec<IpAddr>> {
     let interfaces = if_addrs::get_if_addrs()?;
     Ok(interfaces.iter().map(if_addrs::Interface::ip).collect())
@@ -218,6 +223,22 @@ mod tests {
         assert_eq!(decided.v4, Some(Ipv4Addr::LOCALHOST));
         assert_eq!(decided.v6, Some(Ipv6Addr::LOCALHOST));
         assert!(matches!(decided.told_v4(), RelayedFamily::AsBound));
+    }
+
+    #[test]
+    fn of_several_listeners_one_that_others_reach_is_the_relay_s() {
+        for listen in [
+            "127.0.0.1:1,192.0.2.2:1,[::1]:1,[2001:db8::2]:1",
+            "[2001:db8::2]:1,[::1]:1,192.0.2.2:1,127.0.0.1:1",
+        ] {
+            let decided = decide(&format!("--turn-listen {listen}")).unwrap();
+            assert_eq!(decided.v4, Some(Ipv4Addr::new(192, 0, 2, 2)), "{listen}");
+            let v6 = "2001:db8::2".parse().unwrap();
+            assert_eq!(decided.v6, Some(v6), "{listen}");
+        }
+        // The other family's listener changes nothing.
+        let decided = decide("--turn-listen 127.0.0.1:1,[2001:db8::2]:1").unwrap();
+        assert_eq!(decided.v4, Some(Ipv4Addr::LOCALHOST));
     }
 
     #[test]

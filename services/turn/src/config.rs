@@ -52,7 +52,7 @@ pub struct TurnArgs {
     )]
     pub turn_relay_ports: RangeInclusive<u16>,
 
-    /// The realm of the credentials; up to 12 characters keep answers to strangers small
+    /// The realm of the credentials; up to 12 bytes keep answers to strangers small
     #[arg(
         long,
         env = "TRUNKLINE_TURN_REALM",

@@ -7,7 +7,7 @@ use std::{
 use mio::net::UdpSocket;
 #[cfg(target_os = "linux")]
 use rustix::net::sockopt::{self, Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 /// Ports tried for one allocation; a range in which none of so many is free is full.
 const MAX_TRIES: usize = 128;
@@ -33,7 +33,7 @@ impl Ports {
         let ports = shuffled(&self.range, random()?, random()?);
         let wanted = ports.filter(|port| !even || port.is_multiple_of(2));
         for port in wanted.take(MAX_TRIES) {
-            match udp(SocketAddr::new(ip, port), false) {
+            match udp(SocketAddr::new(ip, port)) {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
                 opened => return opened,
             }
@@ -60,11 +60,39 @@ fn random() -> io::Result<u32> {
     getrandom::u32().map_err(io::Error::other)
 }
 
-/// A socket for one family, shared with other threads' or its own alone.
+/// A socket for one family that has its port for itself.
 ///
 /// # Errors
 /// When the address cannot be bound.
-pub(crate) fn udp(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
+pub(crate) fn udp(address: SocketAddr) -> io::Result<UdpSocket> {
+    bound(unbound(address)?, address)
+}
+
+/// Lets others have the port of `socket` too, which must ask for that before they are bound: see [`shared`].
+///
+/// # Errors
+/// When the system does not have it.
+pub(crate) fn share(socket: &UdpSocket) -> io::Result<()> {
+    set_shared(&SockRef::from(socket))
+}
+
+/// A socket for one family whose port is also those sockets' that [`share`] it.
+///
+/// # Errors
+/// When the address cannot be bound.
+pub(crate) fn shared(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = unbound(address)?;
+    set_shared(&SockRef::from(&socket))?;
+    bound(socket, address)
+}
+
+fn set_shared(socket: &SockRef<'_>) -> io::Result<()> {
+    socket.set_reuse_port(true)?;
+    // A burst from many clients waits here; the kernel gives what its limit allows.
+    socket.set_recv_buffer_size(4 * 1024 * 1024)
+}
+
+fn unbound(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::DGRAM.nonblocking().cloexec(),
@@ -73,12 +101,11 @@ pub(crate) fn udp(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    if shared {
-        socket.set_reuse_port(true)?;
-        // A burst from many clients waits here; the kernel gives what its limit allows.
-        socket.set_recv_buffer_size(4 * 1024 * 1024)?;
-    }
     allow_fragments(&socket, address)?;
+    Ok(socket)
+}
+
+fn bound(socket: Socket, address: SocketAddr) -> io::Result<UdpSocket> {
     socket.bind(&address.into())?;
     Ok(UdpSocket::from_std(socket.into()))
 }
@@ -111,7 +138,7 @@ mod tests {
     fn a_taken_port_is_passed_over_until_the_range_is_full() {
         // Three ports in a row that are free.
         let first = (20_000..30_000)
-            .find(|first| (0..3).all(|n| udp(SocketAddr::new(HERE, first + n), false).is_ok()))
+            .find(|first| (0..3).all(|n| udp(SocketAddr::new(HERE, first + n)).is_ok()))
             .unwrap();
         let ports = Ports::new(first..=first + 2);
         let taken: Vec<UdpSocket> = (0..3).map(|_| ports.open(HERE, false).unwrap()).collect();
@@ -143,10 +170,10 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn packets_may_be_fragmented() {
-        let v4 = udp("127.0.0.1:0".parse().unwrap(), false).unwrap();
+        let v4 = udp("127.0.0.1:0".parse().unwrap()).unwrap();
         let discovery = sockopt::ip_mtu_discover(&v4).unwrap();
         assert_eq!(discovery, Ipv4PathMtuDiscovery::DONT);
-        let v6 = udp("[::1]:0".parse().unwrap(), false).unwrap();
+        let v6 = udp("[::1]:0".parse().unwrap()).unwrap();
         let discovery = sockopt::ipv6_mtu_discover(&v6).unwrap();
         assert_eq!(discovery, Ipv6PathMtuDiscovery::DONT);
     }

@@ -12,7 +12,7 @@ use daemon::{
     serve,
 };
 use prometheus_client::registry::Registry;
-use relay::{Config, Credentials, InvalidRealm, NonceKey, Relay};
+use relay::{Config, Credentials, InvalidRealm, NonceKey, PeerPolicy, Relay, SHORT_REALM_BYTES};
 use tokio::task;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use turn_credentials::Secret;
@@ -104,10 +104,15 @@ impl Turn {
         if args.turn_secret.is_empty() && args.turn_user.is_empty() {
             return Err(SetupError::NoCredentials);
         }
+        if args.turn_realm.len() > SHORT_REALM_BYTES {
+            tracing::warn!(
+                "--turn-realm has more than {SHORT_REALM_BYTES} bytes: answers to strangers are more than three times \
+                 their requests"
+            );
+        }
         let addresses = Addresses::decide(args)?;
         for ip in addresses.internal() {
-            udp(SocketAddr::new(ip, 0), false)
-                .map_err(|source| SetupError::RelayIp { ip, source })?;
+            udp(SocketAddr::new(ip, 0)).map_err(|source| SetupError::RelayIp { ip, source })?;
         }
         let threads = match args.turn_threads {
             0 => thread::available_parallelism().map_or(1, usize::from),
@@ -120,14 +125,7 @@ impl Turn {
         let policy = addresses.policy(args, own_hosts, addresses.of_listeners(&listening));
         let mut nonce_key = [0; 32];
         getrandom::fill(&mut nonce_key)?;
-        let config = Config {
-            peer_policy: Arc::new(policy),
-            ipv4: addresses.told_v4(),
-            ipv6: addresses.told_v6(),
-            max_allocation_age: args.turn_max_allocation_age,
-            old_channels: args.turn_old_channels,
-            ..Config::new(Arc::new(credentials(args)?), NonceKey::new(&nonce_key))
-        };
+        let config = config(args, &addresses, policy, &nonce_key)?;
         let quotas = Arc::new(Quotas::new(
             args.turn_user_quota,
             Quotas::total_of_process(threads * (listening.len() + 2)),
@@ -264,6 +262,22 @@ impl Running {
     }
 }
 
+fn config(
+    args: &TurnArgs,
+    addresses: &Addresses,
+    policy: PeerPolicy,
+    nonce_key: &[u8; 32],
+) -> Result<Config, InvalidRealm> {
+    Ok(Config {
+        peer_policy: Arc::new(policy),
+        ipv4: addresses.told_v4(),
+        ipv6: addresses.told_v6(),
+        max_allocation_age: args.turn_max_allocation_age,
+        old_channels: args.turn_old_channels,
+        ..Config::new(Arc::new(credentials(args)?), NonceKey::new(nonce_key))
+    })
+}
+
 fn credentials(args: &TurnArgs) -> Result<Credentials, InvalidRealm> {
     let mut credentials = Credentials::new(&args.turn_realm)?;
     for secret in &args.turn_secret {
@@ -285,4 +299,39 @@ pub fn own_hosts(args: &TurnArgs) -> Vec<IpAddr> {
     let mut hosts = interfaces().unwrap_or_default();
     hosts.retain(|ip| is_local || !ip.is_loopback());
     hosts
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        turn: TurnArgs,
+    }
+
+    fn configured(options: &str) -> Config {
+        let words = ["x", "--turn-listen", "127.0.0.1:0"].into_iter();
+        let args = Cli::parse_from(words.chain(options.split_whitespace())).turn;
+        let addresses = Addresses::decide(&args).unwrap();
+        config(&args, &addresses, PeerPolicy::default(), &[0; 32]).unwrap()
+    }
+
+    #[test]
+    fn options_reach_what_they_set() {
+        let config = configured("");
+        assert_eq!(config.max_allocation_age, Duration::from_secs(12 * 3600));
+        assert!(!config.old_channels);
+        assert_eq!(config.credentials.realm(), "trunkline");
+        let options = "--turn-max-allocation-age 90s --turn-old-channels --turn-realm elsewhere";
+        let config = configured(options);
+        assert_eq!(config.max_allocation_age, Duration::from_secs(90));
+        assert!(config.old_channels);
+        assert_eq!(config.credentials.realm(), "elsewhere");
+    }
 }

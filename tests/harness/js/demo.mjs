@@ -6,12 +6,13 @@ import { eventually } from './bounded.mjs';
 export const NARROW = { width: 390, height: 844 };
 export const WIDE = { width: 1280, height: 800 };
 
-/** A tab with the page open in it, the form filled in, nobody joined yet. */
-export async function openTab(browser, url, name, room, { relayOnly = false } = {}) {
+/** A tab with the page open in it, the form filled in, nobody joined yet. `prepare` has the empty page first. */
+export async function openTab(browser, url, name, room, { relayOnly = false, prepare = async () => {} } = {}) {
   const tab = await openPage(browser, name, { viewport: WIDE });
   const { page, journal } = tab;
   await page.addInitScript(reportStates);
   await page.addInitScript(countOpened);
+  await prepare(page);
   await page.goto(`${url}/?room=${encodeURIComponent(room)}&name=${encodeURIComponent(name)}${relayOnly ? '&relay=only' : ''}`);
 
   const state = (of, wanted) => (entry) => entry.of === of && entry.state === wanted;
@@ -59,6 +60,9 @@ export async function openTab(browser, url, name, room, { relayOnly = false } = 
       await page.fill('#chat-text', text);
       await page.click('#chat-send');
     },
+
+    /** What the page has logged. */
+    log: () => page.locator('#log').evaluate((list) => [...list.children].map((line) => line.textContent).join('\n')),
 
     chatLog: () => page.locator('#chat-log li').allInnerTexts(),
 

@@ -111,8 +111,13 @@ fn addresses_are_translated_both_ways() {
     let policy = PeerPolicy::default().with_relays([relay("34.1.1.1", "10.0.0.1")]);
     let ruling = policy.judge(ip("34.1.1.1")).unwrap();
     assert_eq!(ruling.internal, ip("10.0.0.1"));
-    let external = |source: &str| policy.external(source.parse().unwrap()).to_string();
-    assert_eq!(external("10.0.0.1:50000"), "34.1.1.1:50000");
-    assert_eq!(external("[::ffff:10.0.0.1]:50000"), "34.1.1.1:50000");
-    assert_eq!(external("8.8.8.8:1"), "8.8.8.8:1");
+    let names = |source: &str| -> Vec<String> {
+        let names = policy.names(source.parse().unwrap());
+        names.map(|name| name.to_string()).collect()
+    };
+    let relayed = ["34.1.1.1:50000", "10.0.0.1:50000"];
+    assert_eq!(names("10.0.0.1:50000"), relayed);
+    assert_eq!(names("[::ffff:10.0.0.1]:50000"), relayed);
+    assert_eq!(names("10.0.0.1:53"), ["10.0.0.1:53", "34.1.1.1:53"]);
+    assert_eq!(names("8.8.8.8:1"), ["8.8.8.8:1"]);
 }

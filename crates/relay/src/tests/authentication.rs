@@ -1,4 +1,5 @@
 use super::*;
+use crate::SHORT_REALM_BYTES;
 
 use stun::message::METHOD_BINDING;
 use turn_credentials::{Credential, mint};
@@ -63,6 +64,24 @@ fn a_challenge_is_at_most_three_times_its_request() {
     let message = fingerprinted(message);
     server.receive(HERE, &message.raw);
     assert_eq!(server.relay.answer().len(), 68);
+}
+
+#[test]
+fn a_challenge_outgrows_three_times_the_shortest_request_with_a_long_realm_alone() {
+    // The shortest of all: a request without attributes, which is asked for its credentials first.
+    let message = request(METHOD_REFRESH, [1; 12], &[]);
+    assert_eq!(message.raw.len(), 20);
+    for bytes in 1..=127 {
+        let credentials = Credentials::new(&"r".repeat(bytes)).unwrap();
+        let mut server = Server::with(Config {
+            credentials: Arc::new(credentials),
+            ..config()
+        });
+        assert_eq!(code_of(&server.receive(HERE, &message.raw)), 401);
+        let answer = server.relay.answer().len();
+        assert_eq!(answer, 48 + bytes.next_multiple_of(4));
+        assert_eq!(answer <= 3 * 20, bytes <= SHORT_REALM_BYTES, "{bytes}");
+    }
 }
 
 #[test]

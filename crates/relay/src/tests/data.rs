@@ -225,6 +225,63 @@ fn a_relay_of_the_fleet_is_reached_at_its_relay_ports_only() {
     assert_eq!(server.receive_from_peer("34.1.1.2:22", b"x"), forbidden);
 }
 
+/// The relay of [`fleet`] that is behind a NAT, on a host of which clients may reach everything at either address.
+fn open_host(allowed: &str) -> Server {
+    let relay = RelayAddress {
+        external: "34.1.1.1".parse().unwrap(),
+        internal: "10.0.0.1".parse().unwrap(),
+    };
+    let allowed = allowed.split(' ').map(|network| network.parse().unwrap());
+    let policy = PeerPolicy::default()
+        .allow(allowed)
+        .with_relays([relay])
+        .with_relay_ports(50_000..=60_000);
+    let mut server = Server::with(Config {
+        peer_policy: Arc::new(policy),
+        ..config()
+    });
+    server.allocate(HERE, ALICE);
+    server
+}
+
+#[test]
+fn whoever_a_client_may_send_to_can_answer_by_the_address_that_the_client_knows() {
+    // The relay's host opened by its own address, by the one that clients are told, and by both.
+    for allowed in ["10.0.0.0/8", "34.1.1.1/32", "10.0.0.0/8 34.1.1.1/32"] {
+        for port in [53, 49_999, 50_000, 60_000, 60_001] {
+            for known in ["10.0.0.1", "34.1.1.1"] {
+                let mut server = open_host(allowed);
+                let peer = format!("{known}:{port}");
+                if server.permit(&[&peer]) == 403 {
+                    continue;
+                }
+                let internal = format!("10.0.0.1:{port}");
+                let sent = server.send(&peer, b"x");
+                if sent == Reaction::Dropped(DropReason::Forbidden) {
+                    continue;
+                }
+                assert_eq!(sent, to_peer(&internal, b"x"), "{peer} of {allowed}");
+                let Reaction::ToClient(_, message) = server.receive_from_peer(&internal, b"y")
+                else {
+                    panic!("no answer from {peer} of {allowed}");
+                };
+                assert_eq!(data_indication(&message).0, peer, "of {allowed}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_client_that_knows_a_relay_s_host_by_two_addresses_hears_relayed_ports_from_the_external_one() {
+    let mut server = open_host("10.0.0.0/8");
+    server.permit(&["10.0.0.1:0", "34.1.1.1:0"]);
+    for (port, known) in [(53, "10.0.0.1"), (50_000, "34.1.1.1"), (60_001, "10.0.0.1")] {
+        let answer = server.receive_from_peer(&format!("10.0.0.1:{port}"), b"y");
+        let name = data_indication(&answer.message()).0;
+        assert_eq!(name, format!("{known}:{port}"));
+    }
+}
+
 #[test]
 fn a_mapped_source_on_a_socket_of_both_families_is_its_ipv4_peer() {
     let mut server = Server::with_allocation();

@@ -27,7 +27,8 @@ export class Call extends EventTarget {
   peerId;
   peerName;
   #send; #polite;
-  #pc = null;
+  #answered = false;
+  #pc = null; // until the servers are known
   #channel = null;
   #jobs = Promise.resolve();
   #makingOffer = false;
@@ -55,16 +56,12 @@ export class Call extends EventTarget {
 
   /** Both want it: look for a path. Throws where a browser has no WebRTC. */
   connect() {
-    if (this.#pc || !this.live) return;
-    const configuration = iceConfiguration();
-    this.#relayOffered = configuration.iceServers.some(({ urls }) => [urls].flat().some((url) => /^turns?:/.test(url)));
-    this.#pc = new RTCPeerConnection(configuration);
-    this.#listen();
+    if (this.#answered || !this.live) return;
+    if (!('RTCPeerConnection' in window)) throw new Error('it has no WebRTC');
+    this.#answered = true;
     this.#expect(CONNECT_MS, () => this.#giveUp());
     this.#setState('connecting', 'Looking for a path');
-    // Whoever called: always the same one offers first. A first offer taken back would
-    // leave Chromium unable to start its data channel, so there must never be two.
-    if (!this.#polite) this.#begin();
+    this.#enqueue(() => this.#start());
   }
 
   get live() {
@@ -77,7 +74,7 @@ export class Call extends EventTarget {
   }
 
   get wasAnswered() {
-    return this.#pc !== null;
+    return this.#answered;
   }
 
   /** True while bytes really pass between the two, whatever signalling says. */
@@ -88,7 +85,7 @@ export class Call extends EventTarget {
   /** Send this camera to the other side, now or as soon as the connection allows it. */
   attach(stream) {
     this.#stream = stream;
-    if (this.up && (!this.#polite || this.#pc.remoteDescription)) this.#attachNow();
+    if (this.up && this.#channel) this.#attachNow(); // else when the connection has begun
   }
 
   onDescription(description) {
@@ -102,7 +99,7 @@ export class Call extends EventTarget {
 
   /** Signalling came back: an offer or candidates may have been lost meanwhile. */
   nudge() {
-    if (!this.up) return;
+    if (!this.up || !this.#pc) return;
     if (this.#pc.signalingState === 'have-local-offer') this.#tell();
     else if (this.#pc.remoteDescription && this.#pc.connectionState !== 'connected') this.#pc.restartIce();
   }
@@ -123,6 +120,24 @@ export class Call extends EventTarget {
   }
 
   // --- setting up ---
+
+  /** A connection that does not know its servers would never learn them: it waits, and what arrives waits for it. */
+  async #start() {
+    const configuration = await iceConfiguration();
+    if (!this.up) return;
+    this.#relayOffered = configuration.iceServers.some(({ urls }) => [urls].flat().some((url) => /^turns?:/.test(url)));
+    try {
+      this.#pc = new RTCPeerConnection(configuration);
+    } catch (error) {
+      this.#send('/hangup', { reason: 'failed' });
+      this.close('failed', `This browser cannot use the server's list of STUN and TURN servers: ${error.message}`);
+      return;
+    }
+    this.#listen();
+    // Whoever called: always the same one offers first. A first offer taken back would
+    // leave Chromium unable to start its data channel, so there must never be two.
+    if (!this.#polite) this.#begin();
+  }
 
   #begin() {
     if (this.media === 'video') {
@@ -185,10 +200,7 @@ export class Call extends EventTarget {
     const pc = this.#pc;
     const busy = this.#makingOffer || pc.signalingState !== 'stable';
     this.#ignoreOffer = type === 'offer' && busy && !this.#polite;
-    if (this.#ignoreOffer) {
-      this.#candidates.early = [];
-      return;
-    }
+    if (this.#ignoreOffer) return;
     if (type === 'answer' && pc.signalingState !== 'have-local-offer') return;
     await pc.setRemoteDescription({ type, sdp });
     for (const early of this.#candidates.early.splice(0)) await this.#addCandidate(early);
@@ -205,21 +217,25 @@ export class Call extends EventTarget {
     this.#send('/candidate', candidate ? candidate.toJSON() : { candidate: '' });
   }
 
+  /**
+   * Also while an offer is ignored: the other side takes that offer back, but its transports stay as its last answer
+   * made them, and with them their candidates, which it does not send again.
+   */
   async #addCandidate(candidate) {
-    if (this.#ignoreOffer) return;
     if (!this.#pc.remoteDescription) {
       if (this.#candidates.early.length < EARLY_LIMIT) this.#candidates.early.push(candidate);
       return;
     }
     try {
       if (candidate.candidate) {
-        this.#candidates.got += 1;
         await this.#pc.addIceCandidate(candidate);
+        this.#candidates.got += 1;
       } else {
         await this.#pc.addIceCandidate();
       }
     } catch (error) {
-      this.#note(`a candidate was of no use (${error.name})`);
+      // One of a part that only the ignored offer has is of no use, and none is missed.
+      if (!this.#ignoreOffer) this.#note(`a candidate was of no use (${error.name})`);
     }
   }
 

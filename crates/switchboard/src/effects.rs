@@ -84,7 +84,7 @@ pub(crate) enum Timer {
     Assert(RoomId),
     /// Nodes are to confirm that peers are gone.
     Confirm(RoomId),
-    /// A peer that has moved has not been handed over in time.
+    /// A peer that has moved has not been handed over yet.
     Handover(RoomId, PeerId),
 }
 

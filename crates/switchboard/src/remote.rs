@@ -50,7 +50,7 @@ impl Switchboard {
         let news = match member.move_to(holder, room, &peer, effects) {
             Previous::Remote(before) => {
                 let moved = before != node;
-                let waits = moved && member.wait_for_handover(room, &peer, now, effects);
+                let waits = moved && member.wait_for_handover(room, &peer, &before, now, effects);
                 if waits {
                     effects.flush(before, room, &peer, &self.node, fence);
                 }
@@ -71,6 +71,7 @@ impl Switchboard {
                 }
             }
             Previous::Suspended(missed) => {
+                member.addressed |= !missed.is_empty();
                 for message in missed {
                     if let ServerMessage::Message { from, payload } = message {
                         effects.cluster(ClusterCommand::Send {
@@ -92,9 +93,9 @@ impl Switchboard {
         let flushes = member.take_flushes();
         state.tell_others(&peer, news, effects);
         for flush in flushes {
-            self.pass_on(flush);
+            self.pass_on(flush, now);
         }
-        self.forget_if_empty(room);
+        self.forget_if_empty(room, now);
     }
 
     /// A peer of another node has left, unless a later claim on its id is known.
@@ -103,8 +104,8 @@ impl Switchboard {
         room: &RoomId,
         peer: &PeerId,
         node: &NodeId,
-        fence: Fence,
-        reason: LeaveReason,
+        (fence, reason): (Fence, LeaveReason),
+        now: Instant,
     ) {
         let Some(state) = self.rooms.get_mut(room) else {
             return;
@@ -125,7 +126,7 @@ impl Switchboard {
             state.tell_others(peer, news, &mut self.effects);
         }
         for flush in flushes {
-            self.pass_on(flush);
+            self.pass_on(flush, now);
         }
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Room {
     pub(crate) assert: Assert,
     /// Messages of peers that this node has not heard of: they wait until the room is compared.
     pub(crate) strangers: Strangers,
+    /// Flushes that came behind those messages.
+    pub(crate) flushes: Vec<Flush>,
     /// When nodes are asked to confirm that peers are gone which a new roster lacks.
     pub(crate) confirm_at: Option<Instant>,
     /// Nodes that have confirmed, since the last assert was sent and before it.
@@ -171,6 +173,7 @@ impl Room {
             newcomers: BTreeMap::new(),
             assert: Assert::No,
             strangers: Strangers::default(),
+            flushes: Vec::new(),
             confirm_at: None,
             confirmed_late: BTreeSet::new(),
             confirmed: BTreeSet::new(),

@@ -18,6 +18,8 @@ pub struct Switchboard {
     pub(crate) connections: HashMap<ConnectionId, Connection, FixedState>,
     pub(crate) rooms: HashMap<RoomId, Room, FixedState>,
     pub(crate) effects: Effects,
+    /// Probes that were sent so far.
+    pub(crate) probes: u64,
 }
 
 /// How much a switchboard holds.
@@ -45,6 +47,7 @@ impl Switchboard {
             connections: HashMap::with_hasher(state.clone()),
             rooms: HashMap::with_hasher(state),
             effects: Effects::new(config),
+            probes: 0,
         }
     }
 
@@ -142,13 +145,13 @@ impl Switchboard {
                 attributes,
             } => {
                 if seat.room != *room || seat.peer != *peer {
-                    self.leave(connection, seat);
+                    self.leave(connection, seat, now);
                 }
                 self.join(connection, room, peer, attributes, now);
             }
             ClientMessage::Leave { sender } => {
                 if self.is_own(sender.as_deref(), seat) {
-                    self.leave(connection, seat);
+                    self.leave(connection, seat, now);
                 }
             }
             ClientMessage::Send {
@@ -231,10 +234,10 @@ impl Switchboard {
         {
             match timer {
                 Timer::AnnounceWindow(connection) => self.end_announce_window(connection),
-                Timer::SuspendWindow(room, peer) => self.expire(&room, &peer),
+                Timer::SuspendWindow(room, peer) => self.expire(&room, &peer, now),
                 Timer::Assert(room) => self.assert_now(&room),
                 Timer::Confirm(room) => self.ask_to_confirm(&room),
-                Timer::Handover(room, peer) => self.handed_over(&room, &peer),
+                Timer::Handover(room, peer) => self.probe(&room, &peer, now),
             }
         }
     }

@@ -86,6 +86,8 @@ pub(crate) enum Timer {
     Confirm(RoomId),
     /// A peer that has moved has not been handed over yet.
     Handover(RoomId, PeerId),
+    /// A room that the last peer of this node left for another node may be forgotten.
+    Forget(RoomId),
 }
 
 /// All that inputs have caused, and the limits they are held to.

@@ -24,7 +24,7 @@ use protocol::{PeerId, RoomId, ServerMessage};
 use crate::{
     ClusterCommand, DropReason, Fence, Flush, NodeId, Switchboard,
     effects::{Effects, Timer},
-    room::{Holder, Member, Waiting},
+    room::{Behind, Holder, Member, Waiting},
     routing::MAX_HOPS,
 };
 
@@ -35,21 +35,28 @@ const PROMPT: Duration = Duration::from_millis(500);
 /// Until another node has made its link to the cluster anew, and has asked for what it missed.
 const RECOVERY: Duration = Duration::from_secs(4);
 /// Flushes that wait at a node for one peer, or in one room, at most.
-pub(crate) const MAX_FLUSHES: usize = 64;
+const MAX_FLUSHES: usize = 64;
 /// Nodes that a peer has left while it was handed over, at most.
 const MAX_LEFT: usize = 8;
+
+/// How long a room is kept that the last peer of this node has left for another node: what others said before they
+/// knew must go after it.
+const KEPT: Duration = Duration::from_secs(5);
 
 /// What waits for a peer that has moved.
 #[derive(Debug)]
 pub(crate) struct Handover {
     pub(crate) held: Waiting,
-    /// When the next probe is sent.
+    /// When something is to be done if the flush has not arrived.
     until: Instant,
-    /// The probe that is under way: its number, and since when.
+    /// The probe that is under way: its number, and since when it, or one before it, is.
     probe: Option<(Fence, Instant)>,
     /// Whether a probe has come back at once.
     prompt: bool,
-    /// Nodes that the peer has left since the flush was sent.
+    /// Whether a flush is under way. Not before the cluster has seen that the peer moved: a flush that does not say with
+    /// which claim would end at the old node.
+    flushing: bool,
+    /// Nodes that the peer has left, and that have not been flushed.
     left: VecDeque<NodeId>,
 }
 
@@ -60,35 +67,51 @@ impl Handover {
             until: now + PAUSE,
             probe: None,
             prompt: false,
+            flushing: false,
             left: VecDeque::new(),
         }
     }
 }
 
 impl Member {
-    /// The peer has moved from the node `before`. What is said from now on is held, if something was said to it there.
-    /// True when the flush must be sent; while one is under way already, another one follows it.
+    /// The peer has moved from the node `before` to another. What is said from now on is held, if something was said to
+    /// it there, or is held already.
     pub(crate) fn wait_for_handover(
         &mut self,
-        room: &RoomId,
-        peer: &PeerId,
-        before: &NodeId,
+        (room, peer): (&RoomId, &PeerId),
+        before: NodeId,
+        this: &NodeId,
         now: Instant,
         effects: &mut Effects,
-    ) -> bool {
+    ) {
         let addressed = mem::take(&mut self.addressed);
-        if let Some(handover) = &mut self.handover {
-            if handover.left.len() < MAX_LEFT {
-                handover.left.push_back(before.clone());
+        if self.handover.is_none() {
+            if !addressed {
+                return;
             }
-            return false;
-        }
-        if addressed {
             self.hold(Handover::new(now), room, peer, effects);
         }
-        addressed
+        if let Some(handover) = &mut self.handover
+            && handover.left.len() < MAX_LEFT
+        {
+            handover.left.push_back(before);
+        }
+        self.flush((room, peer), this, effects);
     }
 
+    /// Sends the next flush, unless one is under way or none can be sent yet.
+    fn flush(&mut self, (room, peer): (&RoomId, &PeerId), this: &NodeId, effects: &mut Effects) {
+        if let Some(handover) = &mut self.handover
+            && !handover.flushing
+            && !self.unseen
+            && let Some(node) = handover.left.pop_front()
+        {
+            handover.flushing = true;
+            effects.flush(node, room, peer, this, self.fence);
+        }
+    }
+
+    /// Puts in place what is held, and its timer on.
     fn hold(&mut self, handover: Handover, room: &RoomId, peer: &PeerId, effects: &mut Effects) {
         let timer = Timer::Handover(room.clone(), peer.clone());
         effects.timers.insert((handover.until, timer));
@@ -152,8 +175,8 @@ impl Switchboard {
         }
         if let Some(room) = self.rooms.get_mut(&flush.room) {
             if !room.strangers.is_empty() {
-                if room.flushes.len() < MAX_FLUSHES {
-                    room.flushes.push(flush);
+                if room.behind.len() < MAX_FLUSHES {
+                    room.behind.push(Behind::Flush(flush));
                 }
                 return;
             }
@@ -199,10 +222,16 @@ impl Switchboard {
         let Some(mut handover) = member.release(room, peer, effects) else {
             return;
         };
+        if !handover.flushing {
+            handover.until = now + PAUSE;
+            member.hold(*handover, room, peer, effects);
+            member.flush((room, peer), &self.node, effects);
+            return;
+        }
         self.probes += 1;
-        // One that is late, or that the cluster had no room for: the next one counts alone.
-        handover.prompt &= handover.probe.is_none();
-        handover.probe = Some((self.probes, now));
+        // In place of one that is late, or for which the cluster had no room: late it is.
+        let since = handover.probe.map_or(now, |(_, since)| since);
+        handover.probe = Some((self.probes, since));
         handover.until = now + RECOVERY;
         member.hold(*handover, room, peer, effects);
         effects.flush(self.node.clone(), room, peer, &self.node, self.probes);
@@ -238,24 +267,47 @@ impl Switchboard {
     /// meanwhile.
     pub(crate) fn handed_over(&mut self, room: &RoomId, peer: &PeerId, now: Instant) {
         let effects = &mut self.effects;
-        let member = self.rooms.get_mut(room);
-        let Some(member) = member.and_then(|room| room.members.get_mut(peer)) else {
+        let Some(state) = self.rooms.get_mut(room) else {
+            return;
+        };
+        if !state.strangers.is_empty() {
+            if state.behind.len() < MAX_FLUSHES {
+                state.behind.push(Behind::HandedOver(peer.clone()));
+            }
+            return;
+        }
+        let Some(member) = state.members.get_mut(peer) else {
             return;
         };
         let Some(mut handover) = member.release(room, peer, effects) else {
             return;
         };
-        let Some(before) = handover.left.pop_front() else {
-            member.handover = Some(handover);
-            self.let_go(room, peer);
-            return;
-        };
+        let is_last = handover.left.is_empty();
         handover.until = now + PAUSE;
         handover.probe = None;
         handover.prompt = false;
-        let fence = member.fence;
+        handover.flushing = false;
         member.hold(*handover, room, peer, effects);
-        effects.flush(before, room, peer, &self.node, fence);
+        if is_last {
+            self.let_go(room, peer);
+        } else {
+            member.flush((room, peer), &self.node, effects);
+        }
+    }
+
+    /// The last peer that this node had in the room may have moved to another: the room is kept for a while.
+    pub(crate) fn keep_room(&mut self, room: &RoomId, now: Instant) {
+        if let Some(state) = self.rooms.get_mut(room)
+            && !state.has_local()
+        {
+            let until = now + KEPT;
+            if let Some(before) = state.kept_until.replace(until) {
+                let timer = Timer::Forget(room.clone());
+                self.effects.timers.remove(&(before, timer));
+            }
+            let timer = Timer::Forget(room.clone());
+            self.effects.timers.insert((until, timer));
+        }
     }
 
     /// What waits is said, whether all that was said before has arrived or not.

@@ -244,10 +244,9 @@ impl Switchboard {
                 }
             }
             Some(Previous::Remote(before)) => {
-                if let Some(member) = room.members.get_mut(&peer)
-                    && member.wait_for_handover(&seat.room, &peer, &before, now, effects)
-                {
-                    effects.flush(before, &seat.room, &peer, &self.node, fence);
+                if let Some(member) = room.members.get_mut(&peer) {
+                    let (seat, this) = ((&seat.room, &peer), &self.node);
+                    member.wait_for_handover(seat, before, this, now, effects);
                 }
                 ServerMessage::Updated {
                     peer: peer.clone(),
@@ -336,7 +335,7 @@ impl Switchboard {
         let Some(state) = self.rooms.get(room) else {
             return;
         };
-        if !state.has_local() && state.assert == Assert::No {
+        if !state.has_local() && state.assert == Assert::No && state.kept_until.is_none() {
             // Nobody is here any more to wait until what was said before has arrived.
             let waiting: Vec<PeerId> = state
                 .members

@@ -47,12 +47,12 @@ impl Switchboard {
         member.fence = fence;
         member.unseen = false;
         member.attributes = attributes.clone();
+        let was_here = !matches!(member.holder, Holder::Remote(_));
         let news = match member.move_to(holder, room, &peer, effects) {
             Previous::Remote(before) => {
-                let moved = before != node;
-                let waits = moved && member.wait_for_handover(room, &peer, &before, now, effects);
-                if waits {
-                    effects.flush(before, room, &peer, &self.node, fence);
+                if before != node {
+                    let this = &self.node;
+                    member.wait_for_handover((room, &peer), before, this, now, effects);
                 }
                 ServerMessage::Updated {
                     peer: peer.clone(),
@@ -95,7 +95,9 @@ impl Switchboard {
         for flush in flushes {
             self.pass_on(flush, now);
         }
-        self.forget_if_empty(room, now);
+        if was_here {
+            self.keep_room(room, now);
+        }
     }
 
     /// A peer of another node has left, unless a later claim on its id is known.

@@ -8,7 +8,7 @@ use protocol::{Payload, PeerId, RoomId};
 
 use crate::{
     DropReason, Switchboard,
-    room::{Assert, Holder, Stranger},
+    room::{Assert, Behind, Holder, Stranger},
 };
 
 impl Switchboard {
@@ -74,27 +74,34 @@ impl Switchboard {
         if state.joining > 0 || !matches!(state.assert, Assert::No | Assert::At(_)) {
             return;
         }
-        let flushes = mem::take(&mut state.flushes);
+        let behind = mem::take(&mut state.behind);
         for Stranger { from, to, payload } in state.strangers.release(&mut self.effects) {
             match to {
                 Some(to) => self.hear_one(room, from, &to, payload, 0),
                 None => self.hear_all(room, from, payload),
             }
         }
-        for flush in flushes {
-            self.pass_on(flush, now);
+        for behind in behind {
+            self.go_on(room, behind, now);
+        }
+    }
+
+    fn go_on(&mut self, room: &RoomId, behind: Behind, now: Instant) {
+        match behind {
+            Behind::Flush(flush) => self.pass_on(flush, now),
+            Behind::HandedOver(peer) => self.handed_over(room, &peer, now),
         }
     }
 
     /// The room is about to be forgotten.
     pub(crate) fn drop_strangers(&mut self, room: &RoomId, now: Instant) {
         if let Some(state) = self.rooms.get_mut(room) {
-            let flushes = mem::take(&mut state.flushes);
+            let behind = mem::take(&mut state.behind);
             for _ in state.strangers.release(&mut self.effects) {
                 self.effects.dropped(DropReason::NoSuchPeer);
             }
-            for flush in flushes {
-                self.pass_on(flush, now);
+            for behind in behind {
+                self.go_on(room, behind, now);
             }
         }
     }

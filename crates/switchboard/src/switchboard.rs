@@ -238,6 +238,12 @@ impl Switchboard {
                 Timer::Assert(room) => self.assert_now(&room),
                 Timer::Confirm(room) => self.ask_to_confirm(&room),
                 Timer::Handover(room, peer) => self.probe(&room, &peer, now),
+                Timer::Forget(room) => {
+                    if let Some(room) = self.rooms.get_mut(&room) {
+                        room.kept_until = None;
+                    }
+                    self.forget_if_empty(&room, now);
+                }
             }
         }
     }

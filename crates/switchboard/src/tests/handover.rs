@@ -289,3 +289,106 @@ fn a_flush_does_not_overtake_what_waits_until_its_sender_is_known() {
         [ClusterCommand::HandedOver { .. }]
     ));
 }
+
+#[test]
+fn what_waits_does_not_overtake_what_waits_until_its_sender_is_known() {
+    let mut board = Board::with_members(&[(1, "bob"), (2, "sue"), (3, "eve")]);
+    board.event(moved(4, "old", 7));
+    board.send(1, "bob", "sue", "one");
+    board.fence = 50;
+    board.connect(4);
+    board.announce(4, "r", "sue");
+    board.send(1, "bob", "sue", "two");
+    board.forget_told();
+    let heard = |from: &str, to: &str, text: &str, hops| ClusterEvent::Received {
+        room: room("r"),
+        from: peer(from),
+        to: peer(to),
+        payload: payload(text),
+        hops,
+    };
+    board.event(heard("stranger", "eve", "hello", 0));
+    board.event(heard("bob", "sue", "one", 1));
+    board.event(handed_over());
+    board.assert_told(4, &[]);
+    board.event(ClusterEvent::AssertFailed { room: room("r") });
+    board.pass(60 * SECOND);
+    board.event(ClusterEvent::Asserted {
+        room: room("r"),
+        epoch: 1,
+        version: 9,
+        roster: Vec::new(),
+    });
+    let told = board.told.remove(&4).unwrap();
+    let said: Vec<&String> = told.iter().filter(|told| told.starts_with("bob")).collect();
+    assert_eq!(said, ["bob: one", "bob: two"]);
+}
+
+#[test]
+fn what_is_sent_to_a_node_that_its_last_peer_has_just_left_goes_after_the_peer() {
+    let mut board = Board::with_members(&[(2, "sue")]);
+    board.disconnect(2);
+    board.event(moved(2, "new", 9));
+    board.asked.clear();
+    let late = || ClusterEvent::Received {
+        room: room("r"),
+        from: peer("sue"),
+        to: peer("sue"),
+        payload: payload("late"),
+        hops: 0,
+    };
+    board.pass(4 * SECOND);
+    board.event(late());
+    assert_eq!(sent(&mut board), [(node("new"), "late".into())]);
+    board.pass(2 * SECOND);
+    assert_eq!(
+        board.asked.drain(..).collect::<Vec<_>>(),
+        [ClusterCommand::Forget { room: room("r") }]
+    );
+    assert_eq!(board.switchboard.stats().rooms, 0);
+    board.event(late());
+    board.assert_dropped(&[DropReason::NoSuchPeer]);
+}
+
+#[test]
+fn a_flush_waits_until_the_cluster_has_seen_the_move() {
+    let mut board = board();
+    board.send(1, "bob", "sue", "one");
+    board.asked.clear();
+    board.answers = false;
+    board.connect(2);
+    board.announce(2, "r", "sue");
+    board.event(ClusterEvent::JoinFailed {
+        connection: ConnectionId(2),
+        room: room("r"),
+    });
+    board.send(1, "bob", "sue", "two");
+    board.assert_told(2, &["roominfo 2"]);
+    board.pass(SECOND);
+    let flushes = |board: &mut Board| {
+        let flushes = board.asked.drain(..);
+        flushes
+            .filter(|command| matches!(command, ClusterCommand::Pass { .. }))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(flushes(&mut board), []);
+    let entry = |fence, id: &str| RosterEntry {
+        peer: peer(id),
+        node: node("here"),
+        fence,
+        attributes: payload(&format!("i am {id}")),
+    };
+    board.event(ClusterEvent::Asserted {
+        room: room("r"),
+        epoch: 1,
+        version: 9,
+        roster: vec![entry(1, "bob"), entry(70, "sue")],
+    });
+    board.pass(SECOND);
+    let flush = flush(70, "here", 0);
+    let node = node("old");
+    assert_eq!(
+        flushes(&mut board)[..1],
+        [ClusterCommand::Pass { node, flush }]
+    );
+}

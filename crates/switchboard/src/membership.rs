@@ -42,6 +42,9 @@ impl Switchboard {
             .rooms
             .entry(seat.room.clone())
             .or_insert_with(Room::new);
+        if !place.has_local() {
+            place.begin_anew();
+        }
         place.joining += 1;
         if let Some(member) = place.members.get_mut(&seat.peer)
             && let Holder::Suspended { until, .. } = &mut member.holder

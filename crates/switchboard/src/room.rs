@@ -246,6 +246,16 @@ impl Room {
         }
     }
 
+    /// Nobody of this node is here: what the room is known by may be old, and whoever comes has been told nothing of it.
+    pub(crate) fn begin_anew(&mut self) {
+        self.members
+            .retain(|_, member| member.handover.is_some() || !member.flushes.is_empty());
+        self.roster = RosterState::Unknown {
+            epoch: None,
+            early: Vec::new(),
+        };
+    }
+
     /// What is known is not whole: from here on changes wait for the roster.
     pub(crate) fn lose_track(&mut self) {
         if let RosterState::Known { epoch, .. } = self.roster {

@@ -102,11 +102,12 @@ impl Echoes {
         while board.now < end {
             board.pass(MOMENT);
             for command in board.asked.drain(..) {
-                match command {
-                    ClusterCommand::Pass { node: to, flush } if to == node("here") => {
-                        self.0.push(flush);
-                    }
-                    other => others.push(other),
+                if let ClusterCommand::Pass { node: to, flush } = &command
+                    && *to == node("here")
+                {
+                    self.0.push(flush.clone());
+                } else {
+                    others.push(command);
                 }
             }
             if carries {

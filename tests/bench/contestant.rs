@@ -3,13 +3,15 @@
 use std::{
     env,
     io::{self, BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
+
+use trunkline_tests::free_port;
 
 use crate::usage::{self, Cpu};
 
@@ -211,11 +213,8 @@ fn signal(name: &'static str, options: &[&str]) -> Server {
 
 /// Redis on a free port, which keeps nothing.
 fn redis() -> Server {
-    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = free.local_addr().expect("the port's address");
-    drop(free);
     let mut command = Command::new("redis-server");
-    let port = address.port().to_string();
+    let port = free_port().to_string();
     command.args(["--bind", "127.0.0.1", "--port", &port]);
     command.args(["--save", "", "--appendonly", "no"]);
     Server::start("redis", command, "Running mode=standalone, port=")

@@ -84,9 +84,11 @@ impl Report {
     /// A table in Markdown.
     pub(crate) fn table(&self) -> String {
         let mut table = String::from(
-            "| | µs a message | × floor | p50 / p99 µs | saturated: µs a message | × floor | messages/s | CPUs \
-             | p50 / p99 ms | µs a call | × floor | p50 ms | KB a connection | lost |\n\
-             | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
+            "| | µs a message | × floor | × rtc-switchboard | p50 / p99 µs | saturated: µs a message | × floor \
+             | × rtc-switchboard | messages/s | CPUs | p50 / p99 ms | µs a call | × floor | × rtc-switchboard \
+             | p50 ms | KB a connection | lost |\n\
+             | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: \
+             | ---: | ---: | ---: |\n",
         );
         for contestant in Contestant::ALL {
             let rounds: Vec<&Round> = self.of(contestant).collect();
@@ -99,13 +101,21 @@ impl Report {
 
     fn rows(&self, table: &mut String, contestant: Contestant, rounds: &[&Round]) {
         let of = |value: &dyn Fn(&Round) -> f64| median(rounds.iter().map(|round| value(round)));
-        let ratio = |value: &dyn Fn(&Round) -> f64| {
-            let floors = self.of(Contestant::Floor);
+        let ratio = |to: Contestant, value: &dyn Fn(&Round) -> f64| {
+            let others = self.of(to);
             let ratios = rounds
                 .iter()
-                .zip(floors)
-                .map(|(round, floor)| value(round) / value(floor));
-            median(ratios)
+                .zip(others)
+                .map(|(round, other)| value(round) / value(other));
+            match median(ratios) {
+                // It did not take part.
+                ratio if ratio.is_nan() => String::new(),
+                ratio => format!("{ratio:.2}"),
+            }
+        };
+        let ratios = |value: &dyn Fn(&Round) -> f64| {
+            let floor = ratio(Contestant::Floor, value);
+            format!("{floor} | {}", ratio(Contestant::Switchboard, value))
         };
         let lost: u64 = rounds
             .iter()
@@ -114,28 +124,28 @@ impl Report {
         // Writing into a string cannot fail.
         let _ = writeln!(
             table,
-            "| {} | {:.1} | {:.2} | {:.0} / {:.0} | {:.1} | {:.2} | {:.0} | {:.2} | {:.1} / {:.1} | {:.0} | {:.2} \
+            "| {} | {:.1} | {} | {:.0} / {:.0} | {:.1} | {} | {:.0} | {:.2} | {:.1} / {:.1} | {:.0} | {} \
              | {:.1} | {:.1} | {lost} |",
             contestant.name(),
             of(&|round| round.paced.micros),
-            ratio(&|round| round.paced.micros),
+            ratios(&|round| round.paced.micros),
             of(&|round| round.paced.p50),
             of(&|round| round.paced.p99),
             of(&|round| round.saturated.micros),
-            ratio(&|round| round.saturated.micros),
+            ratios(&|round| round.saturated.micros),
             of(&|round| round.saturated.rate),
             of(&|round| round.saturated.busy),
             of(&|round| round.saturated.p50 / 1000.0),
             of(&|round| round.saturated.p99 / 1000.0),
             of(&|round| round.calls.micros),
-            ratio(&|round| round.calls.micros),
+            ratios(&|round| round.calls.micros),
             of(&|round| round.calls.p50 / 1000.0),
             of(&|round| round.idle_bytes / 1000.0),
         );
         if contestant == Contestant::Cluster {
             let _ = writeln!(
                 table,
-                "| of which Redis | {:.1} | | | {:.1} | | | | | {:.0} | | | | |",
+                "| of which Redis | {:.1} | | | | {:.1} | | | | | | {:.0} | | | | | |",
                 of(&|round| round.paced.redis_micros),
                 of(&|round| round.saturated.redis_micros),
                 of(&|round| round.calls.redis_micros),

@@ -16,10 +16,16 @@ fn every_contestant_that_is_installed_bears_a_short_round() {
         String::from_utf8(bench.stderr).unwrap(),
     );
     assert!(bench.status.success(), "{progress}");
-    for name in ["| floor |", "| node |"] {
+    let row = |name: &str| {
         let row = table.lines().find(|line| line.starts_with(name));
-        let row = row.unwrap_or_else(|| panic!("{name} is missing: {table}{progress}"));
+        row.unwrap_or_else(|| panic!("{name} is missing: {table}{progress}"))
+    };
+    for name in ["| floor |", "| node |", "| two nodes + Redis |"] {
+        let row = row(name);
         assert!(row.ends_with("| 0 |"), "something was lost: {row}");
         assert!(!row.contains("NaN"), "something was not measured: {row}");
     }
+    let of_redis: Vec<&str> = row("| of which Redis |").split('|').collect();
+    let micros: f64 = of_redis[2].trim().parse().unwrap();
+    assert!(micros > 0.0, "{of_redis:?}");
 }

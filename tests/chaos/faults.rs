@@ -29,7 +29,18 @@ pub(crate) fn seed() -> u64 {
     seed
 }
 
-/// Faults in random order, about so far apart: each kind once before any comes again.
+/// The seed of this run: the one that was asked for, or always the same.
+pub(crate) fn seed_or(usual: u64) -> u64 {
+    match std::env::var("CHAOS_SEED") {
+        Ok(_) => seed(),
+        Err(_) => {
+            println!("CHAOS_SEED={usual}");
+            usual
+        }
+    }
+}
+
+/// Faults in random order, about so far apart: each kind once before any comes again, and each once at least.
 pub(crate) fn schedule<K: Copy>(
     seed: &mut Seed,
     kinds: &[K],
@@ -39,7 +50,7 @@ pub(crate) fn schedule<K: Copy>(
     let mut planned = Vec::new();
     let mut left: Vec<K> = Vec::new();
     let mut at = every / 2;
-    while at < length {
+    while at < length || planned.len() < kinds.len() {
         if left.is_empty() {
             left = kinds.to_vec();
         }
@@ -58,6 +69,8 @@ fn the_same_seed_gives_the_same_faults_and_all_kinds_in_turn() {
     let plan = |seed| schedule(&mut Seed::new(seed), &kinds, every, length);
     assert_eq!(plan(1), plan(1));
     assert_ne!(plan(1), plan(2));
+    let brief = schedule(&mut Seed::new(1), &kinds, every, every);
+    assert_eq!(brief.len(), kinds.len());
     for three in plan(3).chunks_exact(3) {
         let mut all: Vec<char> = three.iter().map(|(_, kind)| *kind).collect();
         all.sort_unstable();

@@ -182,18 +182,49 @@ impl Field {
 
     /// Has random members say so many messages, so many a second; goes on by itself until it is awaited.
     pub(crate) fn talk(&mut self, messages: u64, a_second: u64, broadcast: bool) -> JoinHandle<()> {
+        self.have_said(messages, a_second, move |members, seed| {
+            let order = match broadcast {
+                true => Order::SayToAll,
+                false => Order::SayToOne(seed.number()),
+            };
+            seed.pick(members).order(order)
+        })
+    }
+
+    /// The same with directed messages to members that are at another node than who says them.
+    pub(crate) fn talk_across(&mut self, messages: u64, a_second: u64) -> JoinHandle<()> {
+        self.have_said(messages, a_second, |members, seed| {
+            let place = |member: &Member| {
+                let state = member.state.lock().unwrap();
+                Some((state.life.room, state.life.last()?.node, state.life.peer))
+            };
+            let by = seed.pick(members);
+            let Some((room, node, _)) = place(by) else {
+                return false;
+            };
+            let places = members.iter().filter_map(place);
+            let across = places.filter(|(theirs, at, _)| *theirs == room && *at != node);
+            let across: Vec<PeerNumber> = across.map(|(_, _, peer)| peer).collect();
+            !across.is_empty() && by.order(Order::SayTo(*seed.pick(&across)))
+        })
+    }
+
+    /// `say` returns whether there is somebody who says it.
+    fn have_said(
+        &mut self,
+        messages: u64,
+        a_second: u64,
+        say: impl Fn(&[Member], &mut Seed) -> bool + Send + 'static,
+    ) -> JoinHandle<()> {
         let (members, mut seed) = (self.members.clone(), self.seed.fork());
         tokio::spawn(async move {
             let (start, mut said) = (Instant::now(), 0);
             while said < messages {
                 let due = start.elapsed().as_micros() as u64 * a_second / 1_000_000;
-                while said < messages.min(due) {
-                    said += 1;
-                    let order = match broadcast {
-                        true => Order::SayToAll,
-                        false => Order::SayToOne(seed.number()),
-                    };
-                    seed.pick(&members).order(order);
+                let mut tries = 0;
+                while said < messages.min(due) && tries < 1000 {
+                    tries += 1;
+                    said += u64::from(say(&members, &mut seed));
                 }
                 sleep(Duration::from_millis(2)).await;
             }

@@ -77,6 +77,17 @@ impl Fleet {
         field.open_again(place.number, place.process.public);
     }
 
+    /// The sum of a metric over the nodes that have not been killed.
+    pub(crate) async fn sum_of_the_living(&mut self, name: &str) -> f64 {
+        let mut sum = 0.0;
+        for host in &mut self.nodes {
+            if host.process.is_running() {
+                sum += host.process.metric(name).await;
+            }
+        }
+        sum
+    }
+
     /// The sum of a metric over all nodes.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
         let mut sum = 0.0;

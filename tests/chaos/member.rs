@@ -25,6 +25,8 @@ use crate::{
 pub(crate) enum Order {
     /// Say something to one of those in its roster; the number picks one.
     SayToOne(u64),
+    /// Say something to this one, if it is in the roster.
+    SayTo(PeerNumber),
     /// Say something to the room.
     SayToAll,
     /// Answer the announce of a peer.
@@ -224,6 +226,10 @@ async fn write(
                     Some(frames::leave(state.life.peer))
                 }
                 Order::SayToOne(pick) => say_to_one(&mut state, now, pick),
+                Order::SayTo(to) if state.roster.contains_key(&to) => {
+                    Some(say_to(&mut state, now, to))
+                }
+                Order::SayTo(_) => None,
                 Order::SayToAll => say_to_all(&mut state, now),
                 Order::Answer(to) => {
                     let (peer, room) = (state.life.peer, state.life.room);
@@ -253,6 +259,10 @@ fn say_to_one(state: &mut State, now: u64, pick: u64) -> Option<String> {
     }
     let nth = usize::try_from(pick % count).unwrap();
     let to = *state.roster.keys().nth(nth)?;
+    Some(say_to(state, now, to))
+}
+
+fn say_to(state: &mut State, now: u64, to: PeerNumber) -> String {
     let last = state.said.entry(to).or_default();
     *last += 1;
     let number = *last;
@@ -260,7 +270,7 @@ fn say_to_one(state: &mut State, now: u64, pick: u64) -> Option<String> {
     session
         .events
         .push((now, Event::SaidDirected { to, number }));
-    Some(frames::directed(to, peer, session.number, number))
+    frames::directed(to, peer, session.number, number)
 }
 
 fn say_to_all(state: &mut State, now: u64) -> Option<String> {

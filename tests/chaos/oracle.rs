@@ -70,6 +70,8 @@ pub(crate) struct Sighting {
 /// What was judged, and what was wrong.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
+    /// Directed messages that were said to a peer at another node.
+    pub(crate) across: Across,
     pub(crate) violations: Vec<Violation>,
     /// Messages that were obliged to arrive, and announces and leaves that were obliged to be told.
     pub(crate) directed: u64,
@@ -78,6 +80,14 @@ pub(crate) struct Verdict {
     pub(crate) leaves: u64,
     /// Messages that could be lost without blame, since an end was disturbed, and that were.
     pub(crate) excused: u64,
+}
+
+/// What becomes of messages between nodes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Across {
+    pub(crate) said: u64,
+    pub(crate) obliged: u64,
+    pub(crate) arrived: u64,
 }
 
 impl Verdict {
@@ -93,9 +103,11 @@ impl fmt::Display for Verdict {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             to,
-            "{} directed messages, {} broadcasts, {} announces and {} leaves were obliged, {} losses excused, \
+            "{} directed messages ({} of {} across nodes arrived), {} broadcasts, {} announces and {} leaves were obliged, {} losses excused, \
              {} promises broken",
             self.directed,
+            self.across.arrived,
+            self.across.said,
             self.broadcasts,
             self.announces,
             self.leaves,

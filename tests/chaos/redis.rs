@@ -3,12 +3,13 @@
 mod crash;
 mod exact;
 mod outage;
+mod several;
 mod zombie;
 
 use std::time::Duration;
 
 use tokio::time::sleep;
-use trunkline_tests::{Proxy, Redis};
+use trunkline_tests::{Proxy, Redis, Reply};
 
 use crate::{
     faults::long,
@@ -132,15 +133,17 @@ impl Scene {
                 for _ in 0..5 {
                     let all = self.field.peers();
                     let peer = self.field.seed.within(0..u64::from(all.end)) as u32;
-                    let soon = Duration::from_millis(self.field.seed.within(0..3000));
+                    let soon = Duration::from_millis(self.field.seed.within(0..1200));
                     self.field.returns(peer, Some(soon));
                     self.field.order(peer, Order::Cut);
                 }
+                // Until they are back, and what followed them has arrived.
+                wait(3 * SECOND / 2).await;
             }
             Fault::RedisSleeps => self.redis.sleep(Duration::from_secs(1)),
-            Fault::RedisFlushed => drop(self.redis.cli(&["FLUSHALL"])),
-            Fault::SubscribersEnded => drop(self.redis.disconnect("pubsub")),
-            Fault::ConnectionsEnded => drop(self.redis.disconnect("normal")),
+            Fault::RedisFlushed => self.flush(),
+            Fault::SubscribersEnded => self.disconnect("pubsub"),
+            Fault::ConnectionsEnded => self.disconnect("normal"),
             Fault::NetworkSliced => {
                 self.network.slice(5);
                 self.network.latency(Duration::from_millis(20));
@@ -151,8 +154,26 @@ impl Scene {
         }
     }
 
+    /// Redis loses everything.
+    fn flush(&self) {
+        let reply = self.redis.cli(&["FLUSHALL"]);
+        assert_eq!(reply, Reply::Text("OK".to_owned()));
+    }
+
+    /// Redis ends the nodes' connections of this kind; there are some.
+    fn disconnect(&self, kind: &str) {
+        assert!(self.redis.disconnect(kind) > 0, "no {kind} connections");
+    }
+
     /// Redis is away in this way for so long.
     async fn without_redis(&mut self, outage: Outage, length: Micros) {
+        let since = self.lose_redis(outage).await;
+        wait(length).await;
+        self.find_redis(outage, since).await;
+    }
+
+    /// From now on Redis is away; returns since when.
+    async fn lose_redis(&mut self, outage: Outage) -> Micros {
         let since = self.field.now();
         match outage {
             Outage::Stopped => self.redis.stop(),
@@ -160,7 +181,11 @@ impl Scene {
             Outage::Cut => self.network.cut().await,
             Outage::Held => self.network.blackhole(),
         }
-        wait(length).await;
+        since
+    }
+
+    /// Redis is back.
+    async fn find_redis(&mut self, outage: Outage, since: Micros) {
         match outage {
             Outage::Stopped => self.redis.start_again(),
             Outage::Frozen => self.redis.thaw(),

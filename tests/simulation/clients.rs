@@ -5,7 +5,7 @@ use switchboard::ConnectionId;
 
 use crate::{
     node::{Input, MILLISECOND, SECOND, Time},
-    oracle::{Lost, Receiver, Said, Seat, Who},
+    oracle::{Arrival, Lost, Receiver, Said, Seat, Who},
     world::World,
 };
 
@@ -182,8 +182,12 @@ impl World {
             let lost = self.clients[client].lost.iter().rev().take(4);
             let mut elsewhere = lost.filter(|lost| lost.node != node);
             let taken = elsewhere.any(|lost| self.oracle.may_be_late(*lost, at));
-            let keep =
-                self.oracle.arrive(seat, node, at) && old == Some(place) && !contested && !taken;
+            let arrival = self.oracle.arrive(seat, node, at);
+            let keep = arrival == Arrival::Resumed && old == Some(place) && !contested && !taken;
+            if arrival == Arrival::New || before.is_some() {
+                self.oracle.messages.stays.end(client, at);
+            }
+            self.oracle.messages.stays.come(client, node);
             let last = self.clients[client].last_node.replace(node);
             if last.is_some_and(|last| last != node) {
                 let from = at.saturating_sub(self.window);
@@ -289,13 +293,24 @@ impl World {
             .filter_map(|other| {
                 let place = other.place?;
                 let answered = other.session.is_none_or(|session| session.speaks);
-                let known = roster.get(&other.who.person) == Some(&place.node);
-                (place.room == room && known && answered).then_some(Receiver {
+                let there = roster.get(&other.who.person)?;
+                let known = *there == place.node && answered;
+                let behind = !known && to.is_some() && self.is_behind(other, *there);
+                (place.room == room && (known || behind)).then_some(Receiver {
                     client: other.who.client,
                     node: place.node,
+                    behind,
                 })
             })
             .collect()
+    }
+
+    /// Whether a peer was at this node in its stay, and has gone on to another.
+    fn is_behind(&self, other: &Client, node: usize) -> bool {
+        let stays = &self.oracle.messages.stays;
+        let client = other.who.client;
+        let settled = stays.since(client) + 2 * SECOND < self.now;
+        settled && stays.nodes(client).contains(&node)
     }
 
     pub(crate) fn leave(&mut self, client: usize) {
@@ -312,6 +327,7 @@ impl World {
         self.oracle.leave((room, actor.who.person), at);
         self.oracle.forget(client);
         self.oracle.messages.end_stretch(client, self.now);
+        self.oracle.messages.stays.end(client, self.now);
         self.note(|| format!("client {client} leaves"));
         self.frame(client, ClientMessage::Leave { sender: None });
     }
@@ -362,28 +378,5 @@ impl World {
             self.oracle.lose((room, person), session.node, at);
         }
         self.act_at(at + away + MILLISECOND, client);
-    }
-
-    /// A client that knows that it is not heard on this connection any more makes another one.
-    pub(crate) fn start_again(&mut self, client: usize, connection: u64) {
-        let session = self.clients[client].session;
-        if session.is_some_and(|session| session.connection == connection) {
-            self.oracle.messages.end_stretch(client, self.now);
-            self.drop_socket(client);
-            self.clients[client].place = None;
-        }
-    }
-
-    /// Every client that speaks says something to all, and to each peer, and announces itself again.
-    pub(crate) fn probe(&mut self) {
-        for client in 0..self.clients.len() {
-            for to in 0..self.persons {
-                self.say(client, Some(to));
-            }
-            self.say(client, None);
-            if self.clients[client].speaks().is_some() {
-                self.announce(client);
-            }
-        }
     }
 }

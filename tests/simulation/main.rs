@@ -15,5 +15,4 @@ mod oracle;
 mod planted;
 mod random;
 mod runner;
-pub mod store;
 mod world;

@@ -7,13 +7,13 @@ use std::collections::{BTreeSet, VecDeque};
 use backplane::{
     NodeId,
     partition::{Channel, Request, RequestId, repeat_wanted},
+    store::{Defect, Delivery, Store},
 };
 use bytes::Bytes;
 
 use crate::{
     node::{MILLISECOND, SECOND, Time},
     random::Random,
-    store::{Defect, Delivery, Store},
 };
 
 /// On its way to the store.

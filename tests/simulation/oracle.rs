@@ -24,8 +24,9 @@
 //! 3. *An observer whose node missed something*: a departure and a join between which nothing was heard may be told
 //!    as one update, since rosters are compared, not histories.
 //! 4. *A peer that returns to another node*: its old node hears of it through the store. Where either has trouble
-//!    reaching it, the window may end before. Messages under way to the old node may be lost; what was held there
-//!    is forwarded, and may come late, or twice if it was said to the room and the new node heard it too.
+//!    reaching it, the window may end before, and what waits there for the peer is lost. What is said to it alone
+//!    follows it, once and in order, unless one of the nodes of its stay, or the sender's, was in trouble alone;
+//!    what is said to the room may come late, or twice if the new node heard it too, or not at all.
 //!    While the store is away it does not hear at all; the peer's connection may be lost again before it is back, and
 //!    then neither node can say which claim was the last: the one in the roster stands.
 //! 5. *A peer that returns to a node that stands still*, or that does so before it has answered: it stands still for
@@ -42,6 +43,8 @@
 mod leases;
 mod messages;
 mod quiet;
+mod seats;
+mod stays;
 mod told;
 mod wire;
 
@@ -52,8 +55,9 @@ use protocol::{PeerId, ServerMessage};
 use crate::node::{MILLISECOND, SECOND, Time};
 
 use leases::Leases;
-use messages::Messages;
+use messages::{Messages, Overtaken};
 pub(crate) use messages::{Receiver, Said};
+use stays::Stays;
 pub(crate) use wire::Wire;
 
 /// A room and a person in it, by number.
@@ -85,6 +89,8 @@ pub(crate) struct Oracle {
     pub(crate) wire: Wire,
     /// When each node had trouble.
     troubles: Vec<Vec<(Time, Time)>>,
+    /// When each node had trouble that the others had not.
+    ails: Vec<Vec<(Time, Time)>>,
     /// When the store was back without its last writes, and when it had gone.
     rollbacks: Vec<(Time, Time)>,
     /// When each node stood still.
@@ -109,6 +115,17 @@ struct Departure {
     lost: Option<(usize, Time)>,
     /// To which node the peer returned in its window.
     returned: Option<usize>,
+}
+
+/// How a client comes to a seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// It was not there.
+    New,
+    /// In its window, to another node, or to one that may not know that it was away.
+    Moved,
+    /// In its window, to the node where it was: what it was told goes on.
+    Resumed,
 }
 
 /// What a client knows.
@@ -169,9 +186,10 @@ impl Oracle {
             seats: BTreeMap::new(),
             views: BTreeMap::new(),
             leases: Leases::new(lease),
-            messages: Messages::default(),
+            messages: Messages::new(calm),
             wire: Wire::default(),
             troubles: Vec::new(),
+            ails: Vec::new(),
             rollbacks: Vec::new(),
             freezes: Vec::new(),
             violation: None,
@@ -199,6 +217,7 @@ impl Oracle {
 
     pub(crate) fn add_node(&mut self) {
         self.troubles.push(Vec::new());
+        self.ails.push(Vec::new());
         self.freezes.push(Vec::new());
         self.leases.add_node();
     }
@@ -206,6 +225,20 @@ impl Oracle {
     /// The node's way to the store does not work from `from` to `until`.
     pub(crate) fn trouble(&mut self, node: usize, from: Time, until: Time) {
         self.troubles[node].push((from, until));
+    }
+
+    /// The node alone cannot do its work from `from` to `until`.
+    pub(crate) fn ail(&mut self, node: usize, from: Time, until: Time) {
+        self.ails[node].push((from, until));
+    }
+
+    /// Whether one of these nodes alone was ill, or counted as dead, in that time.
+    fn ailed(&self, nodes: impl IntoIterator<Item = usize>, from: Time, until: Time) -> bool {
+        let from = from.saturating_sub(ECHO);
+        nodes.into_iter().any(|node| {
+            let overlaps = |(begin, end): &(Time, Time)| *begin <= until && from <= *end;
+            self.ails[node].iter().any(overlaps) || self.leases.lapsed(node, from, until)
+        })
     }
 
     pub(crate) fn froze(&mut self, node: usize, from: Time, until: Time) {
@@ -239,79 +272,6 @@ impl Oracle {
     fn stands_still(&self, node: usize, from: Time, until: Time) -> bool {
         let overlaps = |(begin, end): &(Time, Time)| *begin <= until && from <= *end;
         self.freezes[node].iter().any(overlaps)
-    }
-
-    /// A client announces itself at a node on a new connection, or in another room. True when it returns to the
-    /// node in its window, and what it has been told goes on.
-    pub(crate) fn arrive(&mut self, seat: Seat, node: usize, at: Time) -> bool {
-        let transit = self.transit;
-        let unsettled = self.is_unsettled(seat, node, at);
-        let is_away = |departure: &&mut Departure| {
-            let in_time = departure.lost.is_some_and(|(old, _)| {
-                let way = if old == node {
-                    20 * MILLISECOND
-                } else {
-                    2 * transit
-                };
-                at + way < departure.from
-            });
-            in_time && departure.returned.is_none()
-        };
-        let history = self.seats.entry(seat).or_default();
-        history.nodes.push((at, node));
-        let last = history.departures.last_mut();
-        let Some(departure) = last.filter(is_away) else {
-            history.arrivals.push(at);
-            return false;
-        };
-        if unsettled {
-            return false;
-        }
-        departure.returned = Some(node);
-        departure
-            .lost
-            .is_some_and(|(old, lost)| old == node && !self.stands_still(node, lost, at))
-    }
-
-    /// Whether a peer came to this node from another one lately, and the store may not know of it.
-    fn is_unsettled(&self, seat: Seat, node: usize, at: Time) -> bool {
-        let nodes = self
-            .seats
-            .get(&seat)
-            .map_or(&[][..], |history| &history.nodes);
-        let came = nodes.iter().rposition(|(_, other)| *other != node);
-        let Some((since, _)) = came.and_then(|last| nodes.get(last + 1)) else {
-            return false;
-        };
-        self.is_troubled(node, *since, at)
-    }
-
-    /// What a client is told next may have happened while it was away.
-    pub(crate) fn replay(&mut self, client: usize) {
-        if let Some(view) = self.views.get_mut(&client) {
-            view.replayed = true;
-        }
-    }
-
-    /// A client says that it leaves.
-    pub(crate) fn leave(&mut self, seat: Seat, at: Time) {
-        self.depart(seat, at, None);
-    }
-
-    /// A client's connection is gone.
-    pub(crate) fn lose(&mut self, seat: Seat, node: usize, at: Time) {
-        // The fastest clock.
-        let window = self.window - self.window / 1_000;
-        self.depart(seat, at + window, Some((node, at)));
-    }
-
-    fn depart(&mut self, seat: Seat, from: Time, lost: Option<(usize, Time)>) {
-        let history = self.seats.entry(seat).or_default();
-        history.departures.push(Departure {
-            from,
-            lost,
-            returned: None,
-        });
     }
 
     /// A client listens on a connection from now on; what it knows it keeps or not.

@@ -1,8 +1,9 @@
 //! What the simulation must find: each bug is planted, and the seeds that find it are clean without it.
 
+use backplane::store::Defect;
+
 use crate::{
     faults::Mixture,
-    store::Defect,
     world::{Plan, run},
 };
 

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use backplane::partition::{Config as PartitionConfig, Request};
+use backplane::{
+    partition::{Config as PartitionConfig, Request},
+    store::{Defect, Delivery},
+};
 use protocol::ServerMessage;
 use switchboard::Config;
 
@@ -17,7 +20,6 @@ use crate::{
     node::{Effect, Input, MILLISECOND, Node, SECOND, Time},
     oracle::{Oracle, Truth, clock, person},
     random::Random,
-    store::{Defect, Delivery},
 };
 
 /// Between two comparisons of a room's version, so that quiet comes soon.

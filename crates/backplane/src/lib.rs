@@ -30,6 +30,7 @@ mod event;
 mod memory;
 pub mod partition;
 pub mod redis;
+pub mod store;
 
 use std::fmt;
 

@@ -140,7 +140,7 @@ impl Switchboard {
         {
             return true;
         }
-        if self.lookups.len() >= self.effects.config.lookups && !self.forget_oldest_lookup() {
+        if self.lookups.len() >= self.effects.config.lookups && !self.forget_oldest_lookup(now) {
             return false;
         }
         let is_new = !self.rooms.contains_key(entry);
@@ -163,7 +163,7 @@ impl Switchboard {
     }
 
     /// Makes room for another id.
-    fn forget_oldest_lookup(&mut self) -> bool {
+    fn forget_oldest_lookup(&mut self, now: Instant) -> bool {
         let oldest = self.lookups.0.iter().take(OLDEST).find(|(_, entry)| {
             let room = self.rooms.get(entry);
             let lookup = room.and_then(|room| room.lookup.as_ref());
@@ -172,7 +172,7 @@ impl Switchboard {
         let Some((_, entry)) = oldest.cloned() else {
             return false;
         };
-        self.close_lookup(&entry);
+        self.close_lookup(&entry, now);
         true
     }
 
@@ -231,7 +231,7 @@ impl Switchboard {
             self.effects.dropped(DropReason::NoSuchPeer);
         }
         if lookup.waiting.is_empty() && lookup.used + self.effects.config.lookup_memory <= now {
-            self.close_lookup(entry);
+            self.close_lookup(entry, now);
             return;
         }
         // Its timer has gone off: there is none until the next is set.
@@ -240,7 +240,7 @@ impl Switchboard {
     }
 
     /// Nothing waits for the id.
-    fn close_lookup(&mut self, entry: &RoomId) {
+    fn close_lookup(&mut self, entry: &RoomId, now: Instant) {
         let lookup = self
             .rooms
             .get_mut(entry)
@@ -250,6 +250,6 @@ impl Switchboard {
             let timer = Timer::Lookup(entry.clone());
             self.effects.timers.remove(&(lookup.due, timer));
         }
-        self.forget_if_empty(entry);
+        self.forget_if_empty(entry, now);
     }
 }

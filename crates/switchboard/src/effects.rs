@@ -84,10 +84,12 @@ pub(crate) enum Timer {
     Assert(RoomId),
     /// Nodes are to confirm that peers are gone.
     Confirm(RoomId),
-    /// A peer that has moved has not been handed over in time.
+    /// A peer that has moved has not been handed over yet.
     Handover(RoomId, PeerId),
     /// Something that is said to an id of a directory has waited long enough, or the id was not addressed for long.
     Lookup(RoomId),
+    /// A room that the last peer of this node left for another node may be forgotten.
+    Forget(RoomId),
 }
 
 /// All that inputs have caused, and the limits they are held to.

@@ -39,6 +39,9 @@ impl Switchboard {
             .rooms
             .entry(seat.room.clone())
             .or_insert_with(Room::new);
+        if !place.has_local() {
+            place.begin_anew();
+        }
         place.joining += 1;
         if let Some(member) = place.members.get_mut(&seat.peer)
             && let Holder::Suspended { until, .. } = &mut member.holder
@@ -241,10 +244,9 @@ impl Switchboard {
                 }
             }
             Some(Previous::Remote(before)) => {
-                if let Some(member) = room.members.get_mut(&peer)
-                    && member.wait_for_handover(&seat.room, &peer, now, effects)
-                {
-                    effects.flush(before, &seat.room, &peer, &self.node, fence);
+                if let Some(member) = room.members.get_mut(&peer) {
+                    let (seat, this) = ((&seat.room, &peer), &self.node);
+                    member.wait_for_handover(seat, before, this, now, effects);
                 }
                 ServerMessage::Updated {
                     peer: peer.clone(),
@@ -278,23 +280,23 @@ impl Switchboard {
     }
 
     /// The client says that it leaves: at once, and once.
-    pub(crate) fn leave(&mut self, connection: ConnectionId, seat: &Seat) {
+    pub(crate) fn leave(&mut self, connection: ConnectionId, seat: &Seat, now: Instant) {
         if self.connections.contains_key(&connection) {
             self.connections.insert(connection, Connection::waiting());
         }
-        self.remove(seat, LeaveReason::Left);
+        self.remove(seat, LeaveReason::Left, now);
     }
 
     /// A suspended peer did not return.
-    pub(crate) fn expire(&mut self, room: &RoomId, peer: &PeerId) {
+    pub(crate) fn expire(&mut self, room: &RoomId, peer: &PeerId, now: Instant) {
         let seat = Seat {
             room: room.clone(),
             peer: peer.clone(),
         };
-        self.remove(&seat, LeaveReason::Expired);
+        self.remove(&seat, LeaveReason::Expired, now);
     }
 
-    fn remove(&mut self, seat: &Seat, reason: LeaveReason) {
+    fn remove(&mut self, seat: &Seat, reason: LeaveReason, now: Instant) {
         let effects = &mut self.effects;
         let Some(room) = self.rooms.get_mut(&seat.room) else {
             return;
@@ -323,17 +325,18 @@ impl Switchboard {
         });
         room.tell_others(&seat.peer, ServerMessage::Left { peer, reason }, effects);
         for flush in flushes {
-            self.pass_on(flush);
+            self.pass_on(flush, now);
         }
-        self.forget_if_empty(&seat.room);
+        self.forget_if_empty(&seat.room, now);
     }
 
     /// Drops a room in which this node has nobody any more and addresses nobody, and nothing to repair.
-    pub(crate) fn forget_if_empty(&mut self, room: &RoomId) {
+    pub(crate) fn forget_if_empty(&mut self, room: &RoomId, now: Instant) {
         let Some(state) = self.rooms.get(room) else {
             return;
         };
-        if !state.has_local() && state.assert == Assert::No && state.lookup.is_none() {
+        let is_free = state.kept_until.is_none() && state.lookup.is_none();
+        if !state.has_local() && state.assert == Assert::No && is_free {
             // Nobody is here any more to wait until what was said before has arrived.
             let waiting: Vec<PeerId> = state
                 .members
@@ -342,9 +345,9 @@ impl Switchboard {
                 .map(|(peer, _)| peer.clone())
                 .collect();
             for peer in waiting {
-                self.handed_over(room, &peer);
+                self.let_go(room, &peer);
             }
-            self.drop_strangers(room);
+            self.drop_strangers(room, now);
             self.rooms.remove(room);
             self.effects
                 .cluster(ClusterCommand::Forget { room: room.clone() });

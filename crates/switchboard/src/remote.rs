@@ -47,12 +47,12 @@ impl Switchboard {
         member.fence = fence;
         member.unseen = false;
         member.attributes = attributes.clone();
+        let was_here = !matches!(member.holder, Holder::Remote(_));
         let news = match member.move_to(holder, room, &peer, effects) {
             Previous::Remote(before) => {
-                let moved = before != node;
-                let waits = moved && member.wait_for_handover(room, &peer, now, effects);
-                if waits {
-                    effects.flush(before, room, &peer, &self.node, fence);
+                if before != node {
+                    let this = &self.node;
+                    member.wait_for_handover((room, &peer), before, this, now, effects);
                 }
                 ServerMessage::Updated {
                     peer: peer.clone(),
@@ -71,6 +71,7 @@ impl Switchboard {
                 }
             }
             Previous::Suspended(missed) => {
+                member.addressed |= !missed.is_empty();
                 for message in missed {
                     if let ServerMessage::Message { from, payload } = message {
                         effects.cluster(ClusterCommand::Send {
@@ -92,9 +93,11 @@ impl Switchboard {
         let flushes = member.take_flushes();
         state.tell_others(&peer, news, effects);
         for flush in flushes {
-            self.pass_on(flush);
+            self.pass_on(flush, now);
         }
-        self.forget_if_empty(room);
+        if was_here {
+            self.keep_room(room, now);
+        }
     }
 
     /// A peer of another node has left, unless a later claim on its id is known.
@@ -103,8 +106,8 @@ impl Switchboard {
         room: &RoomId,
         peer: &PeerId,
         node: &NodeId,
-        fence: Fence,
-        reason: LeaveReason,
+        (fence, reason): (Fence, LeaveReason),
+        now: Instant,
     ) {
         let Some(state) = self.rooms.get_mut(room) else {
             return;
@@ -125,7 +128,7 @@ impl Switchboard {
             state.tell_others(peer, news, &mut self.effects);
         }
         for flush in flushes {
-            self.pass_on(flush);
+            self.pass_on(flush, now);
         }
     }
 }

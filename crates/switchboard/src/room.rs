@@ -29,6 +29,10 @@ pub(crate) struct Room {
     pub(crate) assert: Assert,
     /// Messages of peers that this node has not heard of: they wait until the room is compared.
     pub(crate) strangers: Strangers,
+    /// What came behind those messages.
+    pub(crate) behind: Vec<Behind>,
+    /// Until when it is kept though nobody of this node is in it any more.
+    pub(crate) kept_until: Option<Instant>,
     /// When nodes are asked to confirm that peers are gone which a new roster lacks.
     pub(crate) confirm_at: Option<Instant>,
     /// Nodes that have confirmed, since the last assert was sent and before it.
@@ -100,6 +104,14 @@ pub(crate) struct Stranger {
     /// The receiver; the room where there is none.
     pub(crate) to: Option<PeerId>,
     pub(crate) payload: Payload,
+}
+
+/// What tells that all that was sent before it has come; so it must not overtake that.
+#[derive(Debug)]
+pub(crate) enum Behind {
+    Flush(Flush),
+    /// To this node, of a peer.
+    HandedOver(PeerId),
 }
 
 /// Messages of peers not known yet, in order, bounded.
@@ -174,6 +186,8 @@ impl Room {
             newcomers: BTreeMap::new(),
             assert: Assert::No,
             strangers: Strangers::default(),
+            behind: Vec::new(),
+            kept_until: None,
             confirm_at: None,
             confirmed_late: BTreeSet::new(),
             confirmed: BTreeSet::new(),
@@ -234,6 +248,16 @@ impl Room {
         } else if self.assert == Assert::No {
             self.assert = Assert::Wanted;
         }
+    }
+
+    /// Nobody of this node is here: what the room is known by may be old, and whoever comes has been told nothing of it.
+    pub(crate) fn begin_anew(&mut self) {
+        self.members
+            .retain(|_, member| member.handover.is_some() || !member.flushes.is_empty());
+        self.roster = RosterState::Unknown {
+            epoch: None,
+            early: Vec::new(),
+        };
     }
 
     /// What is known is not whole: from here on changes wait for the roster.

@@ -26,7 +26,7 @@ impl Switchboard {
             ClusterEvent::JoinFailed { connection, room } => {
                 self.enter(connection, 0, now);
                 self.assert_later(&room, now);
-                self.settle(&room);
+                self.settle(&room, now);
             }
             ClusterEvent::Changed(change) => self.changed(change, now),
             ClusterEvent::Asserted {
@@ -45,8 +45,8 @@ impl Switchboard {
                 payload,
                 hops,
             } => self.receive(&room, from, to, payload, hops),
-            ClusterEvent::Passed(flush) => self.pass_on(flush),
-            ClusterEvent::HandedOver { room, peer } => self.handed_over(&room, &peer),
+            ClusterEvent::Passed(flush) => self.pass_on(flush, now),
+            ClusterEvent::HandedOver { room, peer } => self.handed_over(&room, &peer, now),
             ClusterEvent::Heard {
                 room,
                 from,
@@ -80,7 +80,7 @@ impl Switchboard {
         for change in early {
             self.changed(change, now);
         }
-        self.settle(room);
+        self.settle(room, now);
     }
 
     fn asserted(
@@ -108,12 +108,12 @@ impl Switchboard {
             if ghost || too_old {
                 self.assert_now(room);
             }
-            self.settle(room);
+            self.settle(room, now);
         }
     }
 
     /// Does what had to wait until no join was under way.
-    fn settle(&mut self, room: &RoomId) {
+    fn settle(&mut self, room: &RoomId, now: Instant) {
         if let Some(state) = self.rooms.get_mut(room)
             && state.joining == 0
         {
@@ -125,9 +125,9 @@ impl Switchboard {
         {
             self.assert_now(room);
         }
-        self.hear_strangers(room);
+        self.hear_strangers(room, now);
         self.answer_lookup(room);
-        self.forget_if_empty(room);
+        self.forget_if_empty(room, now);
     }
 
     fn changed(&mut self, step: RosterChange, now: Instant) {
@@ -166,7 +166,9 @@ impl Switchboard {
                 node,
                 fence,
                 reason,
-            } if node != self.node => self.remote_left(&step.room, &peer, &node, fence, reason),
+            } if node != self.node => {
+                self.remote_left(&step.room, &peer, &node, (fence, reason), now)
+            }
             Change::Joined(_) | Change::Left { .. } => {}
         }
     }
@@ -266,7 +268,7 @@ impl Switchboard {
         // A roster of a new epoch may lack peers that their nodes have yet to assert.
         for (peer, node, fence) in gone {
             if self.has_left(room, &peer, &node, same_epoch, now) {
-                self.remote_left(room, &peer, &node, fence, LeaveReason::Expired);
+                self.remote_left(room, &peer, &node, (fence, LeaveReason::Expired), now);
             }
         }
         for entry in roster {

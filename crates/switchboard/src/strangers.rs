@@ -2,11 +2,13 @@
 //! late, and for peers of this node whose own join is not answered yet. A client must not get a message before it
 //! was told of the sender, nor miss one from somebody who was told of it.
 
+use std::{mem, time::Instant};
+
 use protocol::{Payload, PeerId, RoomId};
 
 use crate::{
     DropReason, Switchboard,
-    room::{Assert, Holder, Stranger},
+    room::{Assert, Behind, Holder, Stranger},
 };
 
 impl Switchboard {
@@ -66,26 +68,41 @@ impl Switchboard {
 
     /// When no join is under way and the room has been compared, what was said is delivered, whether its sender is
     /// known by now or not.
-    pub(crate) fn hear_strangers(&mut self, room: &RoomId) {
+    pub(crate) fn hear_strangers(&mut self, room: &RoomId, now: Instant) {
         let Some(state) = self.rooms.get_mut(room) else {
             return;
         };
         if state.joining > 0 || !matches!(state.assert, Assert::No | Assert::At(_)) {
             return;
         }
+        let behind = mem::take(&mut state.behind);
         for Stranger { from, to, payload } in state.strangers.release(&mut self.effects) {
             match to {
                 Some(to) => self.hear_one(room, from, &to, payload, 0),
                 None => self.hear_all(room, from, payload),
             }
         }
+        for behind in behind {
+            self.go_on(room, behind, now);
+        }
+    }
+
+    fn go_on(&mut self, room: &RoomId, behind: Behind, now: Instant) {
+        match behind {
+            Behind::Flush(flush) => self.pass_on(flush, now),
+            Behind::HandedOver(peer) => self.handed_over(room, &peer, now),
+        }
     }
 
     /// The room is about to be forgotten.
-    pub(crate) fn drop_strangers(&mut self, room: &RoomId) {
+    pub(crate) fn drop_strangers(&mut self, room: &RoomId, now: Instant) {
         if let Some(state) = self.rooms.get_mut(room) {
+            let behind = mem::take(&mut state.behind);
             for _ in state.strangers.release(&mut self.effects) {
                 self.effects.dropped(DropReason::NoSuchPeer);
+            }
+            for behind in behind {
+                self.go_on(room, behind, now);
             }
         }
     }

@@ -20,6 +20,8 @@ pub struct Switchboard {
     pub(crate) rooms: HashMap<RoomId, Room, FixedState>,
     pub(crate) effects: Effects,
     pub(crate) lookups: Lookups,
+    /// Probes that were sent so far.
+    pub(crate) probes: u64,
 }
 
 /// How much a switchboard holds.
@@ -50,6 +52,7 @@ impl Switchboard {
             rooms: HashMap::with_hasher(state),
             effects: Effects::new(config),
             lookups: Lookups::default(),
+            probes: 0,
         }
     }
 
@@ -144,13 +147,13 @@ impl Switchboard {
                 attributes,
             } => {
                 if *seat != Seat::new(room, peer) {
-                    self.leave(connection, seat);
+                    self.leave(connection, seat, now);
                 }
                 self.join(connection, room, peer, attributes, now);
             }
             ClientMessage::Leave { sender } => {
                 if self.is_own(sender.as_deref(), seat) {
-                    self.leave(connection, seat);
+                    self.leave(connection, seat, now);
                 }
             }
             ClientMessage::Send {
@@ -233,10 +236,16 @@ impl Switchboard {
         {
             match timer {
                 Timer::AnnounceWindow(connection) => self.end_announce_window(connection),
-                Timer::SuspendWindow(room, peer) => self.expire(&room, &peer),
+                Timer::SuspendWindow(room, peer) => self.expire(&room, &peer, now),
                 Timer::Assert(room) => self.assert_now(&room),
                 Timer::Confirm(room) => self.ask_to_confirm(&room),
-                Timer::Handover(room, peer) => self.handed_over(&room, &peer),
+                Timer::Handover(room, peer) => self.probe(&room, &peer, now),
+                Timer::Forget(room) => {
+                    if let Some(room) = self.rooms.get_mut(&room) {
+                        room.kept_until = None;
+                    }
+                    self.forget_if_empty(&room, now);
+                }
                 Timer::Lookup(entry) => self.review_lookup(&entry, now),
             }
         }

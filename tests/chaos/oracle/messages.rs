@@ -108,6 +108,11 @@ fn losses(
                 .get(&pair)
                 .is_some_and(|numbers| numbers.contains(&number));
             let obliged = is_obliged(room, life, session, to, knows, at);
+            if !broadcast && is_across(room, session, to, at) {
+                verdict.across.said += 1;
+                verdict.across.obliged += u64::from(obliged);
+                verdict.across.arrived += u64::from(arrived);
+            }
             match (broadcast, obliged) {
                 (_, false) => verdict.excused += u64::from(!arrived),
                 (false, true) => verdict.directed += 1,
@@ -124,6 +129,19 @@ fn losses(
             }
         }
     }
+}
+
+/// Whether a peer was at another node then.
+fn is_across(room: &Room<'_>, session: &Session, to: PeerNumber, at: Micros) -> bool {
+    let sessions = room
+        .lives
+        .get(&to)
+        .into_iter()
+        .flat_map(|life| &life.sessions);
+    let mut there = sessions.filter(|theirs| {
+        theirs.announced <= at && theirs.ended.is_none_or(|(ended, _)| ended > at)
+    });
+    there.any(|theirs| theirs.node != session.node)
 }
 
 /// Whether a message that was said at `at`, when its sender knew session `knows` of the receiver, must arrive.

@@ -27,6 +27,11 @@ async fn of_a_dead_node_s_members_each_that_does_not_return_is_left_once_and_no_
     wait(rules.lease + rules.late + 2 * SECOND).await;
     scene.field.converge(Duration::from_secs(5)).await;
     scene.field.last_words(Duration::from_secs(20)).await;
+    let sweeps = scene
+        .fleet
+        .sum_of_the_living("trunkline_backplane_sweeps_total")
+        .await;
+    assert!(sweeps > 0.0, "nobody was swept");
     let verdict = judge(&scene.field.history(), &rules);
     println!("{verdict}");
     verdict.demand_innocence();

@@ -17,6 +17,7 @@ fn innocent(history: &History, rules: &Rules) {
     let verdict = judge(history, rules);
     println!("{verdict}");
     verdict.demand_innocence();
+    assert!(verdict.directed > 0, "nothing was proved: {verdict}");
     let ended = history.lives.iter().flat_map(|life| &life.sessions);
     assert_eq!(ended.filter(|session| session.ended.is_some()).count(), 0);
     assert_eq!((verdict.leaves, verdict.excused), (0, 0));
@@ -29,9 +30,11 @@ async fn away(outage: Outage, seconds: u64) {
     let talk = scene.field.talk((seconds + 4) * 300, 300, false);
     wait(2 * SECOND).await;
     let before = scene.fleet.metric("trunkline_messages_sent_total").await;
-    scene.without_redis(outage, seconds * SECOND).await;
-    let healed = Instant::now();
+    let since = scene.lose_redis(outage).await;
+    wait(seconds * SECOND).await;
     let after = scene.fleet.metric("trunkline_messages_sent_total").await;
+    scene.find_redis(outage, since).await;
+    let healed = Instant::now();
     // Of six in a room at three nodes, one in five has its partner at its own node.
     let flowed = (after - before) / (seconds * 300) as f64;
     assert!(flowed > 0.1, "{flowed} of the messages flowed meanwhile");
@@ -84,7 +87,7 @@ async fn when_redis_forgets_everything_nobody_hears_of_it() {
     let talk = scene.field.talk(seconds * 1000, 1000, false);
     while !talk.is_finished() {
         wait(2 * SECOND).await;
-        scene.redis.cli(&["FLUSHALL"]);
+        scene.flush();
     }
     scene.field.converge(Duration::from_secs(5)).await;
     scene.field.last_words(Duration::from_secs(10)).await;

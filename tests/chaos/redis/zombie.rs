@@ -18,6 +18,8 @@ async fn a_frozen_node_that_is_thawed_after_its_lease_agrees_with_the_others_aga
     let rules = rules();
     let length = Duration::from_micros(rules.lease + 5 * SECOND);
     let rounds = if long() { 5 } else { 1 };
+    let lapses = "trunkline_backplane_lapses_total";
+    let before = scene.fleet.metric(lapses).await;
     for round in 0..rounds {
         scene
             .fleet
@@ -26,6 +28,8 @@ async fn a_frozen_node_that_is_thawed_after_its_lease_agrees_with_the_others_aga
         let took = scene.field.converge(Duration::from_secs(10)).await;
         println!("rosters were equal {took:?} after");
     }
+    let lapsed = scene.fleet.metric(lapses).await - before;
+    assert!(lapsed >= rounds as f64, "{lapsed} leases lapsed");
     // Everybody reaches everybody: nobody is owned by two nodes.
     scene.field.last_words(Duration::from_secs(10)).await;
     wait(rules.lease).await;

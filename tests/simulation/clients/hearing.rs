@@ -51,6 +51,30 @@ impl World {
         self.oracle.told(who, connection, message, at);
     }
 
+    /// A client that knows that it is not heard on this connection any more makes another one.
+    pub(crate) fn start_again(&mut self, client: usize, connection: u64) {
+        let session = self.clients[client].session;
+        if session.is_some_and(|session| session.connection == connection) {
+            self.oracle.messages.end_stretch(client, self.now);
+            self.oracle.messages.stays.end(client, self.now);
+            self.drop_socket(client);
+            self.clients[client].place = None;
+        }
+    }
+
+    /// Every client that speaks says something to all, and to each peer, and announces itself again.
+    pub(crate) fn probe(&mut self) {
+        for client in 0..self.clients.len() {
+            for to in 0..self.persons {
+                self.say(client, Some(to));
+            }
+            self.say(client, None);
+            if self.clients[client].speaks().is_some() {
+                self.announce(client);
+            }
+        }
+    }
+
     /// A node stands still: who waits for its answer may have to wait beyond the window.
     pub(crate) fn lose_answers(&mut self, node: usize) {
         for client in 0..self.clients.len() {
@@ -64,6 +88,8 @@ impl World {
                 && !contested
             {
                 self.oracle.messages.end_stretch(client, self.now);
+                self.oracle.messages.stays.end(client, self.now);
+                self.oracle.messages.stays.come(client, node);
                 self.oracle
                     .listen(client, room, node, session.connection, false);
                 self.oracle.replay(client);
@@ -86,6 +112,7 @@ impl World {
                     .moved(client, self.now, self.now + away);
                 self.oracle.forget(client);
                 self.oracle.messages.end_stretch(client, self.now);
+                self.oracle.messages.stays.end(client, self.now);
             }
             let actor = &mut self.clients[client];
             if actor.session.is_some_and(|session| session.node == node) {

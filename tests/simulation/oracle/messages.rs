@@ -1,10 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Who, clock};
+use super::{Stays, Who, clock};
 use crate::node::{SECOND, Time};
 
-/// How long before and after a node counts as dead messages from it and to it may be lost.
+/// How long before and after a move broadcasts may come twice or late.
 const ABOUT: Time = 15 * SECOND;
+/// The same where nothing else goes wrong.
+const ABOUT_CALM: Time = SECOND;
 
 /// What peers say to each other, by number.
 #[derive(Debug, Default)]
@@ -13,12 +15,17 @@ pub(crate) struct Messages {
     received: BTreeSet<(usize, usize)>,
     /// The last message of each sender's connection that each receiver has heard.
     last: BTreeMap<(usize, u64, u64), usize>,
+    /// The same of what was said to it alone, wherever it was.
+    last_directed: BTreeMap<(usize, u64), usize>,
+    pub(crate) stays: Stays,
     /// Each client's stay, by number, and since when it is.
     stretches: BTreeMap<usize, (u64, Time)>,
     /// From when to when each client was on its way from one node to another.
     moves: BTreeMap<usize, Vec<(Time, Time)>>,
     expected: Vec<Expected>,
     contested: BTreeSet<usize>,
+    /// Whether nothing goes wrong.
+    calm: bool,
     pub(crate) violation: Option<String>,
 }
 
@@ -39,6 +46,8 @@ pub(crate) struct Said {
 pub(crate) struct Receiver {
     pub(crate) client: usize,
     pub(crate) node: usize,
+    /// The sender's node has it where it was before: the message has to go after it.
+    pub(crate) behind: bool,
 }
 
 #[derive(Debug)]
@@ -46,9 +55,24 @@ struct Expected {
     message: usize,
     receiver: Receiver,
     stretch: u64,
+    stay: u64,
+}
+
+/// A message that was heard after one that was said later.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Overtaken {
+    pub(crate) said: Said,
+    pub(crate) before: usize,
 }
 
 impl Messages {
+    pub(crate) fn new(calm: bool) -> Self {
+        Self {
+            calm,
+            ..Self::default()
+        }
+    }
+
     /// The next message's number.
     pub(crate) fn next(&self) -> usize {
         self.said.len()
@@ -60,6 +84,7 @@ impl Messages {
                 message: self.said.len(),
                 receiver: *receiver,
                 stretch: self.stretch(receiver.client),
+                stay: self.stays.number(receiver.client),
             });
         }
         self.said.push(said);
@@ -82,15 +107,34 @@ impl Messages {
 
     /// Whether what was said then may have been forwarded from the client's old node.
     fn was_moving(&self, client: usize, at: Time) -> bool {
-        let moves = self.moves.get(&client).into_iter().flatten();
-        moves
-            .into_iter()
-            .any(|(from, until)| *from <= at + ABOUT && at <= *until + ABOUT)
+        let about = if self.calm { ABOUT_CALM } else { ABOUT };
+        let mut moves = self.moves.get(&client).into_iter().flatten();
+        moves.any(|(from, until)| *from <= at + about && at <= *until + about)
     }
 
     /// Two clients use this person's id: which of them hears what is not known.
     pub(crate) fn contest(&mut self, person: usize) {
         self.contested.insert(person);
+    }
+
+    /// A message to one peer comes after one that the same connection said to it later.
+    pub(crate) fn overtaken(&mut self, client: usize, number: usize) -> Option<Overtaken> {
+        let said = *self.said.get(number)?;
+        if said.to.is_none() || said.at < self.stays.since(client) {
+            return None;
+        }
+        let last = self.last_directed.entry((client, said.connection));
+        let last = last.or_insert(number);
+        let before = *last;
+        *last = before.max(number);
+        (before > number && !self.contested.contains(&said.by.person))
+            .then_some(Overtaken { said, before })
+    }
+
+    /// A node writes something to a connection that is dead, or has another in its place.
+    pub(crate) fn received_by_none(&mut self, client: usize, text: &str) {
+        let number: usize = text.parse().unwrap();
+        self.received.insert((client, number));
     }
 
     /// Returns when it was said.
@@ -146,12 +190,27 @@ impl Messages {
     }
 
     /// When all is quiet: everything has arrived, but what may be lost. `dead` tells whether a node is killed, or counted
-    /// as dead while a message was on its way to or from it.
-    pub(crate) fn check(&mut self, dead: impl Fn(usize, Said, usize) -> bool, at: Time) {
+    /// as dead while a message was on its way to or from it; `hurt` whether one of these nodes had trouble since it was said.
+    pub(crate) fn check(
+        &mut self,
+        dead: impl Fn(usize, Said, usize) -> bool,
+        hurt: impl Fn(&[usize], Said) -> bool,
+        at: Time,
+    ) {
         for expected in std::mem::take(&mut self.expected) {
-            let Receiver { client, node } = expected.receiver;
+            let Receiver {
+                client,
+                node,
+                behind,
+            } = expected.receiver;
             let said = self.said[expected.message];
-            let excused = self.stretch(client) != expected.stretch || dead(node, said, said.node);
+            let excused = if self.stretch(client) == expected.stretch && !behind {
+                dead(node, said, said.node)
+            } else {
+                // It has moved, or is away. A broadcast is not handed over.
+                let there = self.stays.number(client) == expected.stay;
+                said.to.is_none() || !there || hurt(self.stays.nodes(client), said)
+            };
             if !excused && !self.received.contains(&(client, expected.message)) {
                 let number = expected.message;
                 self.wrong(

@@ -114,7 +114,13 @@ impl Oracle {
                 killed.contains(&node) || self.leases.lapsed(node, from, calm + ECHO)
             })
         };
-        messages.check(dead, at);
+        let hurt = |nodes: &[usize], said: Said| {
+            let from = said.at.saturating_sub(ECHO);
+            let nodes = || nodes.iter().copied().chain([said.node]);
+            self.ailed(nodes(), said.at, at)
+                || nodes().any(|node| killed.contains(&node) || self.is_troubled(node, from, at))
+        };
+        messages.check(dead, hurt, at);
         self.messages = messages;
     }
 

@@ -70,7 +70,8 @@ fn a_join_is_told_once() {
 fn a_peer_that_returns_in_its_window_has_not_left() {
     let mut oracle = oracle();
     oracle.lose((0, 1), 1, 3 * SECOND);
-    assert!(oracle.arrive((0, 1), 1, 9 * SECOND));
+    let arrival = oracle.arrive((0, 1), 1, 9 * SECOND);
+    assert_eq!(arrival, Arrival::Resumed);
     oracle.leases.beat(1, 9 * SECOND);
     assert!(tell(&mut oracle, &left(), 12 * SECOND).is_some());
     let mut oracle = self::oracle();
@@ -124,7 +125,11 @@ fn a_message_arrives_once_in_order_at_whom_it_was_meant_for() {
         to,
         at: 3 * SECOND,
     };
-    let receiver = Receiver { client: 0, node: 0 };
+    let receiver = Receiver {
+        client: 0,
+        node: 0,
+        behind: false,
+    };
     let oracle = || {
         let mut oracle = oracle();
         oracle.messages.said(said(None), &[receiver]);

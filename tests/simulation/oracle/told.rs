@@ -9,6 +9,9 @@ impl Oracle {
             return;
         };
         if view.connection != connection && view.previous != Some(connection) {
+            if let ServerMessage::Message { payload, .. } = message {
+                self.messages.received_by_none(who.client, payload.text());
+            }
             return;
         }
         let (peer, is_join) = match message {
@@ -23,6 +26,7 @@ impl Oracle {
                 let (room, node) = (view.room, view.node);
                 let since = view.since.unwrap_or(at);
                 let said = self.messages.received(who, room, from, payload.text(), at);
+                self.check_order(who, payload.text(), at);
                 // What was said before it came, or before the other left, may be late.
                 let left = self.seats.get(&(room, from));
                 let left = left.and_then(|history| history.departures.last());
@@ -55,6 +59,25 @@ impl Oracle {
         if wrong {
             self.wrong(at, || {
                 format!("{who:?} is told {message:?}, and had {before:?}")
+            });
+        }
+    }
+
+    /// What is said to a peer alone comes in order also where the peer moves, and through every trouble that all nodes
+    /// have together.
+    fn check_order(&mut self, who: Who, text: &str, at: Time) {
+        let number = text.parse().unwrap();
+        let Some(overtaken) = self.messages.overtaken(who.client, number) else {
+            return;
+        };
+        let Overtaken { said, before } = overtaken;
+        let nodes = self.messages.stays.nodes(who.client).iter().copied();
+        let nodes: Vec<usize> = nodes.chain([said.node]).collect();
+        if !self.ailed(nodes, said.at, at) {
+            self.wrong(at, || {
+                format!(
+                    "{who:?} hears message {number}, said to it alone, after {before}: {said:?}"
+                )
             });
         }
     }

@@ -3,11 +3,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use backplane::{
     Change, NodeId,
     partition::{Channel, Published, Request},
+    store::Delivery,
 };
 use bytestring::ByteString;
 
 use super::clock;
-use crate::{node::Time, store::Delivery};
+use crate::node::Time;
 
 /// What the store publishes: each change is one, and has the next version; nobody is swept whose lease is valid.
 #[derive(Debug, Default)]

@@ -50,6 +50,7 @@ impl World {
     fn fail_node(&mut self, node: usize, fault: Fault) {
         self.note(|| format!("of n{node}"));
         let now = self.now;
+        self.ail(node, fault);
         match fault {
             Fault::Cut {
                 noticed, lasting, ..
@@ -91,6 +92,22 @@ impl World {
             }
             Fault::FreezeStore { .. } | Fault::Outage { .. } | Fault::Flush => {}
         }
+    }
+
+    /// Writes down for how long a node alone is ill.
+    fn ail(&mut self, node: usize, fault: Fault) {
+        let lasting = match fault {
+            Fault::Cut {
+                noticed, lasting, ..
+            } => lasting.max(noticed),
+            Fault::Stall { lasting, .. }
+            | Fault::Lossy { lasting, .. }
+            | Fault::Freeze { lasting, .. } => lasting,
+            Fault::Deaf { .. } => 5 * SECOND,
+            Fault::Kill { .. } => Time::MAX / 2,
+            Fault::FreezeStore { .. } | Fault::Outage { .. } | Fault::Flush => return,
+        };
+        self.oracle.ail(node, self.now, self.now + lasting);
     }
 
     /// Both connections of a node end.

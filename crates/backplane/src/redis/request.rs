@@ -7,15 +7,13 @@ use redis::{Cmd, Value, cmd};
 use crate::{
     Entry, NodeId,
     partition::{Reply, Request, RosterVersion},
+    store::SWEPT_AT_ONCE,
 };
 
 use super::{
     keys::Keys,
     scripts::{Digests, Script},
 };
-
-/// Members that one sweep removes at most; Redis serves nobody else meanwhile.
-const SWEPT_AT_ONCE: u64 = 500;
 
 /// How a command's value is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

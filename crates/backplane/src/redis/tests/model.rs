@@ -1,9 +1,7 @@
-//! The store against a model of it, over random requests.
+//! Redis's scripts against the store in memory, which simulated clusters run on, over random requests.
 //!
 //! Each request's floor is above the last one and above the clock, so that new fences can be foretold. Leases are
 //! valid for long or not at all.
-
-use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -14,233 +12,26 @@ use super::{
     servers::{ONE, own_prefix},
 };
 use crate::{
-    Change, Entry, NodeId,
-    partition::{Channel, Published, Reply, Request, RosterVersion},
+    partition::{Channel, Published, Reply, Request},
+    store::{Delivery, Store},
 };
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 const FLOOR: u64 = 1 << 52;
+/// The time of the store in memory, in microseconds.
+const NOW: u64 = 1_000_000;
 
-#[derive(Default)]
-struct Model {
-    alive: BTreeMap<NodeId, bool>,
-    rooms: BTreeMap<NodeId, BTreeSet<String>>,
-    rosters: BTreeMap<String, Roster>,
-    life: u64,
-    told: Vec<(Channel, Option<Published>)>,
-}
-
-#[derive(Default)]
-struct Roster {
-    birth: u64,
-    version: u64,
-    members: BTreeMap<String, Entry>,
-}
-
-impl Model {
-    fn answer(&mut self, request: Request) -> Reply {
-        match request {
-            Request::Beat {
-                node,
-                ttl,
-                nonce,
-                life,
-            } => {
-                self.life = life;
-                let renewed = self.alive.insert(node.clone(), ttl > 0) == Some(true);
-                let beat = Some(Published::Beat { nonce });
-                self.told.push((Channel::Node(node), beat));
-                let lapsed = self.alive.iter().filter(|(_, alive)| !**alive);
-                let lapsed = lapsed.map(|(node, _)| node.clone()).collect();
-                Reply::Beaten { renewed, lapsed }
-            }
-            Request::Join {
-                node,
-                room,
-                member,
-                data,
-                birth,
-                floor,
-                want_roster,
-            } => {
-                if !self.is_alive(&node) {
-                    return Reply::NoLease;
-                }
-                let stored = self.entry(&room, &member).map_or(0, |entry| entry.fence);
-                let fence = (stored + 1).max(floor + 1);
-                let entry = Entry {
-                    member,
-                    node,
-                    fence,
-                    data,
-                };
-                self.enter(&room, birth, entry);
-                Reply::Joined {
-                    fence,
-                    version: self.version(&room),
-                    roster: want_roster.then(|| self.roster(&room)),
-                }
-            }
-            Request::Leave {
-                node,
-                room,
-                member,
-                fence,
-                data,
-            } => {
-                let held = self.entry(&room, &member);
-                if held.is_some_and(|held| held.node == node && held.fence <= fence) {
-                    self.remove(&room, &member, data);
-                }
-                Reply::Done
-            }
-            Request::Forget { node, room } => {
-                self.rooms.entry(node).or_default().remove(&*room);
-                Reply::Done
-            }
-            Request::Assert {
-                node,
-                room,
-                members,
-                birth,
-                floor,
-            } => self.assert(node, &room, members, birth, floor),
-            Request::Sweep { dead, .. } => {
-                if !self.is_alive(&dead) {
-                    for room in self.rooms.remove(&dead).unwrap_or_default() {
-                        self.remove_all(&room, &dead, |_| false);
-                    }
-                    self.alive.remove(&dead);
-                }
-                Reply::Swept { left: 0 }
-            }
-            Request::Resign { node } => {
-                if let Some(alive) = self.alive.get_mut(&node) {
-                    *alive = false;
-                }
-                Reply::Done
-            }
-            Request::Versions { rooms } => {
-                Reply::Versions(rooms.iter().map(|room| self.version(room)).collect())
-            }
-            Request::Leases { nodes } => {
-                Reply::Leases(nodes.iter().map(|node| self.is_alive(node)).collect())
-            }
-            Request::Publish { channel, .. } => {
-                self.told.push((channel, None));
-                Reply::Done
-            }
-        }
-    }
-
-    fn assert(
-        &mut self,
-        node: NodeId,
-        room: &str,
-        members: Vec<(ByteString, u64, Bytes)>,
-        birth: u64,
-        floor: u64,
-    ) -> Reply {
-        if !self.is_alive(&node) {
-            return Reply::NoLease;
-        }
-        self.remove_all(room, &node, |name| members.iter().any(|m| *m.0 == *name));
-        if !members.is_empty() {
-            let rooms = self.rooms.entry(node.clone()).or_default();
-            rooms.insert(room.to_string());
-        }
-        for (member, claim, data) in members {
-            let held = self.entry(room, &member);
-            let fence = match held {
-                None if claim > 0 => claim,
-                None => floor + 1,
-                Some(held) if held.node == node && held.data == data => continue,
-                Some(held) if held.node == node => (floor + 1).max(held.fence + 1),
-                Some(held) if claim > 0 && held.fence > claim => continue,
-                Some(held) if claim > held.fence => claim,
-                Some(held) => (floor + 1).max(held.fence + 1),
-            };
-            let entry = Entry {
-                member,
-                node: node.clone(),
-                fence,
-                data,
-            };
-            self.enter(room, birth, entry);
-        }
-        Reply::Asserted {
-            version: self.version(room),
-            roster: self.roster(room),
-        }
-    }
-
-    fn enter(&mut self, room: &str, birth: u64, entry: Entry) {
-        let rooms = self.rooms.entry(entry.node.clone()).or_default();
-        rooms.insert(room.to_owned());
-        let roster = self.rosters.entry(room.to_owned());
-        let roster = roster.or_insert_with(|| Roster {
-            birth,
-            ..Roster::default()
-        });
-        roster.version += 1;
-        let member = entry.member.to_string();
-        roster.members.insert(member, entry.clone());
-        self.tell(room, Change::Joined(entry));
-    }
-
-    fn remove(&mut self, room: &str, member: &str, data: Bytes) {
-        let roster = self.rosters.get_mut(room).unwrap();
-        let gone = roster.members.remove(member).unwrap();
-        roster.version += 1;
-        let is_empty = roster.members.is_empty();
-        let change = Change::Left {
-            member: gone.member,
-            node: gone.node,
-            fence: gone.fence,
-            data,
+/// What a store says to a request, and publishes.
+fn answer(store: &mut Store, request: Request) -> (Reply, Vec<(Channel, Option<Published>)>) {
+    let (reply, deliveries) = store.execute(request, NOW);
+    let told = deliveries.into_iter().map(|(channel, delivery)| {
+        let published = match delivery {
+            Delivery::Published(published) => Some(published),
+            Delivery::Payload(_) => None,
         };
-        self.tell(room, change);
-        if is_empty {
-            self.rosters.remove(room);
-        }
-    }
-
-    fn remove_all(&mut self, room: &str, node: &NodeId, keep: impl Fn(&str) -> bool) {
-        for entry in self.roster(room) {
-            if entry.node == *node && !keep(&entry.member) {
-                self.remove(room, &entry.member, Bytes::new());
-            }
-        }
-    }
-
-    fn tell(&mut self, room: &str, change: Change) {
-        let version = self.version(room);
-        let published = Some(Published::Changed { version, change });
-        self.told.push((Channel::Room(room.into()), published));
-    }
-
-    fn is_alive(&self, node: &NodeId) -> bool {
-        self.alive.get(node) == Some(&true)
-    }
-
-    fn entry(&self, room: &str, member: &str) -> Option<&Entry> {
-        self.rosters.get(room)?.members.get(member)
-    }
-
-    fn version(&self, room: &str) -> RosterVersion {
-        let (epoch, version) = match self.rosters.get(room) {
-            Some(roster) => (roster.birth * (1 << 21) + self.life, roster.version),
-            None => (0, 0),
-        };
-        RosterVersion { epoch, version }
-    }
-
-    fn roster(&self, room: &str) -> Vec<Entry> {
-        let roster = self.rosters.get(room);
-        roster.map_or_else(Vec::new, |roster| {
-            roster.members.values().cloned().collect()
-        })
-    }
+        (channel, published)
+    });
+    (in_order(reply), told.collect())
 }
 
 fn name() -> impl Strategy<Value = &'static str> {
@@ -320,13 +111,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
-    fn the_store_does_what_the_model_does(
+    fn redis_does_what_the_store_in_memory_does(
         requests in prop::collection::vec(request(), 1..60)
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut client = Client::new(&ONE.url(), &own_prefix(), &NAMES, &NAMES).await;
-            let mut model = Model::default();
+            let mut store = Store::default();
             for (mut request, floor) in requests.into_iter().zip(FLOOR..) {
                 if let Request::Join { floor: own, .. } | Request::Assert { floor: own, .. } =
                     &mut request
@@ -334,11 +125,79 @@ proptest! {
                     *own = floor;
                 }
                 let reply = client.ask(&request).await;
-                assert_eq!(in_order(reply), model.answer(request.clone()), "{request:?}");
+                let (expected, told) = answer(&mut store, request.clone());
+                assert_eq!(in_order(reply), expected, "{request:?}");
                 let heard = client.heard().await;
-                let expected = std::mem::take(&mut model.told);
-                assert_eq!(by_channel(heard), by_channel(expected), "{request:?}");
+                assert_eq!(by_channel(heard), by_channel(told), "{request:?}");
             }
         });
     }
+}
+
+fn beat(name: &str, ttl: u64) -> Request {
+    let node = node(name);
+    Request::Beat {
+        node,
+        ttl,
+        nonce: 1,
+        life: 1,
+    }
+}
+
+#[tokio::test]
+async fn bounds_are_the_same_in_redis_and_in_memory() {
+    let mut client = Client::new(&ONE.url(), &own_prefix(), &NAMES, &NAMES).await;
+    let mut store = Store::default();
+    // Three rooms of three hundred: a sweep takes five hundred members at most.
+    let crowd = |first: usize| {
+        let members = (first..first + 300).map(|n| (format!("m{n}").into(), 1, Bytes::new()));
+        members.collect::<Vec<_>>()
+    };
+    let mut requests = vec![beat("a", TTL)];
+    requests.extend(NAMES.map(|room| Request::Assert {
+        node: node("a"),
+        room: room.into(),
+        members: crowd(0),
+        birth: 1,
+        floor: FLOOR,
+    }));
+    requests.push(beat("a", 0));
+    let sweep = Request::Sweep {
+        dead: node("a"),
+        limit: 10,
+    };
+    requests.extend([sweep.clone(), sweep.clone(), sweep]);
+    // More dead nodes than a beat names.
+    requests.extend((0..20).map(|n| beat(&format!("dead{n}"), 0)));
+    requests.push(beat("b", TTL));
+    let (mut heard, mut told) = (Vec::new(), Vec::new());
+    for request in requests {
+        let reply = in_order(client.ask(&request).await);
+        let (expected, published) = answer(&mut store, request.clone());
+        match (&reply, &expected) {
+            // Which of them, is a matter of milliseconds.
+            (
+                Reply::Beaten { lapsed, .. },
+                Reply::Beaten {
+                    lapsed: expected, ..
+                },
+            ) => assert_eq!(lapsed.len(), expected.len(), "{request:?}"),
+            _ => assert_eq!(reply, expected, "{request:?}"),
+        }
+        heard.extend(client.heard().await);
+        told.extend(published);
+    }
+    // Rooms are swept in no order.
+    let versions = |all: Vec<(Channel, Option<Published>)>| {
+        let mut versions: Vec<(Channel, u64)> = all
+            .into_iter()
+            .filter_map(|(channel, published)| match published {
+                Some(Published::Changed { version, .. }) => Some((channel, version.version)),
+                Some(Published::Beat { .. }) | None => None,
+            })
+            .collect();
+        versions.sort_unstable_by_key(|(channel, version)| (format!("{channel:?}"), *version));
+        versions
+    };
+    assert_eq!(versions(heard), versions(told));
 }

@@ -89,11 +89,13 @@ impl<'a> Step<'a> {
         let expiry = self.now + ttl * 1000;
         self.data.leases.insert(node.clone(), expiry);
         let lapsed = self.data.leases.iter();
-        let lapsed = lapsed
+        let mut lapsed: Vec<_> = lapsed
             .filter(|(_, expiry)| **expiry <= self.now)
-            .map(|(node, _)| node.clone())
-            .take(LAPSED)
+            .map(|(node, expiry)| (*expiry, node.clone()))
             .collect();
+        lapsed.sort_unstable();
+        let lapsed = lapsed.into_iter().map(|(_, node)| node);
+        let lapsed = lapsed.take(LAPSED).collect();
         let beat = Delivery::Published(Published::Beat { nonce });
         self.deliveries.push((Channel::Node(node), beat));
         Reply::Beaten { renewed, lapsed }
@@ -139,6 +141,10 @@ impl<'a> Step<'a> {
         self.take_out(room, &node, |member| {
             members.iter().any(|(listed, ..)| listed == member)
         });
+        if !members.is_empty() {
+            let rooms = self.data.rooms.entry(node.clone()).or_default();
+            rooms.insert(room.clone());
+        }
         for (member, claim, data) in members {
             let fence = match self.entry(room, &member) {
                 Some(entry) if entry.node == node && entry.data == data => continue,
@@ -162,39 +168,71 @@ impl<'a> Step<'a> {
         }
     }
 
-    fn sweep(&mut self, dead: &NodeId, limit: u64) -> Reply {
+    fn sweep(&mut self, dead: &NodeId, rooms_at_most: u64) -> Reply {
         if self.is_alive(dead) && self.defect != Some(Defect::SweepsTheLiving) {
             return Reply::Swept { left: 0 };
         }
-        let mut rooms = self.data.rooms.remove(dead).unwrap_or_default();
-        for _ in 0..limit {
-            let Some(room) = rooms.pop_first() else {
-                break;
+        let rooms: Vec<ByteString> = match self.data.rooms.get(dead) {
+            Some(rooms) => rooms
+                .iter()
+                .take(usize::try_from(rooms_at_most).unwrap_or(usize::MAX))
+                .cloned()
+                .collect(),
+            None => Vec::new(),
+        };
+        let mut budget = SWEPT_AT_ONCE;
+        for room in rooms {
+            // Reading a large roster is work too.
+            let fields = match self.data.rosters.get(&room) {
+                Some(roster) => 2 * (roster.members.len() as u64 + 2),
+                None => 0,
             };
-            self.take_out(&room, dead, |_| false);
+            for member in self.held_by(&room, dead) {
+                if budget == 0 {
+                    // The room is still the node's: the next sweep goes on in it.
+                    return self.swept(dead);
+                }
+                budget -= 1;
+                self.remove(&room, &member, Bytes::new());
+            }
+            if let Some(rooms) = self.data.rooms.get_mut(dead) {
+                rooms.remove(&room);
+            }
+            budget = budget.saturating_sub(fields / 32);
+            if budget == 0 {
+                break;
+            }
         }
-        let left = rooms.len() as u64;
+        self.swept(dead)
+    }
+
+    fn swept(&mut self, dead: &NodeId) -> Reply {
+        let left = self.data.rooms.get(dead).map_or(0, BTreeSet::len) as u64;
         if left == 0 {
+            self.data.rooms.remove(dead);
             self.data.leases.remove(dead);
-        } else {
-            self.data.rooms.insert(dead.clone(), rooms);
         }
         Reply::Swept { left }
     }
 
-    /// Takes the node's members out, but those to be kept.
-    fn take_out(&mut self, room: &ByteString, node: &NodeId, keep: impl Fn(&ByteString) -> bool) {
-        let gone: Vec<ByteString> = match self.data.rosters.get(room) {
+    fn held_by(&self, room: &ByteString, node: &NodeId) -> Vec<ByteString> {
+        match self.data.rosters.get(room) {
             Some(roster) => roster
                 .members
                 .values()
-                .filter(|entry| entry.node == *node && !keep(&entry.member))
+                .filter(|entry| entry.node == *node)
                 .map(|entry| entry.member.clone())
                 .collect(),
             None => Vec::new(),
-        };
-        for member in gone {
-            self.remove(room, &member, Bytes::new());
+        }
+    }
+
+    /// Takes the node's members out, but those to be kept.
+    fn take_out(&mut self, room: &ByteString, node: &NodeId, keep: impl Fn(&ByteString) -> bool) {
+        for member in self.held_by(room, node) {
+            if !keep(&member) {
+                self.remove(room, &member, Bytes::new());
+            }
         }
     }
 

@@ -1,16 +1,18 @@
-//! The store of a partition, by the book of [`backplane::partition::Request`], in memory.
+//! The store of a partition, by the book of [`Request`], in memory: what Redis's scripts are compared with, and what
+//! simulated clusters run on.
 //!
 //! Time is a parameter, in microseconds. What is published comes back with the reply, in order; who subscribes to
 //! what is the caller's business.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use backplane::{
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use crate::{
     Change, Entry, NodeId,
     partition::{Channel, Published, Reply, Request, RosterVersion},
 };
-use bytes::Bytes;
-use bytestring::ByteString;
 
 mod step;
 #[cfg(test)]
@@ -20,8 +22,10 @@ use step::Step;
 
 /// Births times this, plus the life, make epochs.
 const LIVES: u64 = 1 << 21;
-/// Most lapsed nodes that a beat is told of.
-const LAPSED: usize = 8;
+/// Most lapsed nodes that a beat is told of; `lua/beat.lua` has the same number.
+const LAPSED: usize = 16;
+/// Members that one sweep takes out at most; a store serves nobody else meanwhile.
+pub(crate) const SWEPT_AT_ONCE: u64 = 500;
 /// Writes that a failover can lose at most.
 const LOG: usize = 64;
 

@@ -97,6 +97,8 @@ pub(crate) struct Stranger {
     /// The receiver; the room where there is none.
     pub(crate) to: Option<PeerId>,
     pub(crate) payload: Payload,
+    /// Nodes that have passed it on.
+    pub(crate) hops: u8,
 }
 
 /// Messages of peers not known yet, in order, bounded.

@@ -19,6 +19,7 @@ mod delays;
 mod handover;
 mod membership;
 mod model;
+mod own_changes;
 mod repairs;
 mod routing;
 

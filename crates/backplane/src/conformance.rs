@@ -10,6 +10,7 @@ use crate::{
 };
 
 mod contract;
+mod many_rooms;
 
 /// Longest wait for an event that must come.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
-use super::{Cluster, Member, ROOM, names, node};
+use super::{
+    Cluster, Member, ROOM, many_rooms::what_holds_for_one_room_holds_for_many, names, node,
+};
 use crate::{Change, Command, Event, Health};
 
 async fn a_join_is_answered_with_the_roster_and_told_to_every_node_in_the_room(c: &impl Cluster) {
@@ -373,6 +375,7 @@ macro_rules! conforms {
                 a_payload_that_does_not_fit_is_lost_and_counted,
                 a_node_that_forgets_a_room_and_joins_it_again_hears_of_it,
                 it_says_when_it_works,
+                what_holds_for_one_room_holds_for_many,
             ]
         );
     };

@@ -26,6 +26,7 @@ struct Model {
     alive: BTreeMap<NodeId, bool>,
     rooms: BTreeMap<NodeId, BTreeSet<String>>,
     rosters: BTreeMap<String, Roster>,
+    links: BTreeMap<NodeId, u64>,
     life: u64,
     told: Vec<(Channel, Option<Published>)>,
 }
@@ -39,20 +40,31 @@ struct Roster {
 
 impl Model {
     fn answer(&mut self, request: Request) -> Reply {
+        if let Some(nothing) = self.of_a_dead_link(&request) {
+            return nothing;
+        }
         match request {
             Request::Beat {
                 node,
+                link,
                 ttl,
                 nonce,
                 life,
             } => {
+                self.links.insert(node.clone(), link);
                 self.life = life;
                 let renewed = self.alive.insert(node.clone(), ttl > 0) == Some(true);
                 let beat = Some(Published::Beat { nonce });
-                self.told.push((Channel::Node(node), beat));
+                self.told.push((Channel::Node(node.clone()), beat));
+                let others = self.alive.iter().filter(|(other, _)| **other != node);
+                let next = others.map(|(_, alive)| *alive).max().filter(|alive| *alive);
                 let lapsed = self.alive.iter().filter(|(_, alive)| !**alive);
                 let lapsed = lapsed.map(|(node, _)| node.clone()).collect();
-                Reply::Beaten { renewed, lapsed }
+                Reply::Beaten {
+                    renewed,
+                    lapsed,
+                    next: next.map(u64::from),
+                }
             }
             Request::Join {
                 node,
@@ -62,6 +74,7 @@ impl Model {
                 birth,
                 floor,
                 want_roster,
+                ..
             } => {
                 if !self.is_alive(&node) {
                     return Reply::NoLease;
@@ -87,6 +100,7 @@ impl Model {
                 member,
                 fence,
                 data,
+                ..
             } => {
                 let held = self.entry(&room, &member);
                 if held.is_some_and(|held| held.node == node && held.fence <= fence) {
@@ -94,7 +108,7 @@ impl Model {
                 }
                 Reply::Done
             }
-            Request::Forget { node, room } => {
+            Request::Forget { node, room, .. } => {
                 self.rooms.entry(node).or_default().remove(&*room);
                 Reply::Done
             }
@@ -104,16 +118,9 @@ impl Model {
                 members,
                 birth,
                 floor,
+                ..
             } => self.assert(node, &room, members, birth, floor),
-            Request::Sweep { dead, .. } => {
-                if !self.is_alive(&dead) {
-                    for room in self.rooms.remove(&dead).unwrap_or_default() {
-                        self.remove_all(&room, &dead, |_| false);
-                    }
-                    self.alive.remove(&dead);
-                }
-                Reply::Swept { left: 0 }
-            }
+            Request::Sweep { dead, .. } => self.sweep(&dead),
             Request::Resign { node } => {
                 if let Some(alive) = self.alive.get_mut(&node) {
                     *alive = false;
@@ -131,6 +138,17 @@ impl Model {
                 Reply::Done
             }
         }
+    }
+
+    fn sweep(&mut self, dead: &NodeId) -> Reply {
+        if !self.is_alive(dead) {
+            for room in self.rooms.remove(dead).unwrap_or_default() {
+                self.remove_all(&room, dead, |_| false);
+            }
+            self.alive.remove(dead);
+            self.links.remove(dead);
+        }
+        Reply::Swept { left: 0 }
     }
 
     fn assert(
@@ -223,6 +241,29 @@ impl Model {
         self.alive.get(node) == Some(&true)
     }
 
+    /// What a request is answered that comes on a link after which its node has made another.
+    fn of_a_dead_link(&self, request: &Request) -> Option<Reply> {
+        let (node, link, reply) = match request {
+            Request::Beat { node, link, .. } => {
+                let beaten = Reply::Beaten {
+                    renewed: false,
+                    lapsed: Vec::new(),
+                    next: None,
+                };
+                (node, link, beaten)
+            }
+            Request::Join { node, link, .. } | Request::Assert { node, link, .. } => {
+                (node, link, Reply::NoLease)
+            }
+            Request::Leave { node, link, .. } | Request::Forget { node, link, .. } => {
+                (node, link, Reply::Done)
+            }
+            _ => return None,
+        };
+        let is_dead = self.links.get(node).is_some_and(|last| last > link);
+        is_dead.then_some(reply)
+    }
+
     fn entry(&self, room: &str, member: &str) -> Option<&Entry> {
         self.rosters.get(room)?.members.get(member)
     }
@@ -260,30 +301,33 @@ fn request() -> impl Strategy<Value = Request> {
     let room = || name().prop_map(ByteString::from_static);
     let member = room;
     let birth = 0..1u64 << 31;
+    let link = || 1..4u64;
     let listed = prop::collection::btree_map(member(), (claim(), data()), 0..3);
     prop_oneof![
-        3 => (name(), prop::bool::weighted(0.8), any::<u64>(), 0..1u64 << 21).prop_map(
-            |(name, lasts, nonce, life)| {
+        3 => (name(), link(), prop::bool::weighted(0.8), any::<u64>(), 0..1u64 << 21).prop_map(
+            |(name, link, lasts, nonce, life)| {
                 let ttl = if lasts { TTL } else { 0 };
-                Request::Beat { node: node(name), ttl, nonce, life }
+                Request::Beat { node: node(name), link, ttl, nonce, life }
             }
         ),
-        6 => (name(), room(), member(), data(), birth.clone(), any::<bool>()).prop_map(
-            |(name, room, member, data, birth, want_roster)| {
+        6 => (name(), link(), room(), member(), data(), birth.clone(), any::<bool>()).prop_map(
+            |(name, link, room, member, data, birth, want_roster)| {
                 let node = node(name);
-                Request::Join { node, room, member, data, birth, floor: 0, want_roster }
+                Request::Join { node, link, room, member, data, birth, floor: 0, want_roster }
             }
         ),
-        4 => (name(), room(), member(), claim(), data()).prop_map(
-            |(name, room, member, fence, data)| {
-                Request::Leave { node: node(name), room, member, fence, data }
+        4 => (name(), link(), room(), member(), claim(), data()).prop_map(
+            |(name, link, room, member, fence, data)| {
+                Request::Leave { node: node(name), link, room, member, fence, data }
             }
         ),
-        1 => (name(), room()).prop_map(|(name, room)| Request::Forget { node: node(name), room }),
-        4 => (name(), room(), listed, birth).prop_map(|(name, room, listed, birth)| {
+        1 => (name(), link(), room()).prop_map(|(name, link, room)| {
+            Request::Forget { node: node(name), link, room }
+        }),
+        4 => (name(), link(), room(), listed, birth).prop_map(|(name, link, room, listed, birth)| {
             let members = listed.into_iter().map(|(member, (claim, data))| (member, claim, data));
             let (node, members) = (node(name), members.collect());
-            Request::Assert { node, room, members, birth, floor: 0 }
+            Request::Assert { node, link, room, members, birth, floor: 0 }
         }),
         2 => name().prop_map(|name| Request::Sweep { dead: node(name), limit: 10 }),
         1 => name().prop_map(|name| Request::Resign { node: node(name) }),
@@ -308,9 +352,16 @@ fn in_order(reply: Reply) -> Reply {
         Reply::Beaten {
             renewed,
             mut lapsed,
+            next,
         } => {
             lapsed.sort();
-            Reply::Beaten { renewed, lapsed }
+            // When is a matter of the clock; whether is not.
+            let next = next.map(|_| 1);
+            Reply::Beaten {
+                renewed,
+                lapsed,
+                next,
+            }
         }
         other => other,
     }

@@ -39,7 +39,7 @@ pub(crate) struct Link {
     pub(crate) lossy: (Time, u64),
     /// The subscribed connection looks healthy, and nothing comes.
     pub(crate) is_deaf: bool,
-    /// Requests on the way when the link broke are carried out when they arrive before.
+    /// Requests on the way when the link broke are carried out then, however late; what comes after that is lost.
     pub(crate) last_words: (u64, Time),
     /// When the last thing arrives: requests, subscriptions, replies, what is published.
     arrivals: [Time; 4],
@@ -78,7 +78,12 @@ impl Link {
 
     /// Both connections end; whoever is at the other end may learn of it later.
     pub(crate) fn sever(&mut self, now: Time, random: &mut Random) {
-        self.last_words = (self.generation, now + random.between(0, 20 * MILLISECOND));
+        // Nobody reads the answers, and the node's system sends again what was not acknowledged.
+        let late = match random.percent(50) {
+            true => random.between(0, 20 * MILLISECOND),
+            false => random.between(0, 20 * SECOND),
+        };
+        self.last_words = (self.generation, now + late);
         self.generation += 1;
         self.is_open = false;
         self.subscriptions.clear();
@@ -96,6 +101,17 @@ impl Link {
     pub(crate) fn reaches(&self, generation: u64, now: Time) -> bool {
         (self.is_open && self.generation == generation)
             || (self.last_words.0 == generation && now <= self.last_words.1)
+    }
+
+    /// When what arrives now on a link that is broken gets through.
+    pub(crate) fn held_up(&self, generation: u64, now: Time) -> Option<Time> {
+        let (broken, at) = self.last_words;
+        (broken == generation && now < at).then_some(at)
+    }
+
+    /// Nothing that was on its way arrives: one of the ends is no more.
+    pub(crate) fn hush(&mut self) {
+        self.last_words = (0, 0);
     }
 
     /// Whether a message on the subscribed connection is lost.
@@ -192,9 +208,11 @@ mod tests {
         assert!(link.reaches(old, 0));
         link.sever(10, &mut random);
         assert!(link.reaches(old, 10));
-        assert!(!link.reaches(old, SECOND));
+        assert!(!link.reaches(old, 21 * SECOND));
         link.open();
-        assert!(link.reaches(link.generation, SECOND));
-        assert!(!link.reaches(old, SECOND));
+        assert!(link.reaches(link.generation, 21 * SECOND));
+        assert!(!link.reaches(old, 21 * SECOND));
+        link.hush();
+        assert!(!link.reaches(old, 10));
     }
 }

@@ -49,6 +49,15 @@ fn a_departure_that_is_published_twice_is_found() {
 }
 
 #[test]
+fn what_a_dead_link_carries_late_and_the_store_does_is_found() {
+    find(Plan {
+        mixture: Some(Mixture::Anything),
+        defect: Some(Defect::HearsDeadLinks),
+        ..Plan::default()
+    });
+}
+
+#[test]
 fn a_lost_request_to_repeat_a_message_is_found() {
     find(Plan {
         mixture: Some(Mixture::Loss),

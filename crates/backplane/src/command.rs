@@ -20,7 +20,8 @@ pub enum Command {
         /// Whether the answer brings the roster.
         want_roster: bool,
     },
-    /// Take `member` out of the roster, if this node's claim on it is the last.
+    /// Take `member` out of the roster, if this node's claim on it is the last; answered, by
+    /// [`Event::LeaveFailed`](crate::Event::LeaveFailed), only where that fails.
     Leave {
         /// The room.
         room: ByteString,
@@ -73,6 +74,33 @@ pub enum Command {
         /// What.
         payload: Bytes,
     },
+}
+
+impl Command {
+    /// Bytes of memory, about.
+    pub(crate) fn size(&self) -> usize {
+        let text = match self {
+            Self::Join {
+                room, member, data, ..
+            }
+            | Self::Leave {
+                room, member, data, ..
+            } => room.len() + member.len() + data.len(),
+            Self::Forget { room } | Self::Confirm { room, .. } => room.len(),
+            Self::Assert { room, members } => {
+                let sizes = members.iter();
+                let sizes = sizes.map(|(member, _, data)| 64 + member.len() + data.len());
+                room.len() + sizes.sum::<usize>()
+            }
+            Self::Send { room, payload, .. } => room.len() + payload.len(),
+            Self::Publish {
+                room,
+                nodes,
+                payload,
+            } => room.len() + nodes.len() * 32 + payload.len(),
+        };
+        128 + text
+    }
 }
 
 /// The command was not taken, since it or its answer would not have fitted a queue.

@@ -10,6 +10,8 @@ use crate::{
 };
 
 mod contract;
+mod implementations;
+mod many_rooms;
 
 /// Longest wait for an event that must come.
 const PATIENCE: Duration = Duration::from_secs(5);

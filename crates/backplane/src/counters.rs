@@ -19,8 +19,16 @@ pub struct Counters {
     pub sweeps: u64,
     /// Beats sent and heard again.
     pub beats: u64,
-    /// Times that the lease had lapsed.
+    /// Times that the lease had lapsed, starts of the node not counted.
     pub lapses: u64,
+    /// Messages that came before one that was missing, and found no place to wait in; they are asked for again.
+    pub early_dropped: u64,
+    /// Rooms left that could not be remembered, in case that the store is another one soon.
+    pub unremembered: u64,
+    /// Links made to a partition's server.
+    pub links: u64,
+    /// Links given up because more waited on them, in either direction, than may.
+    pub links_overrun: u64,
 }
 
 impl Counters {
@@ -37,6 +45,10 @@ impl Counters {
             sweeps: self.sweeps + other.sweeps,
             beats: self.beats + other.beats,
             lapses: self.lapses + other.lapses,
+            early_dropped: self.early_dropped + other.early_dropped,
+            unremembered: self.unremembered + other.unremembered,
+            links: self.links + other.links,
+            links_overrun: self.links_overrun + other.links_overrun,
         }
     }
 }

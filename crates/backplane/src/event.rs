@@ -3,7 +3,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
-use crate::Overloaded;
+use crate::{EVENT_QUEUE_BYTES, Overloaded};
 
 /// A node; another one after every start of its process.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -83,8 +83,13 @@ pub enum Event {
         /// Its members.
         roster: Vec<Entry>,
     },
-    /// The roster cannot be read now, or a departure could not be entered in it: assert the room later.
+    /// The roster cannot be read now: assert the room later.
     AssertFailed {
+        /// The room.
+        room: ByteString,
+    },
+    /// A departure could not be entered in the roster, or may not have been: assert the room later.
+    LeaveFailed {
         /// The room.
         room: ByteString,
     },
@@ -141,6 +146,7 @@ pub enum Change {
 #[derive(Debug)]
 pub struct Events {
     queue: mpsc::Receiver<Event>,
+    bytes: Arc<AtomicUsize>,
     gaps: Gaps,
 }
 
@@ -151,6 +157,8 @@ type Gaps = Arc<Mutex<BTreeSet<ByteString>>>;
 #[derive(Clone, Debug)]
 pub(crate) struct EventSink {
     queue: mpsc::Sender<Event>,
+    /// In the queue; what has room kept for it is not counted.
+    bytes: Arc<AtomicUsize>,
     gaps: Gaps,
     lost: Arc<AtomicU64>,
 }
@@ -162,13 +170,16 @@ pub(crate) type Permit = mpsc::OwnedPermit<Event>;
 pub(crate) fn queue(bound: usize) -> (EventSink, Events) {
     let (queue, receiver) = mpsc::channel(bound);
     let gaps = Gaps::default();
+    let bytes = Arc::new(AtomicUsize::new(0));
     let sink = EventSink {
         queue,
+        bytes: bytes.clone(),
         gaps: gaps.clone(),
         lost: Arc::default(),
     };
     let events = Events {
         queue: receiver,
+        bytes,
         gaps,
     };
     (sink, events)
@@ -183,15 +194,25 @@ impl EventSink {
 
     /// What does not fit is counted, and its room remembered as having a gap.
     pub(crate) fn send(&self, event: Event) {
+        let size = event.size();
+        if self.bytes.fetch_add(size, Ordering::Relaxed) + size > EVENT_QUEUE_BYTES {
+            self.bytes.fetch_sub(size, Ordering::Relaxed);
+            return self.lose(event);
+        }
         match self.queue.try_send(event) {
             Ok(()) | Err(TrySendError::Closed(_)) => {}
             Err(TrySendError::Full(event)) => {
-                self.lost.fetch_add(1, Ordering::Relaxed);
-                if let Some(room) = event.into_room() {
-                    let mut gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
-                    gaps.insert(room);
-                }
+                self.bytes.fetch_sub(size, Ordering::Relaxed);
+                self.lose(event);
             }
+        }
+    }
+
+    fn lose(&self, event: Event) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
+        if let Some(room) = event.into_room() {
+            let mut gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
+            gaps.insert(room);
         }
     }
 
@@ -201,6 +222,24 @@ impl EventSink {
 }
 
 impl Event {
+    /// Bytes of what others sent or published; what answers this node has room kept for it.
+    fn size(&self) -> usize {
+        match self {
+            Self::Received { payload, .. } | Self::Published { payload, .. } => payload.len(),
+            Self::Changed { change, .. } => match change {
+                Change::Joined(entry) => entry.data.len(),
+                Change::Left { data, .. } => data.len(),
+            },
+            Self::Joined { .. }
+            | Self::JoinFailed { .. }
+            | Self::Asserted { .. }
+            | Self::AssertFailed { .. }
+            | Self::LeaveFailed { .. }
+            | Self::Confirmed { .. }
+            | Self::Gap { .. } => 0,
+        }
+    }
+
     /// The room that must be compared if the node does not hear of this.
     fn into_room(self) -> Option<ByteString> {
         match self {
@@ -209,6 +248,7 @@ impl Event {
             | Self::Changed { room, .. }
             | Self::Asserted { room, .. }
             | Self::AssertFailed { room }
+            | Self::LeaveFailed { room }
             | Self::Confirmed { room, .. }
             | Self::Gap { room }
             | Self::Published { room, .. } => Some(room),
@@ -221,7 +261,7 @@ impl Events {
     /// The next event; `None` when the backplane is gone.
     pub async fn next(&mut self) -> Option<Event> {
         if let Ok(event) = self.queue.try_recv() {
-            return Some(event);
+            return Some(self.taken(event));
         }
         // What was lost comes after what was not.
         if let Some(room) = self
@@ -232,6 +272,12 @@ impl Events {
         {
             return Some(Event::Gap { room });
         }
-        self.queue.recv().await
+        let event = self.queue.recv().await?;
+        Some(self.taken(event))
+    }
+
+    fn taken(&self, event: Event) -> Event {
+        self.bytes.fetch_sub(event.size(), Ordering::Relaxed);
+        event
     }
 }

@@ -43,6 +43,9 @@ pub use memory::Memory;
 /// stands still.
 pub const EVENT_QUEUE: usize = 16 * 1024;
 
+/// Bytes that other nodes have sent and that wait for a node at most.
+pub const EVENT_QUEUE_BYTES: usize = 64 * 1024 * 1024;
+
 /// A node's way to the others.
 pub trait Backplane: fmt::Debug + Send + Sync {
     /// This node, as the others know it.

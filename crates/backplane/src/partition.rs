@@ -4,66 +4,47 @@
 //! back. Rooms that hash to the same partition share the link, the node's lease, and one numbered stream of
 //! messages to each other node. Time and randomness are parameters.
 
+mod config;
 mod exchange;
 mod forgotten;
 mod frame;
 mod liveness;
+mod random;
 mod request;
 mod rooms;
 mod roster;
 mod stream;
+mod streams;
+#[cfg(test)]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the tests say what they look at"
+)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, VecDeque},
     mem,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use bytes::Bytes;
 use bytestring::ByteString;
 
+pub use config::Config;
 pub use frame::repeat_wanted;
 pub use request::{Channel, Published, Reply, Request, RosterVersion};
 
 use crate::{Command, Counters, Event, Health, NodeId};
-use exchange::Streams;
 use frame::Frame;
 use liveness::Liveness;
+use random::SplitMix64;
 use rooms::Rooms;
+use streams::Streams;
 
 /// Names a request until it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
-
-/// Times and bounds.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// How long a node counts as alive after its last beat.
-    pub lease: Duration,
-    /// Between two beats; each is up to a fifth earlier or later.
-    pub beat: Duration,
-    /// Between two comparisons of a room's version with the store's.
-    pub compare: Duration,
-    /// How long a forgotten room's channel stays subscribed.
-    pub linger: Duration,
-    /// Most bytes kept for a node that has not acknowledged them.
-    pub ring_bytes: usize,
-    /// Rooms handed out for comparison at most, in a tenth of a second.
-    pub repairs: usize,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            lease: Duration::from_secs(10),
-            beat: Duration::from_secs(1),
-            compare: Duration::from_secs(60),
-            linger: Duration::from_secs(5),
-            ring_bytes: 8 * 1024 * 1024,
-            repairs: 1000,
-        }
-    }
-}
 
 /// What the caller must do, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +69,10 @@ pub struct Partition {
     config: Config,
     random: SplitMix64,
     link: Link,
+    /// Links so far; what is asked on one carries its number.
+    links: u64,
+    /// The link takes no messages for now.
+    congested: bool,
     requests: u64,
     /// Requests whose answer matters, or whose failure does.
     pending: BTreeMap<RequestId, Pending>,
@@ -96,6 +81,8 @@ pub struct Partition {
     liveness: Liveness,
     /// The highest fence seen.
     floor: u64,
+    /// Departures whose failure is to be told.
+    leaves: usize,
     counters: Counters,
     outputs: VecDeque<Output>,
 }
@@ -152,12 +139,15 @@ impl Partition {
             config,
             random: SplitMix64(seed),
             link: Link::Down,
+            links: 0,
+            congested: false,
             requests: 0,
             pending: BTreeMap::new(),
             rooms: Rooms::new(seed),
             streams: Streams::default(),
             liveness: Liveness::default(),
             floor: 0,
+            leaves: 0,
             counters: Counters::default(),
             outputs: VecDeque::new(),
         }
@@ -187,11 +177,14 @@ impl Partition {
     /// The link works; the store's life is `life`. Nothing is subscribed yet.
     pub fn handle_connected(&mut self, life: u64, now: Instant) {
         self.link = Link::Connected;
+        self.links += 1;
+        self.counters.links = self.links;
+        self.congested = false;
         if self.liveness.connected(life, now) {
             self.rooms.suspect(now);
         }
-        self.outputs
-            .push_back(Output::Subscribe(vec![Channel::Node(self.node.clone())]));
+        let own = Channel::Node(self.node.clone());
+        self.subscribe(vec![own], now);
     }
 
     /// The link is gone, and with it every subscription and every request that is not answered.
@@ -208,20 +201,21 @@ impl Partition {
 
     /// The channels of the last [`Output::Subscribe`] are subscribed.
     pub fn handle_subscribed(&mut self, now: Instant) {
+        self.liveness.subscribed();
         match self.link {
             Link::Down => {}
             Link::Connected => {
                 self.link = Link::Open;
                 self.beat(now);
                 self.mark_streams(now, true);
-                self.subscribe_rooms();
+                self.subscribe_rooms(now);
             }
             Link::Open => {
                 for command in self.rooms.subscribed(&self.config, now) {
                     self.ask(command);
                 }
                 self.compare_rooms();
-                self.subscribe_rooms();
+                self.subscribe_rooms(now);
             }
         }
     }
@@ -232,8 +226,15 @@ impl Partition {
             return;
         };
         match (pending, reply) {
-            (Pending::Beat, Some(Reply::Beaten { renewed, lapsed })) => {
-                self.beaten(renewed, lapsed, now);
+            (
+                Pending::Beat,
+                Some(Reply::Beaten {
+                    renewed,
+                    lapsed,
+                    next,
+                }),
+            ) => {
+                self.beaten(renewed, lapsed, next, now);
             }
             (
                 Pending::Join { token, room },
@@ -258,7 +259,7 @@ impl Partition {
             (Pending::Leases { nodes }, Some(Reply::Leases(valid))) => {
                 self.leases(nodes.into_iter().zip(valid), now);
             }
-            (Pending::Leave { .. }, Some(Reply::Done)) => {}
+            (Pending::Leave { .. }, Some(Reply::Done)) => self.leaves -= 1,
             (pending, reply) => {
                 if reply == Some(Reply::NoLease) {
                     self.liveness.beat_now(now);
@@ -272,9 +273,8 @@ impl Partition {
     fn failed(&mut self, pending: Pending, now: Instant) {
         match pending {
             Pending::Join { token, room } => self.event(Event::JoinFailed { token, room }),
-            Pending::Leave { room } | Pending::Assert { room } => {
-                self.event(Event::AssertFailed { room });
-            }
+            Pending::Leave { room } => self.leave_failed(room),
+            Pending::Assert { room } => self.event(Event::AssertFailed { room }),
             Pending::Sweep { dead } => self.liveness.sweep_ended(&dead),
             Pending::Versions { rooms } => self.rooms.compare_later(rooms, now),
             Pending::Leftover { room } => self.rooms.still_left(room),
@@ -309,17 +309,20 @@ impl Partition {
 
     /// When [`Self::handle_timeout`] is to be called, if nothing happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        if self.link == Link::Down {
-            return None;
+        let liveness = self.liveness.poll_timeout(&self.config);
+        match self.link {
+            Link::Down => None,
+            // Whatever else is due waits for the link.
+            Link::Connected => liveness,
+            Link::Open => [
+                liveness,
+                self.streams.poll_timeout(),
+                self.rooms.poll_timeout(),
+            ]
+            .into_iter()
+            .flatten()
+            .min(),
         }
-        [
-            self.liveness.poll_timeout(&self.config),
-            self.streams.poll_timeout(),
-            self.rooms.poll_timeout(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
     }
 
     /// Does what is due at `now`.
@@ -364,19 +367,5 @@ impl Partition {
 
     fn event(&mut self, event: Event) {
         self.outputs.push_back(Output::Event(event));
-    }
-}
-
-/// Numbers that only need to differ; the generator of Steele, Lea and Flood, 2014.
-#[derive(Debug)]
-struct SplitMix64(u64);
-
-impl SplitMix64 {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
     }
 }

@@ -5,6 +5,8 @@
 //!
 //! Redis is an index that can be rebuilt, and a bus: what it keeps needs no persistence.
 
+mod answers;
+mod attempt;
 mod driver;
 mod error;
 mod farewell;
@@ -25,7 +27,13 @@ pub(crate) mod tests;
 mod topology;
 mod url;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use tokio::sync::mpsc;
 
@@ -34,15 +42,17 @@ use crate::{
     event::{self, EventSink},
     partition::{Config, Partition},
 };
-use driver::{Driver, Submitted, random};
+use attempt::random;
+use driver::{Driver, Submitted};
 use keys::{Keys, partition_of_room};
 use status::Status;
 use topology::Topology;
 use url::Source;
 pub use url::UrlError;
 
-/// Commands that wait for one partition at most.
+/// Commands, and bytes of them, that wait for one partition's task at most.
 const COMMAND_QUEUE: usize = 4096;
+const COMMAND_QUEUE_BYTES: usize = 64 * 1024 * 1024;
 
 /// The version of what is kept in Redis: belongs into the prefix, so that nodes with another layout do not meet.
 pub const LAYOUT: u32 = 1;
@@ -110,18 +120,22 @@ impl Redis {
         let topology = Arc::new(Topology::new(prefix, self.sources.clone()));
         let status = Arc::new(Status::new(topology.partitions()));
         let mut partitions = Vec::new();
+        let mut config = self.options.config.clone();
+        config.rings_bytes /= topology.partitions().max(1);
         for index in 0..topology.partitions() {
             let (commands, received) = mpsc::channel(COMMAND_QUEUE);
-            partitions.push(commands);
+            let queued = Arc::new(AtomicUsize::new(0));
+            partitions.push((commands, queued.clone()));
             let driver = Driver {
                 node: node.clone(),
                 index,
-                partition: Partition::new(node.clone(), self.options.config.clone(), random()),
-                keys: Keys::new(prefix, index),
+                partition: Partition::new(node.clone(), config.clone(), random()),
+                keys: Keys::new(prefix, index, topology.database(index)),
                 topology: topology.clone(),
                 status: status.clone(),
                 sink: sink.clone(),
                 commands: received,
+                queued,
             };
             tokio::spawn(driver.run());
         }
@@ -138,7 +152,8 @@ impl Redis {
 /// One node's half; the node leaves when it is dropped.
 struct Attached {
     node: NodeId,
-    partitions: Vec<mpsc::Sender<Submitted>>,
+    /// The queue of each, and the bytes in it.
+    partitions: Vec<(mpsc::Sender<Submitted>, Arc<AtomicUsize>)>,
     sink: EventSink,
     status: Arc<Status>,
 }
@@ -160,9 +175,10 @@ impl Backplane for Attached {
 
     fn submit(&self, command: Command) -> Result<(), Overloaded> {
         let (room, is_answered) = match &command {
-            Command::Join { room, .. } | Command::Assert { room, .. } => (room, true),
-            Command::Leave { room, .. }
-            | Command::Forget { room }
+            Command::Join { room, .. }
+            | Command::Assert { room, .. }
+            | Command::Leave { room, .. } => (room, true),
+            Command::Forget { room }
             | Command::Confirm { room, .. }
             | Command::Send { room, .. }
             | Command::Publish { room, .. } => (room, false),
@@ -173,9 +189,21 @@ impl Backplane for Attached {
         } else {
             None
         };
-        let queue = self.partitions.get(partition).ok_or(Overloaded)?;
-        let submitted = Submitted { command, answer };
-        queue.try_send(submitted).map_err(|_| Overloaded)
+        let (queue, queued) = self.partitions.get(partition).ok_or(Overloaded)?;
+        let size = command.size();
+        if queued.fetch_add(size, Ordering::Relaxed) + size > COMMAND_QUEUE_BYTES {
+            queued.fetch_sub(size, Ordering::Relaxed);
+            return Err(Overloaded);
+        }
+        let submitted = Submitted {
+            command,
+            answer,
+            size,
+        };
+        queue.try_send(submitted).map_err(|_| {
+            queued.fetch_sub(size, Ordering::Relaxed);
+            Overloaded
+        })
     }
 
     fn health(&self) -> Health {

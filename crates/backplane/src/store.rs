@@ -45,6 +45,8 @@ pub enum Defect {
     SweepsTheLiving,
     /// A departure is published twice, the second time as a change of its own.
     LeavesTwice,
+    /// What comes on a link after which the node has made another is done all the same.
+    HearsDeadLinks,
 }
 
 /// See the module's documentation.
@@ -64,6 +66,8 @@ struct Data {
     /// In which rooms each node has, or had, a member.
     rooms: BTreeMap<NodeId, BTreeSet<ByteString>>,
     rosters: BTreeMap<ByteString, Roster>,
+    /// The number of each node's last link.
+    links: BTreeMap<NodeId, u64>,
     life: u64,
 }
 

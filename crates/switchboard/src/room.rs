@@ -104,6 +104,8 @@ pub(crate) struct Stranger {
     /// The receiver; the room where there is none.
     pub(crate) to: Option<PeerId>,
     pub(crate) payload: Payload,
+    /// Nodes that have passed it on.
+    pub(crate) hops: u8,
 }
 
 /// What tells that all that was sent before it has come; so it must not overtake that.

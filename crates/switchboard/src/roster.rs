@@ -8,7 +8,7 @@ use crate::{
     Change, ClusterCommand, ClusterEvent, ConnectionId, Fence, RosterChange, RosterEntry,
     Switchboard,
     effects::Timer,
-    room::{Assert, Holder, Room, RosterState},
+    room::{Assert, Holder, Member, Room, RosterState},
 };
 
 impl Switchboard {
@@ -36,7 +36,7 @@ impl Switchboard {
                 roster,
             } => self.asserted(&room, (epoch, version), roster, now),
             ClusterEvent::AssertFailed { room } => self.assert_later(&room, now),
-            ClusterEvent::Gap { room } => self.assert_now(&room),
+            ClusterEvent::Gap { room } => self.gap(&room),
             ClusterEvent::Confirmed { room, node } => self.confirmed(&room, node),
             ClusterEvent::Received {
                 room,
@@ -131,6 +131,11 @@ impl Switchboard {
     }
 
     fn changed(&mut self, step: RosterChange, now: Instant) {
+        let own = match &step.change {
+            Change::Joined(entry) => entry.node == self.node,
+            Change::Left { node, .. } => *node == self.node,
+        };
+        let own = own.then(|| step.clone());
         let Some(state) = self.rooms.get_mut(&step.room) else {
             return;
         };
@@ -170,6 +175,49 @@ impl Switchboard {
                 self.remote_left(&step.room, &peer, &node, (fence, reason), now)
             }
             Change::Joined(_) | Change::Left { .. } => {}
+        }
+        if let Some(own) = own {
+            self.check_own(&own);
+        }
+    }
+
+    /// A change in this node's name is here already, or is none that it wanted: then the roster is told how it is.
+    fn check_own(&mut self, step: &RosterChange) {
+        let Some(state) = self.rooms.get_mut(&step.room) else {
+            return;
+        };
+        // Else it may be of a join whose answer is on its way.
+        if state.joining > 0 {
+            return;
+        }
+        let local = |member: &&mut Member| !matches!(member.holder, Holder::Remote(_));
+        let is_wrong = match &step.change {
+            Change::Joined(entry) => {
+                match state.members.get_mut(&entry.peer).filter(local) {
+                    // A departure must name this claim.
+                    Some(member) if !member.unseen => {
+                        member.fence = member.fence.max(entry.fence);
+                        false
+                    }
+                    Some(_) => false,
+                    None => !state.members.contains_key(&entry.peer),
+                }
+            }
+            Change::Left { peer, fence, .. } => {
+                let member = state.members.get_mut(peer).filter(local);
+                member.is_some_and(|member| !member.unseen && member.fence <= *fence)
+            }
+        };
+        if is_wrong {
+            self.assert_now(&step.room);
+        }
+    }
+
+    /// Something of the room may have been missed, also after an assert that is under way was carried out.
+    fn gap(&mut self, room: &RoomId) {
+        match self.rooms.get_mut(room) {
+            Some(state) if state.assert == Assert::Sent => state.assert = Assert::SentAgain,
+            Some(_) | None => self.assert_now(room),
         }
     }
 

@@ -37,7 +37,13 @@ impl Switchboard {
         };
         if early || (here && !state.strangers.is_empty()) {
             let to = Some(to);
-            self.hold_stranger(room, Stranger { from, to, payload }, known);
+            let stranger = Stranger {
+                from,
+                to,
+                payload,
+                hops,
+            };
+            self.hold_stranger(room, stranger, known);
         } else {
             self.hear_one(room, from, &to, payload, hops);
         }
@@ -51,7 +57,13 @@ impl Switchboard {
         let known = state.members.contains_key(&from);
         if !known || state.joining > 0 || !state.strangers.is_empty() {
             let to = None;
-            self.hold_stranger(room, Stranger { from, to, payload }, known);
+            let stranger = Stranger {
+                from,
+                to,
+                payload,
+                hops: 0,
+            };
+            self.hold_stranger(room, stranger, known);
         } else {
             self.hear_all(room, from, payload);
         }
@@ -76,9 +88,15 @@ impl Switchboard {
             return;
         }
         let behind = mem::take(&mut state.behind);
-        for Stranger { from, to, payload } in state.strangers.release(&mut self.effects) {
+        for stranger in state.strangers.release(&mut self.effects) {
+            let Stranger {
+                from,
+                to,
+                payload,
+                hops,
+            } = stranger;
             match to {
-                Some(to) => self.hear_one(room, from, &to, payload, 0),
+                Some(to) => self.hear_one(room, from, &to, payload, hops),
                 None => self.hear_all(room, from, payload),
             }
         }

@@ -20,6 +20,7 @@ mod directory;
 mod handover;
 mod membership;
 mod model;
+mod own_changes;
 mod repairs;
 mod routing;
 

@@ -152,6 +152,11 @@ pub fn command(command: ClusterCommand) -> Command {
 /// # Errors
 /// [`Unreadable`] for what a node of another version has written.
 pub fn event(event: Event) -> Result<ClusterEvent, Unreadable> {
+    read_event(event, &mut 0)
+}
+
+/// The same; adds to `left_out` the peers that a roster has and that cannot be read.
+pub(crate) fn read_event(event: Event, left_out: &mut u64) -> Result<ClusterEvent, Unreadable> {
     Ok(match event {
         Event::Joined {
             token,
@@ -166,7 +171,7 @@ pub fn event(event: Event) -> Result<ClusterEvent, Unreadable> {
             fence,
             epoch,
             version,
-            roster: roster.map(readable_entries),
+            roster: roster.map(|roster| readable_entries(roster, left_out)),
         },
         Event::JoinFailed { token, room } => ClusterEvent::JoinFailed {
             connection: ConnectionId(token),
@@ -192,9 +197,9 @@ pub fn event(event: Event) -> Result<ClusterEvent, Unreadable> {
             room: room_id(room)?,
             epoch,
             version,
-            roster: readable_entries(roster),
+            roster: readable_entries(roster, left_out),
         },
-        Event::AssertFailed { room } => ClusterEvent::AssertFailed {
+        Event::AssertFailed { room } | Event::LeaveFailed { room } => ClusterEvent::AssertFailed {
             room: room_id(room)?,
         },
         Event::Gap { room } => ClusterEvent::Gap {
@@ -282,11 +287,14 @@ fn roster_change(change: Change) -> Result<switchboard::Change, Unreadable> {
 }
 
 /// A peer that cannot be read is left out: it cannot be spoken to either.
-fn readable_entries(roster: Vec<Entry>) -> Vec<RosterEntry> {
-    roster
+fn readable_entries(roster: Vec<Entry>, left_out: &mut u64) -> Vec<RosterEntry> {
+    let all = roster.len();
+    let entries: Vec<RosterEntry> = roster
         .into_iter()
         .filter_map(|member| entry(member).ok())
-        .collect()
+        .collect();
+    *left_out += u64::try_from(all - entries.len()).unwrap_or(u64::MAX);
+    entries
 }
 
 fn entry(entry: Entry) -> Result<RosterEntry, Unreadable> {

@@ -27,6 +27,7 @@ mod outbox;
 mod pages;
 mod redis;
 mod service;
+mod unsaid;
 mod upgrade;
 
 pub use close::CloseCode;

@@ -123,68 +123,89 @@ impl Collector for Gauges {
             let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
             gauge.encode(metric)?;
         }
-        let counters = node.counters();
-        for (name, help, value) in [
-            (
-                "backplane_events_lost",
-                "Events of other nodes lost because this node's queue was full",
-                node.events_lost(),
-            ),
-            (
-                "backplane_beats",
-                "Beats that came back to this node",
-                counters.beats,
-            ),
-            (
-                "backplane_lapses",
-                "Times that this node counted as dead",
-                counters.lapses,
-            ),
-            (
-                "backplane_sweeps",
-                "Requests to take a dead node's peers out",
-                counters.sweeps,
-            ),
-            (
-                "backplane_gaps",
-                "Rooms of which something may have been missed, and that were compared",
-                counters.gaps,
-            ),
-            (
-                "backplane_repeats_wanted",
-                "Requests to other nodes to send again what was missing",
-                counters.repeats_wanted,
-            ),
-            (
-                "backplane_repeated",
-                "Messages sent to other nodes again",
-                counters.repeated,
-            ),
-            (
-                "backplane_duplicates",
-                "Messages of other nodes that came again",
-                counters.duplicates,
-            ),
-            (
-                "backplane_refused",
-                "Messages to other nodes that were refused since too much was unacknowledged",
-                counters.refused,
-            ),
-            (
-                "backplane_messages_lost",
-                "Messages between nodes that can never arrive, or whose receiver is gone",
-                counters.lost,
-            ),
-            (
-                "backplane_frames_unreadable",
-                "Frames of other nodes that this version cannot read",
-                counters.unreadable,
-            ),
-        ] {
+        for (name, help, value) in backplane_counters(&node) {
             let counter = ConstCounter::new(value);
             let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
             counter.encode(metric)?;
         }
         Ok(())
     }
+}
+
+/// What has happened between this node and others: names, what they mean, values.
+fn backplane_counters(node: &Node) -> [(&'static str, &'static str, u64); 15] {
+    let counters = node.counters();
+    [
+        (
+            "backplane_events_lost",
+            "Events of other nodes lost because this node's queue was full",
+            node.events_lost(),
+        ),
+        (
+            "backplane_beats",
+            "Beats that came back to this node",
+            counters.beats,
+        ),
+        (
+            "backplane_lapses",
+            "Times that this node counted as dead",
+            counters.lapses,
+        ),
+        (
+            "backplane_sweeps",
+            "Requests to take a dead node's peers out",
+            counters.sweeps,
+        ),
+        (
+            "backplane_gaps",
+            "Rooms of which something may have been missed, and that were compared",
+            counters.gaps,
+        ),
+        (
+            "backplane_repeats_wanted",
+            "Requests to other nodes to send again what was missing",
+            counters.repeats_wanted,
+        ),
+        (
+            "backplane_repeated",
+            "Messages sent to other nodes again",
+            counters.repeated,
+        ),
+        (
+            "backplane_duplicates",
+            "Messages of other nodes that came again",
+            counters.duplicates,
+        ),
+        (
+            "backplane_refused",
+            "Messages to other nodes that were refused since too much was unacknowledged",
+            counters.refused,
+        ),
+        (
+            "backplane_messages_lost",
+            "Messages between nodes that can never arrive, or whose receiver is gone",
+            counters.lost,
+        ),
+        (
+            "backplane_early_dropped",
+            "Messages of other nodes that came before one that was missing, and did not fit; asked for again",
+            counters.early_dropped,
+        ),
+        ("backplane_links", "Links made to Redis", counters.links),
+        (
+            "backplane_links_overrun",
+            "Links given up because more waited on them than may",
+            counters.links_overrun,
+        ),
+        (
+            "backplane_rooms_unremembered",
+            "Rooms left that could not be remembered for a Redis that takes over",
+            counters.unremembered,
+        ),
+        (
+            "backplane_frames_unreadable",
+            "Frames of other nodes that this version cannot read",
+            counters.unreadable,
+        ),
+    ]
 }

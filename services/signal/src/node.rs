@@ -19,7 +19,11 @@ use crate::{
     CloseCode, cluster,
     metrics::SignalMetrics,
     outbox::{Outbox, Pushed},
+    unsaid::Unsaid,
 };
+
+/// How soon what the backplane had no room for is said again.
+const SAY_AGAIN: Duration = Duration::from_millis(50);
 
 /// The switchboard of this process and what it is wired to.
 #[derive(Debug)]
@@ -35,6 +39,7 @@ struct State {
     switchboard: Switchboard,
     /// None when this node has left the others.
     backplane: Option<Arc<dyn Backplane>>,
+    unsaid: Unsaid,
     outboxes: HashMap<ConnectionId, Arc<Outbox>, FixedState>,
     /// Those in which something waits that nobody writes yet, and the task that will.
     waiting: Vec<Arc<Outbox>>,
@@ -50,6 +55,7 @@ impl Node {
         let state = State {
             switchboard: Switchboard::new(name, config, seed),
             backplane: Some(backplane),
+            unsaid: Unsaid::default(),
             outboxes: HashMap::default(),
             waiting: Vec::new(),
             writer: None,
@@ -154,20 +160,28 @@ impl Node {
     /// Hands the other nodes' doings to the switchboard, as long as the backplane lives.
     pub(crate) async fn pump(&self, events: &mut Events) {
         while let Some(event) = events.next().await {
-            match cluster::event(event) {
+            let mut left_out = 0;
+            match cluster::read_event(event, &mut left_out) {
                 Ok(event) => self.change(|switchboard, now| switchboard.handle_cluster(event, now)),
-                Err(cluster::Unreadable) => {
-                    self.metrics.unreadable.inc();
-                }
+                Err(cluster::Unreadable) => left_out += 1,
             }
+            self.metrics.unreadable.inc_by(left_out);
         }
     }
 
     /// Lets the switchboard's time pass, for ever.
     pub(crate) async fn keep_time(&self) {
         loop {
-            let next = self.lock().switchboard.poll_timeout();
-            let next = next.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
+            let (next, is_unsaid) = {
+                let state = self.lock();
+                (state.switchboard.poll_timeout(), !state.unsaid.is_empty())
+            };
+            let latest = match is_unsaid {
+                true => SAY_AGAIN,
+                false => Duration::from_secs(3600),
+            };
+            let latest = Instant::now() + latest;
+            let next = next.map_or(latest, |next| next.min(latest));
             tokio::select! {
                 () = tokio::time::sleep_until(next.into()) => {
                     self.change(|switchboard, now| switchboard.handle_timeout(now));
@@ -217,9 +231,11 @@ impl Node {
         while let Some(output) = state.switchboard.poll_output() {
             self.carry_out(&mut state, output, now);
         }
+        self.say_again(&mut state);
         let after = state.switchboard.poll_timeout();
+        let is_unsaid = !state.unsaid.is_empty();
         drop(state);
-        if after.is_some_and(|after| before.is_none_or(|before| after < before)) {
+        if is_unsaid || after.is_some_and(|after| before.is_none_or(|before| after < before)) {
             self.timer.notify_one();
         }
     }
@@ -279,10 +295,26 @@ impl Node {
             | ClusterCommand::HandedOver { .. }
             | ClusterCommand::Broadcast { .. } => None,
         };
+        state.unsaid.withdraw(&command);
+        let unsaid = Unsaid::of(&command);
         if backplane.submit(cluster::command(command)).is_err() {
             self.metrics.overloaded.inc();
+            state.unsaid.extend(unsaid);
             if let Some(event) = refused {
                 state.switchboard.handle_cluster(event, now);
+            }
+        }
+    }
+
+    /// What the backplane had no room for, and may have by now.
+    fn say_again(&self, state: &mut State) {
+        let Some(backplane) = &state.backplane else {
+            return;
+        };
+        while let Some(command) = state.unsaid.next() {
+            if backplane.submit(cluster::command(command.clone())).is_err() {
+                state.unsaid.extend(Unsaid::of(&command));
+                return;
             }
         }
     }
@@ -294,25 +326,4 @@ impl Node {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::task::Context;
-
-    use backplane::{Memory, NodeId};
-
-    use super::*;
-
-    #[test]
-    fn a_socket_that_opens_while_the_node_stops_is_closed_too() {
-        let (backplane, _events) = Memory::default().attach(NodeId("n".into()));
-        let node = Node::new(Config::default(), backplane, 1);
-        assert_eq!(node.ready(), Ok(()));
-        node.close_all(CloseCode::GoingAway);
-        assert_eq!(node.ready(), Err("shutting down"));
-        let outbox = Arc::new(Outbox::default());
-        let connection = node.connect(outbox.clone());
-        let end = outbox.poll(&mut Context::from_waker(Waker::noop()));
-        assert!(end.is_ready());
-        node.disconnect(connection);
-        assert_eq!((node.sockets(), node.stats()), (0, Stats::default()));
-    }
-}
+mod tests;

@@ -35,7 +35,7 @@ pub struct RedisArgs {
     pub redis_prefix: String,
 
     /// How long a node that is not heard of counts as alive; the peers of one that died are told to have left up
-    /// to four seconds later. Never less than the suspend window and a quarter of this
+    /// to four seconds later. Never less than the suspend window and a fifth of this
     #[arg(
         long,
         env = "TRUNKLINE_LEASE",
@@ -74,7 +74,7 @@ impl RedisArgs {
         let beat = self.lease / BEATS;
         let config = Config {
             // A peer that returns within its window must find its place: its node's lease has to outlast it.
-            lease: self.lease.max(window + beat * 5 / 2),
+            lease: self.lease.max(window + beat * 2),
             beat,
             ..Config::default()
         };

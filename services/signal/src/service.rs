@@ -48,7 +48,7 @@ impl Signal {
     /// # Errors
     /// When an address cannot be bound, or the Redis URL is none; the error names the option.
     pub fn open(args: &SignalArgs) -> Result<Self, OpenError> {
-        let (backplane, events) = args.redis.attach(args.suspend_window, random_seed())?;
+        let (backplane, events) = args.redis.attach(args.suspend_window, random_seed()?)?;
         let mut signal = Self::bind(args, backplane, events)?;
         if args.redis.redis.is_some() {
             signal.handover = Some(args.suspend_window);
@@ -59,17 +59,18 @@ impl Signal {
     /// Binds the sockets; nothing is accepted before [`Self::run`]. Must be called in a tokio runtime.
     ///
     /// # Errors
-    /// When an address cannot be bound; the error names the option.
+    /// When an address cannot be bound, where the error names the option, or there are no random numbers.
     pub fn bind(
         args: &SignalArgs,
         backplane: Arc<dyn Backplane>,
         events: Events,
-    ) -> Result<Self, ListenError> {
+    ) -> Result<Self, OpenError> {
+        let seed = random_seed()?;
         let config = Config {
             suspend_window: args.suspend_window,
             ..Config::default()
         };
-        let node = Arc::new(Node::new(config, backplane, random_seed()));
+        let node = Arc::new(Node::new(config, backplane, seed));
         let mut registry = Registry::default();
         node.metrics.register(Arc::downgrade(&node), &mut registry);
         Ok(Self {
@@ -203,6 +204,9 @@ pub enum OpenError {
     /// What `--redis` says cannot be read.
     #[error("--redis: {0}")]
     Redis(#[from] UrlError),
+    /// Two nodes with one name would undo each other's work.
+    #[error("no random numbers, of which the node's name is made: {0}")]
+    Random(#[from] getrandom::Error),
 }
 
 /// The backplane is gone, without which a node knows nothing of the others.
@@ -217,9 +221,6 @@ fn addresses(listeners: &[TcpListener]) -> Vec<SocketAddr> {
         .collect()
 }
 
-fn random_seed() -> u64 {
-    getrandom::u64().unwrap_or_else(|error| {
-        tracing::warn!(%error, "no random numbers: ids' hashes are predictable");
-        0
-    })
+fn random_seed() -> Result<u64, getrandom::Error> {
+    getrandom::u64()
 }

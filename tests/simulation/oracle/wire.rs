@@ -34,7 +34,9 @@ impl Wire {
 
     /// The store carries a request out, and publishes so many things.
     pub(crate) fn executed(&mut self, request: &Request, published: usize, at: Time) {
-        if let Request::Beat { node, ttl, .. } = request {
+        if let Request::Beat { node, ttl, .. } = request
+            && published > 0
+        {
             self.leases.insert(node.clone(), at + ttl * 1_000);
         }
         if let Request::Sweep { dead, .. } = request

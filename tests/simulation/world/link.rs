@@ -118,6 +118,10 @@ impl World {
         if !self.server.is_up || !self.links[node].reaches(generation, self.now) {
             return;
         }
+        if let Some(at) = self.links[node].held_up(generation, self.now) {
+            self.at(at, Happening::AtStore(node, generation, what));
+            return;
+        }
         if self.server.frozen {
             self.server.inbox.push_back((node, generation, what));
             return;
@@ -125,12 +129,15 @@ impl World {
         match what {
             ToStore::Request(id, request) => {
                 self.note(|| format!("store, n{node}: {request:?}"));
-                if let Request::Beat { node: name, .. } = &request {
+                let at = self.now + self.server.clock;
+                let (reply, deliveries) = self.server.store.execute(request.clone(), at);
+                // One of a link that is overtaken has done nothing.
+                if let Request::Beat { node: name, .. } = &request
+                    && !deliveries.is_empty()
+                {
                     let number = name.0[1..].parse().unwrap();
                     self.oracle.leases.beat(number, self.now);
                 }
-                let at = self.now + self.server.clock;
-                let (reply, deliveries) = self.server.store.execute(request.clone(), at);
                 self.oracle
                     .wire
                     .executed(&request, deliveries.len(), self.now);

@@ -85,6 +85,7 @@ impl World {
                 self.nodes[node].is_alive = false;
                 self.killed.insert(node);
                 self.links[node].sever(now, &mut self.random);
+                self.links[node].hush();
                 self.oracle.trouble(node, now, Time::MAX);
                 self.quiet_from = self.quiet_from.max(now + lasting);
                 self.lose_node(node);
@@ -143,6 +144,7 @@ impl World {
         for node in 0..self.nodes.len() {
             let noticed = self.random.between(0, 500 * MILLISECOND);
             self.cut(node, noticed);
+            self.links[node].hush();
         }
         self.at(self.now + lasting, Happening::StoreBack(data));
     }

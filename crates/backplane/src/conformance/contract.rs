@@ -1,11 +1,13 @@
-//! The contract, as sentences; each implementation instantiates the whole suite.
+//! The contract, as sentences; `implementations` says of whom.
 
 use bytes::Bytes;
 
 use super::{Cluster, Member, ROOM, names, node};
 use crate::{Change, Command, Event, Health};
 
-async fn a_join_is_answered_with_the_roster_and_told_to_every_node_in_the_room(c: &impl Cluster) {
+pub(super) async fn a_join_is_answered_with_the_roster_and_told_to_every_node_in_the_room(
+    c: &impl Cluster,
+) {
     let (mut a, mut b, mut outside) = (
         Member::new(c, "a").await,
         Member::new(c, "b").await,
@@ -22,7 +24,7 @@ async fn a_join_is_answered_with_the_roster_and_told_to_every_node_in_the_room(c
     }
 }
 
-async fn a_roster_comes_only_where_it_is_wanted(c: &impl Cluster) {
+pub(super) async fn a_roster_comes_only_where_it_is_wanted(c: &impl Cluster) {
     let mut a = Member::new(c, "a").await;
     a.ask_join(7, "bob", false);
     loop {
@@ -42,7 +44,7 @@ async fn a_roster_comes_only_where_it_is_wanted(c: &impl Cluster) {
     }
 }
 
-async fn the_last_node_to_join_holds_the_member(c: &impl Cluster) {
+pub(super) async fn the_last_node_to_join_holds_the_member(c: &impl Cluster) {
     let (mut a, mut b) = (Member::new(c, "a").await, Member::new(c, "b").await);
     let (first, _) = a.join("bob").await;
     let (second, roster) = b.join("bob").await;
@@ -54,7 +56,7 @@ async fn the_last_node_to_join_holds_the_member(c: &impl Cluster) {
     a.assert_silent().await;
 }
 
-async fn a_departure_is_told_once_however_often_it_is_said(c: &impl Cluster) {
+pub(super) async fn a_departure_is_told_once_however_often_it_is_said(c: &impl Cluster) {
     let (mut a, mut b) = (Member::new(c, "a").await, Member::new(c, "b").await);
     let (fence, _) = a.join("bob").await;
     b.join("sue").await;
@@ -65,7 +67,7 @@ async fn a_departure_is_told_once_however_often_it_is_said(c: &impl Cluster) {
     b.assert_silent().await;
 }
 
-async fn a_departure_says_why(c: &impl Cluster) {
+pub(super) async fn a_departure_says_why(c: &impl Cluster) {
     let mut a = Member::new(c, "a").await;
     let (fence, _) = a.join("bob").await;
     a.leave("bob", fence);
@@ -80,7 +82,7 @@ async fn a_departure_says_why(c: &impl Cluster) {
     }
 }
 
-async fn an_empty_room_begins_a_new_epoch(c: &impl Cluster) {
+pub(super) async fn an_empty_room_begins_a_new_epoch(c: &impl Cluster) {
     let mut a = Member::new(c, "a").await;
     let mut epochs = Vec::new();
     for _ in 0..2 {
@@ -105,7 +107,9 @@ async fn an_empty_room_begins_a_new_epoch(c: &impl Cluster) {
     assert_ne!(epochs[0], epochs[1]);
 }
 
-async fn payloads_arrive_in_order_at_one_node_or_at_several_in_the_room(c: &impl Cluster) {
+pub(super) async fn payloads_arrive_in_order_at_one_node_or_at_several_in_the_room(
+    c: &impl Cluster,
+) {
     let (mut a, mut b, mut outside) = (
         Member::new(c, "a").await,
         Member::new(c, "b").await,
@@ -149,7 +153,7 @@ async fn payloads_arrive_in_order_at_one_node_or_at_several_in_the_room(c: &impl
     outside.assert_silent().await;
 }
 
-async fn a_forgotten_room_is_heard_of_no_more(c: &impl Cluster) {
+pub(super) async fn a_forgotten_room_is_heard_of_no_more(c: &impl Cluster) {
     let (mut a, mut b) = (Member::new(c, "a").await, Member::new(c, "b").await);
     let (fence, _) = a.join("bob").await;
     b.join("sue").await;
@@ -168,7 +172,7 @@ async fn a_forgotten_room_is_heard_of_no_more(c: &impl Cluster) {
     a.assert_silent().await;
 }
 
-async fn what_a_node_asserts_is_what_the_roster_has_of_it(c: &impl Cluster) {
+pub(super) async fn what_a_node_asserts_is_what_the_roster_has_of_it(c: &impl Cluster) {
     let (mut a, mut b) = (Member::new(c, "a").await, Member::new(c, "b").await);
     let (bob, _) = a.join("bob").await;
     a.join("gone").await;
@@ -187,7 +191,7 @@ async fn what_a_node_asserts_is_what_the_roster_has_of_it(c: &impl Cluster) {
     assert_eq!(a.assert_room(vec![]).await.len(), 1);
 }
 
-async fn a_claim_older_than_the_roster_s_is_not_asserted(c: &impl Cluster) {
+pub(super) async fn a_claim_older_than_the_roster_s_is_not_asserted(c: &impl Cluster) {
     let (mut a, mut b) = (Member::new(c, "a").await, Member::new(c, "b").await);
     let (old, _) = a.join("bob").await;
     b.join("bob").await;
@@ -198,7 +202,7 @@ async fn a_claim_older_than_the_roster_s_is_not_asserted(c: &impl Cluster) {
     b.assert_silent().await;
 }
 
-async fn an_asserted_claim_keeps_its_fence_where_the_roster_has_none(c: &impl Cluster) {
+pub(super) async fn an_asserted_claim_keeps_its_fence_where_the_roster_has_none(c: &impl Cluster) {
     let (mut a, mut b) = (Member::new(c, "a").await, Member::new(c, "b").await);
     b.join("sue").await;
     let claim = 1 << 52;
@@ -217,7 +221,7 @@ async fn an_asserted_claim_keeps_its_fence_where_the_roster_has_none(c: &impl Cl
     );
 }
 
-async fn a_claim_with_new_data_gets_a_new_fence(c: &impl Cluster) {
+pub(super) async fn a_claim_with_new_data_gets_a_new_fence(c: &impl Cluster) {
     let mut a = Member::new(c, "a").await;
     let (fence, _) = a.join("bob").await;
     let roster = a
@@ -227,7 +231,7 @@ async fn a_claim_with_new_data_gets_a_new_fence(c: &impl Cluster) {
     assert_eq!(roster[0].data, "other");
 }
 
-async fn a_node_confirms_what_it_has_in_a_room(c: &impl Cluster) {
+pub(super) async fn a_node_confirms_what_it_has_in_a_room(c: &impl Cluster) {
     let (mut a, mut b) = (Member::new(c, "a").await, Member::new(c, "b").await);
     a.join("bob").await;
     b.join("sue").await;
@@ -258,7 +262,7 @@ async fn a_node_confirms_what_it_has_in_a_room(c: &impl Cluster) {
     }
 }
 
-async fn a_node_that_is_gone_has_left_every_room_once(c: &impl Cluster) {
+pub(super) async fn a_node_that_is_gone_has_left_every_room_once(c: &impl Cluster) {
     let (mut a, mut b) = (Member::new(c, "a").await, Member::new(c, "b").await);
     a.join("bob").await;
     b.join("sue").await;
@@ -267,7 +271,7 @@ async fn a_node_that_is_gone_has_left_every_room_once(c: &impl Cluster) {
     b.assert_silent().await;
 }
 
-async fn a_full_queue_loses_counts_and_reports_a_gap(c: &impl Cluster) {
+pub(super) async fn a_full_queue_loses_counts_and_reports_a_gap(c: &impl Cluster) {
     let mut slow = Member::bounded(c, "slow", 4).await;
     let mut b = Member::new(c, "b").await;
     slow.join("bob").await;
@@ -294,7 +298,7 @@ async fn a_full_queue_loses_counts_and_reports_a_gap(c: &impl Cluster) {
     assert_eq!(roster.len(), 7);
 }
 
-async fn a_payload_that_does_not_fit_is_lost_and_counted(c: &impl Cluster) {
+pub(super) async fn a_payload_that_does_not_fit_is_lost_and_counted(c: &impl Cluster) {
     let mut slow = Member::bounded(c, "slow", 2).await;
     let b = Member::new(c, "b").await;
     for n in 0..3u8 {
@@ -315,7 +319,7 @@ async fn a_payload_that_does_not_fit_is_lost_and_counted(c: &impl Cluster) {
     slow.assert_silent().await;
 }
 
-async fn a_node_that_forgets_a_room_and_joins_it_again_hears_of_it(c: &impl Cluster) {
+pub(super) async fn a_node_that_forgets_a_room_and_joins_it_again_hears_of_it(c: &impl Cluster) {
     let (mut a, mut b) = (Member::new(c, "a").await, Member::new(c, "b").await);
     let (fence, _) = a.join("bob").await;
     b.join("sue").await;
@@ -331,7 +335,7 @@ async fn a_node_that_forgets_a_room_and_joins_it_again_hears_of_it(c: &impl Clus
     assert_eq!(a.change().await.1, "joined ann b");
 }
 
-async fn a_node_that_asserts_nothing_hears_who_comes_and_goes(c: &impl Cluster) {
+pub(super) async fn a_node_that_asserts_nothing_hears_who_comes_and_goes(c: &impl Cluster) {
     let (mut a, mut b) = (Member::new(c, "a").await, Member::new(c, "b").await);
     assert_eq!(a.assert_room(vec![]).await, []);
     let (fence, roster) = b.join("bob").await;
@@ -346,56 +350,7 @@ async fn a_node_that_asserts_nothing_hears_who_comes_and_goes(c: &impl Cluster) 
     a.assert_silent().await;
 }
 
-async fn it_says_when_it_works(c: &impl Cluster) {
+pub(super) async fn it_says_when_it_works(c: &impl Cluster) {
     let a = Member::new(c, "a").await;
     assert_eq!(a.backplane.as_ref().unwrap().health(), Health::Healthy);
 }
-
-macro_rules! suite {
-    ($implementation:ident, $make:expr, [$($sentence:ident),* $(,)?]) => {
-        mod $implementation {
-            $(
-                #[tokio::test]
-                async fn $sentence() {
-                    super::$sentence(&$make).await;
-                }
-            )*
-        }
-    };
-}
-
-macro_rules! conforms {
-    ($implementation:ident, $make:expr) => {
-        suite!(
-            $implementation,
-            $make,
-            [
-                a_join_is_answered_with_the_roster_and_told_to_every_node_in_the_room,
-                a_roster_comes_only_where_it_is_wanted,
-                the_last_node_to_join_holds_the_member,
-                a_departure_is_told_once_however_often_it_is_said,
-                a_departure_says_why,
-                an_empty_room_begins_a_new_epoch,
-                payloads_arrive_in_order_at_one_node_or_at_several_in_the_room,
-                a_forgotten_room_is_heard_of_no_more,
-                what_a_node_asserts_is_what_the_roster_has_of_it,
-                an_asserted_claim_keeps_its_fence_where_the_roster_has_none,
-                a_claim_with_new_data_gets_a_new_fence,
-                a_node_confirms_what_it_has_in_a_room,
-                a_claim_older_than_the_roster_s_is_not_asserted,
-                a_node_that_is_gone_has_left_every_room_once,
-                a_full_queue_loses_counts_and_reports_a_gap,
-                a_payload_that_does_not_fit_is_lost_and_counted,
-                a_node_that_forgets_a_room_and_joins_it_again_hears_of_it,
-                a_node_that_asserts_nothing_hears_who_comes_and_goes,
-                it_says_when_it_works,
-            ]
-        );
-    };
-}
-
-conforms!(memory, crate::Memory::default());
-conforms!(one_redis, crate::redis::tests::one());
-conforms!(three_redis, crate::redis::tests::three());
-conforms!(redis_cluster, crate::redis::tests::cluster());
-conforms!(redis_sentinel, crate::redis::tests::sentinel());

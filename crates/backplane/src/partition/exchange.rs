@@ -1,99 +1,16 @@
 //! Messages between nodes: numbered, kept until acknowledged, asked for again when missing.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::{Duration, Instant},
-};
+use std::time::Instant;
 
 use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::{
-    Channel, Config, Event, Partition, Request,
+    Channel, Event, Partition, Request,
     frame::{Frame, Position},
-    stream::{Incoming, Message, Outgoing},
+    stream::Message,
 };
 use crate::NodeId;
-
-/// Both ends of the streams between this node and others.
-#[derive(Debug, Default)]
-pub(super) struct Streams {
-    outgoing: BTreeMap<NodeId, Outgoing>,
-    incoming: BTreeMap<NodeId, (Incoming, Instant)>,
-    epochs: u64,
-}
-
-impl Streams {
-    fn push(
-        &mut self,
-        node: &NodeId,
-        message: Message,
-        config: &Config,
-        now: Instant,
-    ) -> Option<Position> {
-        if let Some(stream) = self.outgoing.get_mut(node) {
-            return stream.push(message, config.ring_bytes, now);
-        }
-        self.epochs += 1;
-        let mut stream = Outgoing::new(self.epochs);
-        let at = stream.push(message, config.ring_bytes, now);
-        self.outgoing.insert(node.clone(), stream);
-        at
-    }
-
-    /// The stream from a node; begun where it is the first that is heard of it.
-    fn incoming(&mut self, from: &str, at: Position, now: Instant) -> &mut Incoming {
-        let node = NodeId(from.into());
-        let (stream, heard) = self
-            .incoming
-            .entry(node)
-            .or_insert_with(|| (Incoming::new(at), now));
-        *heard = now;
-        stream
-    }
-
-    fn known(&mut self, from: &str) -> Option<&mut Incoming> {
-        let (stream, _) = self.incoming.get_mut(&NodeId(from.into()))?;
-        Some(stream)
-    }
-
-    /// Nodes that have not acknowledged for so long, or have not been heard of for very long.
-    pub(super) fn silent(&self, late: Duration, now: Instant) -> BTreeSet<NodeId> {
-        let sent = self
-            .outgoing
-            .iter()
-            .filter(|(_, stream)| stream.oldest().is_some_and(|at| at + late <= now))
-            .map(|(node, _)| node);
-        let heard = self
-            .incoming
-            .iter()
-            .filter(|(_, (_, heard))| *heard + late * 20 <= now)
-            .map(|(node, _)| node);
-        sent.chain(heard).cloned().collect()
-    }
-
-    /// Drops what a node that is gone has not acknowledged; returns how many messages those are. It may only have
-    /// been cut off, and go on with its stream: what has arrived of that is known until it has been silent for very
-    /// long.
-    pub(super) fn forget(&mut self, node: &NodeId, late: Duration, now: Instant) -> u64 {
-        if let Some((stream, heard)) = self.incoming.get_mut(node) {
-            stream.rest();
-            if *heard + late * 20 <= now {
-                self.incoming.remove(node);
-            }
-        }
-        let unacknowledged = self
-            .outgoing
-            .remove(node)
-            .map_or(0, |stream| stream.unacknowledged());
-        u64::try_from(unacknowledged).unwrap_or(u64::MAX)
-    }
-
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let streams = self.incoming.values();
-        streams.filter_map(|(stream, _)| stream.repeat_at()).min()
-    }
-}
 
 impl Partition {
     pub(super) fn send(&mut self, node: &NodeId, payload: Bytes, now: Instant) {
@@ -145,7 +62,7 @@ impl Partition {
             payload: &payload,
         };
         let payload = frame.write();
-        if self.is_open() {
+        if self.takes_messages() {
             let channel = Channel::Room(room);
             self.request(Request::Publish { channel, payload }, None);
         }
@@ -153,9 +70,22 @@ impl Partition {
 
     /// Publishes to one node. What cannot be is repeated later, if it is numbered.
     pub(super) fn tell(&mut self, node: &NodeId, payload: Bytes) {
-        if self.is_open() {
+        if self.takes_messages() {
             let channel = Channel::Node(node.clone());
             self.request(Request::Publish { channel, payload }, None);
+        }
+    }
+
+    fn takes_messages(&self) -> bool {
+        self.is_open() && !self.congested
+    }
+
+    /// More waits for the link than it carries, or no longer does. Messages are numbered and kept meanwhile, and
+    /// repeated afterwards.
+    pub fn handle_congestion(&mut self, congested: bool, now: Instant) {
+        self.congested = congested;
+        if self.takes_messages() {
+            self.mark_streams(now, true);
         }
     }
 
@@ -246,11 +176,7 @@ impl Partition {
                 from,
                 epoch,
                 number,
-            } => {
-                if let Some(stream) = self.streams.outgoing.get_mut(&NodeId(from.into())) {
-                    stream.acknowledge(epoch, number);
-                }
-            }
+            } => self.streams.acknowledge(from, epoch, number),
             Frame::Nak {
                 from,
                 epoch,
@@ -299,9 +225,8 @@ impl Partition {
         let stream = self.streams.incoming(from, at, now);
         let arrival = stream.accept(at, message, now);
         let acknowledgement = stream.acknowledgement(false);
-        if arrival.duplicate {
-            self.counters.duplicates += 1;
-        }
+        self.counters.duplicates += u64::from(arrival.duplicate);
+        self.counters.early_dropped += u64::from(arrival.dropped);
         self.deliver(from, arrival.messages);
         self.acknowledge(from, acknowledgement);
         self.want_now(from, now);

@@ -23,13 +23,19 @@ pub(super) struct Forgotten {
 }
 
 impl Forgotten {
-    pub(super) fn remember(&mut self, room: ByteString, now: Instant) {
+    /// False when an older one is not remembered any more for it.
+    pub(super) fn remember(&mut self, room: ByteString, now: Instant) -> bool {
         while let Some((at, _)) = self.lately.front()
-            && (*at + MEMORY <= now || self.lately.len() >= MAX_FORGOTTEN)
+            && *at + MEMORY <= now
         {
             self.lately.pop_front();
         }
+        let fits = self.lately.len() < MAX_FORGOTTEN;
+        if !fits {
+            self.lately.pop_front();
+        }
         self.lately.push_back((now, room));
+        fits
     }
 
     /// The store is another one.
@@ -37,6 +43,10 @@ impl Forgotten {
         let lately = mem::take(&mut self.lately).into_iter();
         let lately = lately.filter(|(at, _)| *at + MEMORY > now);
         self.leftover.extend(lately.map(|(_, room)| room));
+        // Where stores come and go faster than they are asked.
+        while self.leftover.len() > MAX_FORGOTTEN {
+            self.leftover.pop_last();
+        }
     }
 
     /// Some of the rooms about which the store is to be asked.

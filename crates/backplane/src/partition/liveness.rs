@@ -10,6 +10,10 @@ use crate::NodeId;
 
 /// Beats without an echo after which the link counts as broken.
 const SILENT_BEATS: u32 = 3;
+/// Beats that come early to see whose lease has ended are at least this part of a beat apart.
+const LOOKS: u32 = 8;
+/// Beats after which a subscription that is not confirmed counts as one that never will be.
+const UNCONFIRMED_BEATS: u32 = 5;
 /// Rooms swept in one request.
 const SWEEP_ROOMS: u64 = 64;
 
@@ -23,8 +27,12 @@ pub(super) struct Liveness {
     heard: Option<Instant>,
     /// Since when echoes have come without a pause.
     contact: Option<Instant>,
+    /// Since when a subscription waits to be confirmed.
+    subscribing: Option<Instant>,
     echoed: bool,
     ever_echoed: bool,
+    /// Whether this node has had a lease.
+    leased: bool,
     /// Nodes with a lapsed lease, and when that was seen first.
     suspects: BTreeMap<NodeId, Instant>,
     sweeping: BTreeSet<NodeId>,
@@ -46,6 +54,7 @@ impl Liveness {
 
     pub(super) fn disconnected(&mut self) {
         self.contact = None;
+        self.subscribing = None;
         self.echoed = false;
         self.beat_at = None;
         self.sweeping.clear();
@@ -69,12 +78,25 @@ impl Liveness {
         self.beat_at.is_some_and(|at| at <= now)
     }
 
+    pub(super) fn subscribing(&mut self, now: Instant) {
+        self.subscribing = Some(now);
+    }
+
+    pub(super) fn subscribed(&mut self) {
+        self.subscribing = None;
+    }
+
     pub(super) fn poll_timeout(&self, config: &Config) -> Option<Instant> {
-        let silent = self.heard.map(|at| at + config.beat * SILENT_BEATS);
-        match (self.beat_at, silent) {
-            (Some(beat), Some(silent)) => Some(beat.min(silent)),
-            (beat, silent) => beat.or(silent),
-        }
+        let silent = self.silent_at(config);
+        self.beat_at.into_iter().chain(silent).min()
+    }
+
+    /// When the link counts as broken, if nothing is heard before.
+    fn silent_at(&self, config: &Config) -> Option<Instant> {
+        let echo = self.heard.map(|at| at + config.beat * SILENT_BEATS);
+        let confirmation = self.subscribing;
+        let confirmation = confirmation.map(|at| at + config.beat * UNCONFIRMED_BEATS);
+        echo.into_iter().chain(confirmation).min()
     }
 
     /// Whether echoes are missing though this node was awake to hear them. One that slept, or was stopped, first
@@ -83,11 +105,11 @@ impl Liveness {
         let asleep = self.beat_at.is_some_and(|at| at + config.beat * 2 < now);
         if asleep {
             self.heard = Some(now);
+            self.subscribing = self.subscribing.map(|_| now);
             self.contact = None;
             return false;
         }
-        self.heard
-            .is_some_and(|at| at + config.beat * SILENT_BEATS <= now)
+        self.silent_at(config).is_some_and(|at| at <= now)
     }
 
     /// Whether this node has been in touch with the store for a whole lease: only then may it say of others that
@@ -123,6 +145,7 @@ impl Partition {
         self.liveness.beat_at = Some(now + Duration::from_micros(next));
         let beat = Request::Beat {
             node: self.node.clone(),
+            link: self.links,
             ttl: u64::try_from(self.config.lease.as_millis()).unwrap_or(u64::MAX),
             nonce: self.liveness.nonce,
             life: self.liveness.life,
@@ -145,12 +168,19 @@ impl Partition {
         self.counters.beats += 1;
     }
 
-    pub(super) fn beaten(&mut self, renewed: bool, lapsed: Vec<NodeId>, now: Instant) {
+    pub(super) fn beaten(
+        &mut self,
+        renewed: bool,
+        lapsed: Vec<NodeId>,
+        next: Option<u64>,
+        now: Instant,
+    ) {
         if !renewed {
             // Others may have swept this node's members.
-            self.counters.lapses += 1;
+            self.counters.lapses += u64::from(self.liveness.leased);
             self.rooms.repair_all(now);
         }
+        self.liveness.leased = true;
         self.assert_leftovers();
         self.liveness
             .suspects
@@ -158,16 +188,31 @@ impl Partition {
         if !self.liveness.may_judge(&self.config, now) {
             return;
         }
+        // Who is dead is looked for when its lease ends, rather than with the next beat after that.
+        if let Some(next) = next {
+            let ends = now + Duration::from_millis(next.saturating_add(1));
+            self.look_at(ends, now);
+        }
         for node in lapsed {
             if node == self.node {
                 continue;
             }
             let since = *self.liveness.suspects.entry(node.clone()).or_insert(now);
             // When the store's clock is set forward, every lease lapses; who lives beats before this passes.
-            let certain = since + self.config.beat * 3 / 2 <= now;
-            if certain && self.liveness.sweeping.insert(node.clone()) {
+            let certain = since + self.config.beat * 3 / 2;
+            if certain > now {
+                self.look_at(certain, now);
+            } else if self.liveness.sweeping.insert(node.clone()) {
                 self.sweep(node);
             }
+        }
+    }
+
+    /// Beats earlier than planned: the answer tells of others' leases.
+    fn look_at(&mut self, at: Instant, now: Instant) {
+        let at = at.max(now + self.config.beat / LOOKS);
+        if let Some(beat) = &mut self.liveness.beat_at {
+            *beat = at.min(*beat);
         }
     }
 

@@ -29,7 +29,10 @@ pub struct RosterVersion {
 /// - the *rooms* of each node: every room in which the roster has, or had, a member of it;
 /// - the *roster* of each room: a *birth* (a random number below 2³¹, drawn when the room was empty before), a
 ///   version, and the members with their nodes, fences and data; a room without members does not exist;
-/// - the *life* of the store itself (below 2²¹).
+/// - the *life* of the store itself (below 2²¹);
+/// - the *link* of each node: the highest number that a beat of it has brought. What a node asks on a link with a
+///   lower number changes nothing: such a link is dead, and what was on its way there is not wanted any more,
+///   however late it arrives.
 ///
 /// A room's epoch is `birth * 2²¹ + life`. A *fence* is given as `max(stored + 1, floor + 1, now in µs)`, where
 /// `stored` is the fence that the roster has for the member.
@@ -40,6 +43,8 @@ pub enum Request {
     Beat {
         /// The node that asks.
         node: NodeId,
+        /// The number of the node's link; a later link has a higher one.
+        link: u64,
         /// Milliseconds.
         ttl: u64,
         /// Comes back in the beat.
@@ -48,10 +53,13 @@ pub enum Request {
         life: u64,
     },
     /// Enters a member as held by `node`, whoever held it, and publishes [`Published::Changed`] to the room.
-    /// Answered by [`Reply::Joined`], or by [`Reply::NoLease`] if the node has no lease or a lapsed one.
+    /// Answered by [`Reply::Joined`], or by [`Reply::NoLease`] if the node has no lease or a lapsed
+    /// one, or if the link is dead.
     Join {
         /// The node that asks.
         node: NodeId,
+        /// The number of the node's link; a later link has a higher one.
+        link: u64,
         /// The room.
         room: ByteString,
         /// Who.
@@ -70,6 +78,8 @@ pub enum Request {
     Leave {
         /// The node that asks.
         node: NodeId,
+        /// The number of the node's link; a later link has a higher one.
+        link: u64,
         /// The room.
         room: ByteString,
         /// Who.
@@ -83,6 +93,8 @@ pub enum Request {
     Forget {
         /// The node that asks.
         node: NodeId,
+        /// The number of the node's link; a later link has a higher one.
+        link: u64,
         /// The room.
         room: ByteString,
     },
@@ -98,6 +110,8 @@ pub enum Request {
     Assert {
         /// The node that asks.
         node: NodeId,
+        /// The number of the node's link; a later link has a higher one.
+        link: u64,
         /// The room.
         room: ByteString,
         /// Who, the fence of the claim (0 for a claim that the roster has not seen), data.
@@ -149,6 +163,8 @@ pub enum Reply {
         renewed: bool,
         /// Nodes whose lease has lapsed, some of them.
         lapsed: Vec<NodeId>,
+        /// Milliseconds until the next lease of another node ends, if it is not renewed; `None` without others.
+        next: Option<u64>,
     },
     /// To a join.
     Joined {

@@ -119,8 +119,9 @@ impl Rooms {
         }
     }
 
-    pub(super) fn forget(&mut self, name: &ByteString, now: Instant, config: &Config) {
-        self.forgotten.remember(name.clone(), now);
+    /// False when an older one cannot be remembered any more.
+    pub(super) fn forget(&mut self, name: &ByteString, now: Instant, config: &Config) -> bool {
+        let fits = self.forgotten.remember(name.clone(), now);
         if let Some(room) = self.rooms.get_mut(name) {
             room.member = false;
             room.seen = None;
@@ -131,6 +132,7 @@ impl Rooms {
                 self.retiring.push_back((now + config.linger, name.clone()));
             }
         }
+        fits
     }
 
     /// The store is another one: what it was told last it may not know.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytestring::ByteString;
 
-use super::{Event, Output, Partition, Pending, Request, RosterVersion, frame::Frame};
+use super::{Channel, Event, Output, Partition, Pending, Request, RosterVersion, frame::Frame};
 use crate::{Change, Command, Entry, NodeId};
 
 /// Births are below this, so that an epoch is a number that scripts can compute exactly.
@@ -19,6 +19,7 @@ impl Partition {
             Command::Leave { room, .. } | Command::Forget { room } => (room.clone(), false),
             Command::Confirm { .. } | Command::Send { .. } | Command::Publish { .. } => return,
         };
+        self.leaves += usize::from(matches!(command, Command::Leave { .. }));
         let forgotten = matches!(command, Command::Forget { .. }).then(|| room.clone());
         let subscribed = if enters {
             self.rooms.enter(&room)
@@ -29,22 +30,32 @@ impl Partition {
             self.refuse(command);
         } else if !subscribed {
             self.rooms.wait(&room, command);
-            self.subscribe_rooms();
+            self.subscribe_rooms(now);
         } else if let Some(command) = self.rooms.wait_behind(&room, command) {
             self.ask(command);
         }
         if let Some(room) = forgotten {
-            self.rooms.forget(&room, now, &self.config);
+            let fits = self.rooms.forget(&room, now, &self.config);
+            self.counters.unremembered += u64::from(!fits);
         }
+    }
+
+    pub(super) fn leave_failed(&mut self, room: ByteString) {
+        self.leaves -= 1;
+        self.event(Event::LeaveFailed { room });
+    }
+
+    /// Departures that are not entered yet: each may fail, and is told then.
+    pub(crate) fn leaves(&self) -> usize {
+        self.leaves
     }
 
     /// Tells the node that the command cannot be carried out now.
     pub(super) fn refuse(&mut self, command: Command) {
         match command {
             Command::Join { token, room, .. } => self.event(Event::JoinFailed { token, room }),
-            Command::Leave { room, .. } | Command::Assert { room, .. } => {
-                self.event(Event::AssertFailed { room });
-            }
+            Command::Leave { room, .. } => self.leave_failed(room),
+            Command::Assert { room, .. } => self.event(Event::AssertFailed { room }),
             Command::Forget { .. }
             | Command::Confirm { .. }
             | Command::Send { .. }
@@ -56,6 +67,7 @@ impl Partition {
         let node = self.node.clone();
         let birth = self.random.next() % (BIRTHS - 1) + 1;
         let floor = self.floor;
+        let link = self.links;
         match command {
             Command::Join {
                 token,
@@ -70,6 +82,7 @@ impl Partition {
                 };
                 let join = Request::Join {
                     node,
+                    link,
                     room,
                     member,
                     data,
@@ -88,6 +101,7 @@ impl Partition {
                 let pending = Pending::Leave { room: room.clone() };
                 let leave = Request::Leave {
                     node,
+                    link,
                     room,
                     member,
                     fence,
@@ -99,6 +113,7 @@ impl Partition {
                 let pending = Pending::Assert { room: room.clone() };
                 let assert = Request::Assert {
                     node,
+                    link,
                     room,
                     members,
                     birth,
@@ -106,15 +121,20 @@ impl Partition {
                 };
                 self.request(assert, Some(pending));
             }
-            Command::Forget { room } => self.request(Request::Forget { node, room }, None),
+            Command::Forget { room } => self.request(Request::Forget { node, link, room }, None),
             Command::Confirm { .. } | Command::Send { .. } | Command::Publish { .. } => {}
         }
     }
 
-    pub(super) fn subscribe_rooms(&mut self) {
+    pub(super) fn subscribe_rooms(&mut self, now: Instant) {
         if let Some(channels) = self.rooms.next_channels() {
-            self.output(Output::Subscribe(channels));
+            self.subscribe(channels, now);
         }
+    }
+
+    pub(super) fn subscribe(&mut self, channels: Vec<Channel>, now: Instant) {
+        self.liveness.subscribing(now);
+        self.output(Output::Subscribe(channels));
     }
 
     pub(super) fn compare_rooms(&mut self) {
@@ -246,6 +266,7 @@ impl Partition {
     fn assert_nothing(&mut self, room: ByteString, pending: Pending) {
         let assert = Request::Assert {
             node: self.node.clone(),
+            link: self.links,
             room,
             members: Vec::new(),
             birth: 1,

@@ -27,12 +27,22 @@ const REPEATS: usize = 256;
 /// Most bytes sent again for one request, the last message not counted.
 const REPEAT_BYTES: usize = 512 * 1024;
 
+/// What a message costs in memory besides its payload.
+const OVERHEAD: usize = 128;
+
 /// What is carried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Message {
     /// Where it is for a room.
     pub(crate) room: Option<ByteString>,
     pub(crate) payload: Bytes,
+}
+
+impl Message {
+    /// Bytes of memory, about.
+    fn size(&self) -> usize {
+        self.payload.len() + self.room.as_ref().map_or(0, |room| room.len()) + OVERHEAD
+    }
 }
 
 /// The sender's end: what is not acknowledged is kept.
@@ -61,7 +71,7 @@ impl Outgoing {
         bound: usize,
         now: Instant,
     ) -> Option<Position> {
-        let size = message.payload.len();
+        let size = message.size();
         if self.bytes + size > bound {
             return None;
         }
@@ -90,7 +100,7 @@ impl Outgoing {
         while self.acked < number
             && let Some((message, _)) = self.ring.pop_front()
         {
-            self.bytes -= message.payload.len();
+            self.bytes -= message.size();
             self.acked += 1;
         }
     }
@@ -128,6 +138,11 @@ impl Outgoing {
             .collect())
     }
 
+    /// What is kept, in bytes of memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Messages that are not acknowledged.
     pub(crate) fn unacknowledged(&self) -> usize {
         self.ring.len()
@@ -145,6 +160,10 @@ pub(crate) struct Incoming {
     /// The last message known to exist.
     highest: u64,
     repeat_at: Option<Instant>,
+    /// The last message that may come for what was asked for last; 0 if nothing is to come.
+    asked: u64,
+    /// Bytes that have come since.
+    came: usize,
     pause: Duration,
     unacknowledged: (usize, usize),
 }
@@ -155,6 +174,8 @@ pub(crate) struct Arrival {
     pub(crate) messages: Vec<Message>,
     /// Arrived before, or belongs to a stream that is over.
     pub(crate) duplicate: bool,
+    /// Came too early, and found no place to wait in; it is asked for again.
+    pub(crate) dropped: bool,
 }
 
 impl Incoming {
@@ -167,6 +188,8 @@ impl Incoming {
             waiting_bytes: 0,
             highest: at.acked,
             repeat_at: None,
+            asked: 0,
+            came: 0,
             pause: FIRST_REPEAT,
             unacknowledged: (0, 0),
         }
@@ -187,7 +210,7 @@ impl Incoming {
             return arrival;
         }
         self.highest = self.highest.max(at.number);
-        let size = message.payload.len();
+        let size = message.size();
         if at.number == self.arrived + 1 {
             self.arrive(message, &mut arrival.messages);
             self.drain(&mut arrival.messages);
@@ -195,6 +218,8 @@ impl Incoming {
         {
             self.waiting_bytes += size;
             self.waiting.insert(at.number, message);
+        } else {
+            arrival.dropped = true;
         }
         self.watch(now);
         arrival
@@ -204,25 +229,33 @@ impl Incoming {
         self.arrived += 1;
         self.unacknowledged.0 += 1;
         self.unacknowledged.1 += message.payload.len();
+        self.came += message.payload.len();
         self.pause = FIRST_REPEAT;
         messages.push(message);
     }
 
     fn drain(&mut self, messages: &mut Vec<Message>) {
         while let Some(message) = self.waiting.remove(&(self.arrived + 1)) {
-            self.waiting_bytes -= message.payload.len();
+            self.waiting_bytes -= message.size();
             self.arrive(message, messages);
         }
     }
 
-    /// Asks for what is missing at once, and later again.
+    /// Asks for what is missing at once, later again, and as soon as all has come that is sent for one request: a
+    /// stream in which much is missing must be repeated faster than it grows.
     fn watch(&mut self, now: Instant) {
         if self.arrived >= self.highest {
             self.repeat_at = None;
             self.pause = FIRST_REPEAT;
-        } else if self.repeat_at.is_none() {
+        } else if self.repeat_at.is_none() || self.has_come() {
+            self.asked = 0;
             self.repeat_at = Some(now);
         }
+    }
+
+    /// Whether all that is sent again for the last request has arrived.
+    fn has_come(&self) -> bool {
+        self.asked > 0 && (self.arrived >= self.asked || self.came > REPEAT_BYTES)
     }
 
     /// The sender says which message is its last. True when all have arrived, and that is to be acknowledged.
@@ -245,7 +278,7 @@ impl Incoming {
         while self.arrived < number {
             match self.waiting.remove(&(self.arrived + 1)) {
                 Some(message) => {
-                    self.waiting_bytes -= message.payload.len();
+                    self.waiting_bytes -= message.size();
                     self.arrive(message, &mut messages);
                 }
                 None => {
@@ -272,6 +305,7 @@ impl Incoming {
     /// Asks for nothing until the sender is heard of again.
     pub(crate) fn rest(&mut self) {
         self.repeat_at = None;
+        self.asked = 0;
         self.pause = FIRST_REPEAT;
     }
 
@@ -291,6 +325,8 @@ impl Incoming {
         self.repeat_at = Some(now + self.pause);
         self.pause = (self.pause * 2).min(LAST_REPEAT);
         let last = self.highest.min(self.first_waiting() - 1);
+        self.asked = last.min(self.arrived + REPEATS as u64);
+        self.came = 0;
         Some((self.epoch, self.arrived + 1, last))
     }
 

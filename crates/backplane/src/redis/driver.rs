@@ -1,9 +1,11 @@
 //! One partition's task: carries out what its state machine says, over a link that it makes and repairs.
 
 use std::{
-    hash::{BuildHasher, RandomState},
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -11,6 +13,9 @@ use redis::{RedisError, Value};
 use tokio::sync::mpsc;
 
 use super::{
+    COMMAND_QUEUE,
+    answers::Answers,
+    attempt::{attempt, back_off, random},
     error::LinkError,
     keys::Keys,
     link::{Loss, Up, loss, refusal},
@@ -26,18 +31,19 @@ use crate::{
     partition::{Output, Partition, RequestId},
 };
 
-/// Between two attempts at a link, at random up to the first after the first failure, up to the second in the end.
-const FIRST_RETRY: Duration = Duration::from_millis(100);
-const LAST_RETRY: Duration = Duration::from_secs(1);
-
 /// Pushes and commands that are taken in before anything is sent.
 const TAKEN_AT_ONCE: usize = 256;
+
+/// How often the commands' queue is looked at while none are taken from it.
+const QUEUE_LOOK: Duration = Duration::from_millis(5);
 
 /// A command, with room in the node's queue where it will be answered.
 #[derive(Debug)]
 pub(crate) struct Submitted {
     pub(crate) command: Command,
     pub(crate) answer: Option<Permit>,
+    /// Bytes, about.
+    pub(crate) size: usize,
 }
 
 /// A partition and what carries it.
@@ -50,15 +56,16 @@ pub(crate) struct Driver {
     pub(crate) status: Arc<Status>,
     pub(crate) sink: EventSink,
     pub(crate) commands: mpsc::Receiver<Submitted>,
+    /// Bytes in that queue.
+    pub(crate) queued: Arc<AtomicUsize>,
 }
 
 /// A driver at work.
 pub(super) struct Running {
     pub(super) driver: Driver,
     pub(super) link: State,
-    /// Room for the answers to come, and for those to asserts; all of it is alike.
-    joins: Vec<Permit>,
-    asserts: Vec<Permit>,
+    answers: Answers,
+    congested: bool,
     failures: u32,
     pub(super) was_linked: bool,
 }
@@ -86,13 +93,13 @@ impl Driver {
         let mut running = Running {
             driver: self,
             link,
-            joins: Vec::new(),
-            asserts: Vec::new(),
+            answers: Answers::default(),
+            congested: false,
             failures: 0,
             was_linked: false,
         };
         loop {
-            let drained = running.carry_out();
+            running.carry_out();
             let health = running.driver.partition.health();
             let counters = running.driver.partition.counters();
             let Self { status, index, .. } = &running.driver;
@@ -100,7 +107,7 @@ impl Driver {
             if health == Health::Healthy {
                 running.failures = 0;
             }
-            let wake = running.wake(drained).await;
+            let wake = running.wake().await;
             if matches!(wake, Wake::Submitted(None)) {
                 break;
             }
@@ -111,8 +118,19 @@ impl Driver {
 }
 
 impl Running {
-    async fn wake(&mut self, take_commands: bool) -> Wake {
-        let deadline = self.driver.partition.poll_timeout();
+    /// Whether so much waits for the link that what may wait elsewhere does.
+    fn is_full(&self) -> bool {
+        matches!(&self.link, State::Up(up) if up.commands.is_full())
+    }
+
+    async fn wake(&mut self) -> Wake {
+        let mut deadline = self.driver.partition.poll_timeout();
+        // Commands wait in their queue then, until that fills as well.
+        let take_commands = !self.is_full() || self.congested;
+        if !take_commands {
+            let look = Instant::now() + QUEUE_LOOK;
+            deadline = Some(deadline.map_or(look, |at| at.min(look)));
+        }
         let timeout = async {
             match deadline {
                 Some(at) => tokio::time::sleep_until(at.into()).await,
@@ -122,7 +140,7 @@ impl Running {
         let commands = &mut self.driver.commands;
         match &mut self.link {
             State::Down(attempt) => tokio::select! {
-                submitted = commands.recv(), if take_commands => Wake::Submitted(submitted),
+                submitted = commands.recv() => Wake::Submitted(submitted),
                 linked = attempt => Wake::Linked(linked),
                 () = timeout => Wake::Timeout,
             },
@@ -161,7 +179,7 @@ impl Running {
                 }
                 for _ in 0..TAKEN_AT_ONCE {
                     let State::Up(up) = &mut self.link else { break };
-                    let Ok(push) = up.link.pushes.try_recv() else {
+                    let Some(push) = up.link.pushes.try_recv() else {
                         break;
                     };
                     self.pushed(push);
@@ -178,33 +196,60 @@ impl Running {
                     self.lose(loss.unwrap_or(Loss::Here));
                 }
             }
-            Wake::Broken => self.lose(Loss::Whole),
+            Wake::Broken => {
+                if let State::Up(up) = &self.link
+                    && up.link.server.is_overrun()
+                {
+                    self.driver.status.overrun();
+                }
+                self.lose(Loss::Whole);
+            }
             Wake::Timeout => self.driver.partition.handle_timeout(Instant::now()),
         }
     }
 
     fn submitted(&mut self, submitted: Submitted) {
-        let Submitted { command, answer } = submitted;
-        if matches!(command, Command::Join { .. }) {
-            self.joins.extend(answer);
-        } else {
-            self.asserts.extend(answer);
-        }
+        let Submitted {
+            command,
+            answer,
+            size,
+        } = submitted;
+        self.driver.queued.fetch_sub(size, Ordering::Relaxed);
+        self.answers.expect(&command, answer);
         let partition = &mut self.driver.partition;
         partition.handle_command(command, Instant::now());
     }
 
-    /// Carries out what the partition wants; whether all of it.
-    pub(super) fn carry_out(&mut self) -> bool {
-        loop {
-            if let State::Up(up) = &self.link
-                && up.commands.is_full()
-            {
-                return false;
-            }
-            let Some(output) = self.driver.partition.poll_output() else {
-                return true;
-            };
+    /// Carries out what the partition wants.
+    pub(super) fn carry_out(&mut self) {
+        self.drain();
+        self.answers.keep_for_leaves(self.driver.partition.leaves());
+        let State::Up(up) = &self.link else {
+            self.congested = false;
+            return;
+        };
+        if up.commands.is_overrun() {
+            tracing::warn!(
+                partition = self.driver.index,
+                "more is asked of Redis than it answers"
+            );
+            self.driver.status.overrun();
+            self.lose(Loss::Whole);
+            self.drain();
+            return;
+        }
+        let is_backed_up = self.driver.commands.len() >= COMMAND_QUEUE / 2;
+        let congested = up.commands.is_full() && (self.congested || is_backed_up);
+        if congested != self.congested {
+            self.congested = congested;
+            let partition = &mut self.driver.partition;
+            partition.handle_congestion(self.congested, Instant::now());
+            self.drain();
+        }
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.driver.partition.poll_output() {
             match output {
                 Output::Event(event) => self.tell(event),
                 Output::Request(id, request) => {
@@ -235,18 +280,7 @@ impl Running {
     }
 
     fn tell(&mut self, event: Event) {
-        // A departure that failed is told like an assert that did, and may take its room. If the assert's answer
-        // then does not fit, it becomes a gap, and the node asserts again.
-        let room = match &event {
-            Event::Joined { .. } | Event::JoinFailed { .. } => self.joins.pop(),
-            Event::Asserted { .. } | Event::AssertFailed { .. } => self.asserts.pop(),
-            Event::Changed { .. }
-            | Event::Confirmed { .. }
-            | Event::Gap { .. }
-            | Event::Received { .. }
-            | Event::Published { .. } => None,
-        };
-        match room {
+        match self.answers.room_for(&event) {
             Some(permit) => {
                 permit.send(event);
             }
@@ -258,6 +292,7 @@ impl Running {
         self.was_linked = true;
         let life = link.server.life;
         self.link = State::Up(Box::new(Up::new(link)));
+        self.congested = false;
         self.driver.partition.handle_connected(life, Instant::now());
     }
 
@@ -339,27 +374,9 @@ impl Running {
     }
 
     fn retry(&mut self) {
-        let most = FIRST_RETRY.saturating_mul(1 << self.failures.min(10));
-        let share = f64::from(u32::try_from(random() >> 32).unwrap_or(0)) / f64::from(u32::MAX);
-        let wait = most.min(LAST_RETRY).mul_f64(share);
+        let wait = back_off(self.failures, random());
         self.failures = self.failures.saturating_add(1);
         let topology = self.driver.topology.clone();
         self.link = State::Down(attempt(topology, self.driver.index, wait));
     }
-}
-
-fn attempt(
-    topology: Arc<Topology>,
-    partition: usize,
-    wait: Duration,
-) -> Pin<Box<dyn Future<Output = Result<Link, LinkError>> + Send>> {
-    Box::pin(async move {
-        tokio::time::sleep(wait).await;
-        topology.link(partition).await
-    })
-}
-
-/// A number that nobody can foretell; for back-offs and seeds.
-pub(crate) fn random() -> u64 {
-    RandomState::new().hash_one(0)
 }

@@ -20,11 +20,7 @@ pub(super) async fn say(mut running: Running) {
 }
 
 async fn leave(running: &mut Running) -> Option<()> {
-    while !running.carry_out() {
-        if let State::Up(up) = &mut running.link {
-            up.commands.next().await.1.ok()?;
-        }
-    }
+    running.carry_out();
     let State::Up(up) = &mut running.link else {
         return None;
     };

@@ -18,14 +18,24 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    pub(crate) fn new(prefix: &str, partition: usize) -> Self {
-        let base = format!("{prefix}{{{}}}:", tag(partition));
+    /// Redis keeps the keys of its databases apart and not their channels: so their names have to be.
+    pub(crate) fn new(prefix: &str, partition: usize, database: i64) -> Self {
+        let tag = tag(partition);
+        let base = match database {
+            0 => format!("{prefix}{{{tag}}}:"),
+            other => format!("{prefix}{{{tag}}}:d{other}:"),
+        };
         Self { base }
     }
 
     /// When each node's lease ends.
     pub(crate) fn leases(&self) -> String {
         format!("{}lease", self.base)
+    }
+
+    /// The number of each node's last link.
+    pub(crate) fn links(&self) -> String {
+        format!("{}link", self.base)
     }
 
     /// The store's life.
@@ -107,8 +117,23 @@ mod tests {
     }
 
     #[test]
+    fn no_name_of_one_database_is_a_name_of_another() {
+        let room = Channel::Room("x".into());
+        let of = |database| Keys::new("t:1:", 7, database);
+        assert_eq!(of(0).channel(&room), "t:1:{p07}:r:x");
+        for other in [0, 1, 12] {
+            let name = of(other).channel(&room);
+            assert_eq!(partition_of_channel("t:1:", name.as_bytes()), Some(7));
+            for database in [0, 1, 12] {
+                let read = of(database).read_channel(name.as_bytes());
+                assert_eq!(read.is_some(), database == other, "{name}");
+            }
+        }
+    }
+
+    #[test]
     fn a_channel_s_name_is_read_back() {
-        let keys = Keys::new("t:1:", 7);
+        let keys = Keys::new("t:1:", 7, 0);
         for channel in [
             Channel::Room("a{p01}:n:b".into()),
             Channel::Room(ByteString::new()),

@@ -9,7 +9,7 @@ use std::{
 
 use futures_util::{StreamExt, stream::FuturesOrdered};
 use redis::{Arg, Cmd, RedisError, Value, aio::MultiplexedConnection, pipe};
-use tokio::time::sleep_until;
+use tokio::{task::unconstrained, time::sleep_until};
 
 /// Batches under way at most: enough to keep the line full, few enough that a batch fills while they are.
 const BATCHES: usize = 4;
@@ -22,8 +22,13 @@ const BATCH_BYTES: usize = 256 * 1024;
 /// on the message; one that comes alone is sent at once.
 const PACE: Duration = Duration::from_micros(500);
 
-/// Commands that wait at most, before no more are accepted.
+/// Commands that wait, and bytes of them, before messages are kept elsewhere.
 const WAITING: usize = 1024;
+const WAITING_BYTES: usize = 8 * 1024 * 1024;
+
+/// Commands that wait, and bytes of them, before the connection counts as one that does not work.
+const OVERRUN: usize = 64 * 1024;
+const OVERRUN_BYTES: usize = 64 * 1024 * 1024;
 
 type Batch<T> = (Vec<T>, Result<Vec<Value>, RedisError>);
 
@@ -31,6 +36,7 @@ type Batch<T> = (Vec<T>, Result<Vec<Value>, RedisError>);
 pub(crate) struct Lane<T> {
     connection: MultiplexedConnection,
     waiting: VecDeque<(Cmd, T)>,
+    waiting_bytes: usize,
     /// When the next batch may go, full or not.
     next_at: Instant,
     under_way: FuturesOrdered<Pin<Box<dyn Future<Output = Batch<T>> + Send>>>,
@@ -41,17 +47,24 @@ impl<T: Send + 'static> Lane<T> {
         Self {
             connection,
             waiting: VecDeque::new(),
+            waiting_bytes: 0,
             next_at: Instant::now(),
             under_way: FuturesOrdered::new(),
         }
     }
 
-    /// Whether the caller should wait before it adds more.
+    /// Whether the caller should add no messages for now.
     pub(crate) fn is_full(&self) -> bool {
-        self.waiting.len() >= WAITING
+        self.waiting.len() >= WAITING || self.waiting_bytes >= WAITING_BYTES
+    }
+
+    /// Whether more waits than may.
+    pub(crate) fn is_overrun(&self) -> bool {
+        self.waiting.len() >= OVERRUN || self.waiting_bytes >= OVERRUN_BYTES
     }
 
     pub(crate) fn push(&mut self, command: Cmd, purpose: T) {
+        self.waiting_bytes += length(&command);
         self.waiting.push_back((command, purpose));
     }
 
@@ -69,7 +82,8 @@ impl<T: Send + 'static> Lane<T> {
     }
 
     /// `FuturesOrdered` first polls its futures in their order, and a connection writes in the order in which it was
-    /// first asked: so the order of batches is kept.
+    /// first asked: so the order of batches is kept. A future that tokio turned away, its task having done enough for
+    /// once, would not have asked: another one might come before it.
     fn start(&mut self) {
         let now = Instant::now();
         while self.under_way.len() < BATCHES
@@ -83,17 +97,19 @@ impl<T: Send + 'static> Lane<T> {
                 && bytes < BATCH_BYTES
                 && let Some((command, purpose)) = self.waiting.pop_front()
             {
-                bytes += length(&command);
+                let length = length(&command);
+                self.waiting_bytes -= length;
+                bytes += length;
                 batch.add_command(command);
                 purposes.push(purpose);
             }
             let mut connection = self.connection.clone();
-            self.under_way.push_back(Box::pin(async move {
+            self.under_way.push_back(Box::pin(unconstrained(async move {
                 let values = connection
                     .send_packed_commands(&batch, 0, purposes.len())
                     .await;
                 (purposes, values)
-            }));
+            })));
         }
     }
 }

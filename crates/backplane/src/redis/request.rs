@@ -42,18 +42,17 @@ pub(crate) fn command(keys: &Keys, digests: &Digests, request: &Request) -> (Cmd
     match request {
         Request::Beat {
             node,
+            link,
             ttl,
             nonce,
             life,
         } => {
-            let mut command = call(digests, Script::Beat, [keys.leases(), keys.life()]);
-            let channel = keys.channel(&crate::partition::Channel::Node(node.clone()));
-            command.arg(&*node.0).arg(*ttl).arg(*nonce).arg(*life);
-            command.arg(channel);
-            (command, Answer::Beaten)
+            let numbers = [*link, *ttl, *nonce, *life];
+            (beat(keys, digests, node, numbers), Answer::Beaten)
         }
         Request::Join {
             node,
+            link,
             room,
             member,
             data,
@@ -62,7 +61,7 @@ pub(crate) fn command(keys: &Keys, digests: &Digests, request: &Request) -> (Cmd
             want_roster,
         } => {
             let mut command = call(digests, Script::Join, keys_of(keys, node, room));
-            command.arg(&*node.0).arg(&**room).arg(&**member);
+            command.arg(&*node.0).arg(*link).arg(&**room).arg(&**member);
             command.arg(&**data).arg(*birth).arg(*floor);
             command.arg(u8::from(*want_roster));
             command.arg(keys.room_channel(room));
@@ -70,65 +69,57 @@ pub(crate) fn command(keys: &Keys, digests: &Digests, request: &Request) -> (Cmd
         }
         Request::Leave {
             node,
+            link,
             room,
             member,
             fence,
             data,
         } => {
-            let mut command = call(digests, Script::Leave, [keys.life(), keys.roster(room)]);
-            command.arg(&*node.0).arg(&**member).arg(*fence);
+            let mut command = call(
+                digests,
+                Script::Leave,
+                [keys.links(), keys.life(), keys.roster(room)],
+            );
+            command.arg(&*node.0).arg(*link).arg(&**member).arg(*fence);
             command.arg(&**data).arg(keys.room_channel(room));
             (command, Answer::Done)
         }
-        Request::Forget { node, room } => {
-            let mut command = cmd("SREM");
-            command.arg(keys.rooms_of(node)).arg(&**room);
+        Request::Forget { node, link, room } => {
+            let names = [keys.links(), keys.rooms_of(node)];
+            let mut command = call(digests, Script::Forget, names);
+            command.arg(&*node.0).arg(*link).arg(&**room);
             (command, Answer::Done)
         }
         Request::Assert {
             node,
+            link,
             room,
             members,
             birth,
             floor,
         } => {
             let mut command = call(digests, Script::Assert, keys_of(keys, node, room));
-            command.arg(&*node.0).arg(&**room).arg(*birth).arg(*floor);
+            command
+                .arg(&*node.0)
+                .arg(*link)
+                .arg(&**room)
+                .arg(*birth)
+                .arg(*floor);
             command.arg(keys.room_channel(room));
             for (member, fence, data) in members {
                 command.arg(&**member).arg(*fence).arg(&**data);
             }
             (command, Answer::Asserted)
         }
-        Request::Sweep { dead, limit } => {
-            let names = [keys.leases(), keys.life(), keys.rooms_of(dead)];
-            let mut command = call(digests, Script::Sweep, names);
-            command.arg(&*dead.0).arg(*limit).arg(SWEPT_AT_ONCE);
-            command.arg(keys.roster("")).arg(keys.room_channel(""));
-            (command, Answer::Swept)
-        }
+        Request::Sweep { dead, limit } => (sweep(keys, digests, dead, *limit), Answer::Swept),
         Request::Resign { node } => {
             // What is in the past lapses now, and is still found by those who sweep.
             let mut command = cmd("ZADD");
             command.arg(keys.leases()).arg("XX").arg(0).arg(&*node.0);
             (command, Answer::Done)
         }
-        Request::Versions { rooms } => {
-            let mut command = cmd("EVALSHA");
-            command.arg(digests.of(Script::Versions));
-            command.arg(rooms.len() + 1).arg(keys.life());
-            for room in rooms {
-                command.arg(keys.roster(room));
-            }
-            (command, Answer::Versions)
-        }
-        Request::Leases { nodes } => {
-            let mut command = call(digests, Script::Leases, [keys.leases()]);
-            for node in nodes {
-                command.arg(&*node.0);
-            }
-            (command, Answer::Leases)
-        }
+        Request::Versions { rooms } => (versions(keys, digests, rooms), Answer::Versions),
+        Request::Leases { nodes } => (leases(keys, digests, nodes), Answer::Leases),
         Request::Publish { channel, payload } => {
             let mut command = cmd("SPUBLISH");
             command.arg(keys.channel(channel)).arg(&**payload);
@@ -137,9 +128,53 @@ pub(crate) fn command(keys: &Keys, digests: &Digests, request: &Request) -> (Cmd
     }
 }
 
-fn keys_of(keys: &Keys, node: &NodeId, room: &ByteString) -> [String; 4] {
+fn beat(keys: &Keys, digests: &Digests, node: &NodeId, numbers: [u64; 4]) -> Cmd {
+    let names = [keys.leases(), keys.life(), keys.links()];
+    let mut command = call(digests, Script::Beat, names);
+    command.arg(&*node.0);
+    for number in numbers {
+        command.arg(number);
+    }
+    let own = crate::partition::Channel::Node(node.clone());
+    command.arg(keys.channel(&own));
+    command
+}
+
+fn sweep(keys: &Keys, digests: &Digests, dead: &NodeId, limit: u64) -> Cmd {
+    let names = [
+        keys.leases(),
+        keys.links(),
+        keys.life(),
+        keys.rooms_of(dead),
+    ];
+    let mut command = call(digests, Script::Sweep, names);
+    command.arg(&*dead.0).arg(limit).arg(SWEPT_AT_ONCE);
+    command.arg(keys.roster("")).arg(keys.room_channel(""));
+    command
+}
+
+fn versions(keys: &Keys, digests: &Digests, rooms: &[ByteString]) -> Cmd {
+    let mut command = cmd("EVALSHA");
+    command.arg(digests.of(Script::Versions));
+    command.arg(rooms.len() + 1).arg(keys.life());
+    for room in rooms {
+        command.arg(keys.roster(room));
+    }
+    command
+}
+
+fn leases(keys: &Keys, digests: &Digests, nodes: &[NodeId]) -> Cmd {
+    let mut command = call(digests, Script::Leases, [keys.leases()]);
+    for node in nodes {
+        command.arg(&*node.0);
+    }
+    command
+}
+
+fn keys_of(keys: &Keys, node: &NodeId, room: &ByteString) -> [String; 5] {
     [
         keys.leases(),
+        keys.links(),
         keys.life(),
         keys.rooms_of(node),
         keys.roster(room),
@@ -153,12 +188,14 @@ pub(crate) fn reply(answer: Answer, value: Value) -> Option<Reply> {
         Answer::Swept => Some(Reply::Swept {
             left: number(&value)?,
         }),
-        Answer::Beaten => match <[Value; 2]>::try_from(list(value)?) {
-            Ok([renewed, lapsed]) => {
+        Answer::Beaten => match <[Value; 3]>::try_from(list(value)?) {
+            Ok([renewed, lapsed, next]) => {
                 let lapsed: Option<Vec<NodeId>> = list(lapsed)?.into_iter().map(node).collect();
                 Some(Reply::Beaten {
                     renewed: number(&renewed)? == 1,
                     lapsed: lapsed?,
+                    // Negative where there is none.
+                    next: number(&next),
                 })
             }
             Err(_) => None,

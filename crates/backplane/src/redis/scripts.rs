@@ -6,6 +6,7 @@ pub(crate) enum Script {
     Beat,
     Join,
     Leave,
+    Forget,
     Assert,
     Sweep,
     Versions,
@@ -14,10 +15,11 @@ pub(crate) enum Script {
 
 impl Script {
     /// In the order of their digests.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Beat,
         Self::Join,
         Self::Leave,
+        Self::Forget,
         Self::Assert,
         Self::Sweep,
         Self::Versions,
@@ -29,6 +31,7 @@ impl Script {
             Self::Beat => include_str!("lua/beat.lua"),
             Self::Join => include_str!("lua/join.lua"),
             Self::Leave => include_str!("lua/leave.lua"),
+            Self::Forget => include_str!("lua/forget.lua"),
             Self::Assert => include_str!("lua/assert.lua"),
             Self::Sweep => include_str!("lua/sweep.lua"),
             Self::Versions => include_str!("lua/versions.lua"),

@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -28,8 +31,9 @@ const CONNECT: Duration = Duration::from_secs(1);
 /// Longest wait for an answer. redis' own half a second is less than a server's pause for a fork.
 const RESPONSE: Duration = Duration::from_secs(2);
 
-/// Pushes that wait for one partition at most. It takes them as fast as it can.
+/// Pushes, and bytes of them, that wait for one partition at most. It takes them as fast as it can.
 const PUSHES: usize = 16 * 1024;
+const PUSHES_BYTES: usize = 64 * 1024 * 1024;
 
 /// What the subscriber connection says of one partition's channels.
 #[derive(Debug)]
@@ -40,6 +44,40 @@ pub(crate) enum Push {
     Unsubscribed(Bytes),
     /// Something was published.
     Message(Bytes, Bytes),
+}
+
+/// What waits for one partition.
+#[derive(Debug)]
+pub(crate) struct Pushes {
+    queue: mpsc::Receiver<Push>,
+    bytes: Arc<AtomicUsize>,
+}
+
+impl Push {
+    fn size(&self) -> usize {
+        match self {
+            Self::Subscribed(channel) | Self::Unsubscribed(channel) => channel.len(),
+            Self::Message(channel, payload) => channel.len() + payload.len(),
+        }
+    }
+}
+
+impl Pushes {
+    pub(crate) async fn recv(&mut self) -> Option<Push> {
+        let push = self.queue.recv().await;
+        self.taken(push)
+    }
+
+    pub(crate) fn try_recv(&mut self) -> Option<Push> {
+        let push = self.queue.try_recv().ok();
+        self.taken(push)
+    }
+
+    fn taken(&self, push: Option<Push>) -> Option<Push> {
+        let size = push.as_ref().map_or(0, Push::size);
+        self.bytes.fetch_sub(size, Ordering::Relaxed);
+        push
+    }
 }
 
 /// The two connections, shared by all partitions that the server holds.
@@ -53,11 +91,15 @@ pub(crate) struct Server {
     routes: Arc<Routes>,
 }
 
+type Queue = (mpsc::Sender<Push>, Arc<AtomicUsize>);
+
 /// Where the pushes of each partition go.
 #[derive(Debug)]
 struct Routes {
     prefix: Arc<str>,
-    queues: Mutex<HashMap<usize, mpsc::Sender<Push>>>,
+    /// Each with the bytes in it.
+    queues: Mutex<HashMap<usize, Queue>>,
+    overrun: AtomicBool,
     broken: CancellationToken,
 }
 
@@ -71,6 +113,7 @@ impl Server {
         let routes = Arc::new(Routes {
             prefix,
             queues: Mutex::default(),
+            overrun: AtomicBool::new(false),
             broken: CancellationToken::new(),
         });
         let mut commands = connect(address, Some(routes.clone())).await?;
@@ -96,11 +139,17 @@ impl Server {
     }
 
     /// Directs a partition's pushes to a new queue.
-    pub(crate) fn route(&self, partition: usize) -> mpsc::Receiver<Push> {
-        let (queue, pushes) = mpsc::channel(PUSHES);
+    pub(crate) fn route(&self, partition: usize) -> Pushes {
+        let (sender, queue) = mpsc::channel(PUSHES);
+        let bytes = Arc::new(AtomicUsize::new(0));
         let mut queues = lock(&self.routes.queues);
-        queues.insert(partition, queue);
-        pushes
+        queues.insert(partition, (sender, bytes.clone()));
+        Pushes { queue, bytes }
+    }
+
+    /// Whether that is because more was published than was taken in.
+    pub(crate) fn is_overrun(&self) -> bool {
+        self.routes.overrun.load(Ordering::Relaxed)
     }
 
     /// Cancelled when one of the connections is lost or has lost something.
@@ -239,13 +288,19 @@ impl Routes {
             | _ => return Ok(()),
         };
         let partition = partition_of_channel(&self.prefix, &channel).ok_or(())?;
-        if let Some(queue) = lock(&self.queues).get(&partition)
-            && let Err(mpsc::error::TrySendError::Full(_)) = queue.try_send(push)
-        {
+        let queues = lock(&self.queues);
+        let Some((queue, bytes)) = queues.get(&partition) else {
+            return Ok(());
+        };
+        let size = push.size();
+        let fits = bytes.fetch_add(size, Ordering::Relaxed) + size <= PUSHES_BYTES;
+        let full = |pushed| matches!(pushed, Err(mpsc::error::TrySendError::Full(_)));
+        if !fits || full(queue.try_send(push)) {
             tracing::warn!(
                 partition,
                 "more is published than is taken in; reconnecting"
             );
+            self.overrun.store(true, Ordering::Relaxed);
             self.broken.cancel();
         }
         Ok(())

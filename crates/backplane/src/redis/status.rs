@@ -12,6 +12,7 @@ use crate::{Counters, Health};
 pub(crate) struct Status {
     inner: Mutex<Inner>,
     skipped: AtomicU64,
+    overruns: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -32,10 +33,11 @@ impl Status {
                 trouble: String::new(),
             }),
             skipped: AtomicU64::new(0),
+            overruns: AtomicU64::new(0),
         }
     }
 
-    /// Of the partitions, the worst; a node whose cluster worked in part has worked.
+    /// Whether all partitions work; a node of which a part has worked is no longer starting.
     pub(crate) fn health(&self) -> Health {
         self.lock().health()
     }
@@ -44,6 +46,7 @@ impl Status {
     pub(crate) fn counters(&self) -> Counters {
         let skipped = Counters {
             unreadable: self.skipped.load(Ordering::Relaxed),
+            links_overrun: self.overruns.load(Ordering::Relaxed),
             ..Counters::default()
         };
         let inner = self.lock();
@@ -61,7 +64,9 @@ impl Status {
         }
         inner.partitions[partition] = health;
         let health = inner.health();
-        if inner.logged == health {
+        // At the start, one partition comes after the other.
+        let starts = health == Health::Degraded && !inner.partitions.contains(&Health::Degraded);
+        if inner.logged == health || starts {
             return;
         }
         inner.logged = health;
@@ -83,6 +88,11 @@ impl Status {
         }
     }
 
+    /// Counts a link on which more waited than may.
+    pub(crate) fn overrun(&self) {
+        self.overruns.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Counts what was published by a script that this version does not know.
     pub(crate) fn skip(&self) {
         if self.skipped.fetch_add(1, Ordering::Relaxed) == 0 {
@@ -97,12 +107,13 @@ impl Status {
 
 impl Inner {
     fn health(&self) -> Health {
-        if self.partitions.contains(&Health::Degraded) {
-            Health::Degraded
-        } else if self.partitions.contains(&Health::Starting) {
+        let all = |health| self.partitions.iter().all(|own| *own == health);
+        if all(Health::Healthy) {
+            Health::Healthy
+        } else if all(Health::Starting) {
             Health::Starting
         } else {
-            Health::Healthy
+            Health::Degraded
         }
     }
 }
@@ -112,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_partitions_must_work() {
+    fn all_partitions_must_work_and_one_that_does_ends_the_start() {
         let status = Status::new(2);
         assert_eq!(status.health(), Health::Starting);
         let one = Counters {
@@ -120,7 +131,8 @@ mod tests {
             ..Counters::default()
         };
         status.set(0, Health::Healthy, one);
-        assert_eq!(status.health(), Health::Starting);
+        // The other one's server may be away for hours; this node can serve meanwhile.
+        assert_eq!(status.health(), Health::Degraded);
         status.set(1, Health::Healthy, one);
         assert_eq!(status.health(), Health::Healthy);
         status.set(0, Health::Degraded, one);

@@ -1,9 +1,14 @@
 //! Against servers that the tests start: `redis-server` and `redis-cli` must be installed.
 
+mod beats;
 mod client;
+mod dead_links;
+mod deaf;
+mod lanes;
 mod link;
 mod model;
 mod outages;
+mod places;
 mod rules;
 mod servers;
 

@@ -2,17 +2,19 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use redis::{Cmd, Value, cmd, pipe};
-use tokio::sync::mpsc;
 
 use super::{
     error::LinkError,
     keys::tag,
-    server::{Push, Server, ask},
+    server::{Pushes, Server, ask},
     url::{Address, Credentials, Source},
 };
 
@@ -42,6 +44,8 @@ enum Place {
 #[derive(Debug)]
 struct Sentinels {
     addresses: Vec<Address>,
+    /// Which of them is asked first.
+    turn: AtomicUsize,
     master: String,
     found: Recent<Address>,
 }
@@ -49,6 +53,8 @@ struct Sentinels {
 #[derive(Debug)]
 struct Cluster {
     seeds: Vec<Address>,
+    /// Which of them is asked first.
+    turn: AtomicUsize,
     /// Number of its first partition, which is in the tags.
     first: usize,
     masters: Recent<Arc<Vec<Option<Address>>>>,
@@ -64,7 +70,7 @@ type Slot = Recent<Weak<Server>>;
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) server: Arc<Server>,
-    pub(crate) pushes: mpsc::Receiver<Push>,
+    pub(crate) pushes: Pushes,
 }
 
 impl Topology {
@@ -76,6 +82,7 @@ impl Topology {
                 Source::Sentinel { sentinels, master } => {
                     places.push(Place::Sentinel(Arc::new(Sentinels {
                         addresses: sentinels,
+                        turn: AtomicUsize::new(0),
                         master,
                         found: Recent::default(),
                     })));
@@ -83,6 +90,7 @@ impl Topology {
                 Source::Cluster(seeds) => {
                     let cluster = Arc::new(Cluster {
                         seeds,
+                        turn: AtomicUsize::new(0),
                         first: places.len(),
                         masters: Recent::default(),
                     });
@@ -100,6 +108,14 @@ impl Topology {
 
     pub(crate) fn partitions(&self) -> usize {
         self.places.len()
+    }
+
+    /// The database that a partition is in.
+    pub(crate) fn database(&self, partition: usize) -> i64 {
+        match &self.places[partition] {
+            Place::Server(address) => address.database,
+            Place::Sentinel(_) | Place::Cluster(..) => 0,
+        }
     }
 
     /// Finds the partition's server and links to it.
@@ -159,11 +175,19 @@ async fn recent<T: Clone>(
     found
 }
 
+/// All of them, beginning with another one each time: one that answers may be wrong, and there is nothing to find as long
+/// as links work.
+fn in_turn<'a>(all: &'a [Address], turn: &AtomicUsize) -> impl Iterator<Item = &'a Address> {
+    let first = turn.fetch_add(1, Ordering::Relaxed) % all.len().max(1);
+    let (last, first) = all.split_at(first);
+    first.iter().chain(last)
+}
+
 impl Sentinels {
     async fn find(&self) -> Result<Address, LinkError> {
         recent(&self.found, async {
             let mut last = String::new();
-            for sentinel in &self.addresses {
+            for sentinel in in_turn(&self.addresses, &self.turn) {
                 match self.ask(sentinel).await {
                     Ok(Some(address)) => return Ok(address),
                     Ok(None) => last = format!("{sentinel} does not"),
@@ -206,7 +230,7 @@ impl Cluster {
     async fn find(&self, number: usize) -> Result<Address, LinkError> {
         let masters = recent(&self.masters, async {
             let mut last = String::new();
-            for seed in &self.seeds {
+            for seed in in_turn(&self.seeds, &self.turn) {
                 match self.ask(seed).await {
                     Ok(masters) => return Ok(Arc::new(masters)),
                     Err(error) => last = error.to_string(),

@@ -24,45 +24,59 @@ impl<'a> Step<'a> {
         match request {
             Request::Beat {
                 node,
+                link,
                 ttl,
                 nonce,
                 life,
-            } => self.beat(node, ttl, nonce, life),
+            } => self.beat(node, link, ttl, (nonce, life)),
             Request::Join {
                 node,
+                link,
                 room,
                 member,
                 data,
                 birth,
                 floor,
                 want_roster,
-            } => self.join(node, &room, member, data, (birth, floor), want_roster),
+            } => self.join(
+                (node, link),
+                &room,
+                member,
+                data,
+                (birth, floor),
+                want_roster,
+            ),
             Request::Leave {
                 node,
+                link,
                 room,
                 member,
                 fence,
                 data,
             } => {
                 let held = self.entry(&room, &member);
-                if held.is_some_and(|entry| entry.node == node && entry.fence <= fence) {
+                let is_held = held.is_some_and(|entry| entry.node == node && entry.fence <= fence);
+                if is_held && !self.is_overtaken(&node, link) {
                     self.remove(&room, &member, data);
                 }
                 Reply::Done
             }
-            Request::Forget { node, room } => {
-                if let Some(rooms) = self.data.rooms.get_mut(&node) {
+            Request::Forget { node, link, room } => {
+                if !self.is_overtaken(&node, link)
+                    && let Some(rooms) = self.data.rooms.get_mut(&node)
+                {
                     rooms.remove(&room);
                 }
                 Reply::Done
             }
             Request::Assert {
                 node,
+                link,
                 room,
                 members,
                 birth,
                 floor,
-            } => self.assert(node, &room, members, (birth, floor)),
+            } => self.assert((node, link), &room, members, (birth, floor)),
             Request::Sweep { dead, limit } => self.sweep(&dead, limit),
             Request::Resign { node } => {
                 if let Some(expiry) = self.data.leases.get_mut(&node) {
@@ -83,7 +97,15 @@ impl<'a> Step<'a> {
         }
     }
 
-    fn beat(&mut self, node: NodeId, ttl: u64, nonce: u64, life: u64) -> Reply {
+    fn beat(&mut self, node: NodeId, link: u64, ttl: u64, (nonce, life): (u64, u64)) -> Reply {
+        if self.is_overtaken(&node, link) {
+            return Reply::Beaten {
+                renewed: false,
+                lapsed: Vec::new(),
+                next: None,
+            };
+        }
+        self.data.links.insert(node.clone(), link);
         let renewed = self.is_alive(&node);
         self.data.life = life;
         let expiry = self.now + ttl * 1000;
@@ -96,21 +118,30 @@ impl<'a> Step<'a> {
         lapsed.sort_unstable();
         let lapsed = lapsed.into_iter().map(|(_, node)| node);
         let lapsed = lapsed.take(LAPSED).collect();
+        let others = self.data.leases.iter().filter(|(other, _)| **other != node);
+        let ends = others
+            .map(|(_, expiry)| *expiry)
+            .filter(|at| *at > self.now);
+        let next = ends.min().map(|at| (at - self.now) / 1000);
         let beat = Delivery::Published(Published::Beat { nonce });
         self.deliveries.push((Channel::Node(node), beat));
-        Reply::Beaten { renewed, lapsed }
+        Reply::Beaten {
+            renewed,
+            lapsed,
+            next,
+        }
     }
 
     fn join(
         &mut self,
-        node: NodeId,
+        (node, link): (NodeId, u64),
         room: &ByteString,
         member: ByteString,
         data: Bytes,
         (birth, floor): (u64, u64),
         want_roster: bool,
     ) -> Reply {
-        if !self.is_alive(&node) {
+        if !self.is_alive(&node) || self.is_overtaken(&node, link) {
             return Reply::NoLease;
         }
         let fence = self.new_fence(room, &member, floor);
@@ -130,12 +161,12 @@ impl<'a> Step<'a> {
 
     fn assert(
         &mut self,
-        node: NodeId,
+        (node, link): (NodeId, u64),
         room: &ByteString,
         members: Vec<(ByteString, u64, Bytes)>,
         (birth, floor): (u64, u64),
     ) -> Reply {
-        if !self.is_alive(&node) {
+        if !self.is_alive(&node) || self.is_overtaken(&node, link) {
             return Reply::NoLease;
         }
         self.take_out(room, &node, |member| {
@@ -211,6 +242,7 @@ impl<'a> Step<'a> {
         if left == 0 {
             self.data.rooms.remove(dead);
             self.data.leases.remove(dead);
+            self.data.links.remove(dead);
         }
         Reply::Swept { left }
     }
@@ -289,6 +321,11 @@ impl<'a> Step<'a> {
     fn is_alive(&self, node: &NodeId) -> bool {
         let expiry = self.data.leases.get(node);
         expiry.is_some_and(|expiry| *expiry > self.now)
+    }
+
+    fn is_overtaken(&self, node: &NodeId, link: u64) -> bool {
+        let last = self.data.links.get(node);
+        last.is_some_and(|last| *last > link) && self.defect != Some(Defect::HearsDeadLinks)
     }
 
     fn entry(&self, room: &ByteString, member: &ByteString) -> Option<&Entry> {

@@ -18,6 +18,7 @@ fn store() -> Store {
 fn beat(store: &mut Store, name: &str, now: u64) -> Reply {
     let beat = Request::Beat {
         node: node(name),
+        link: 1,
         ttl: 10_000,
         nonce: 7,
         life: 1,
@@ -28,6 +29,7 @@ fn beat(store: &mut Store, name: &str, now: u64) -> Reply {
 fn join(store: &mut Store, name: &str, member: &'static str, now: u64) -> Reply {
     let join = Request::Join {
         node: node(name),
+        link: 1,
         room: "r".into(),
         member: member.into(),
         data: Bytes::from_static(b"data"),
@@ -53,6 +55,7 @@ fn joined(reply: &Reply) -> (u64, RosterVersion, usize) {
 fn leave(store: &mut Store, name: &str, member: &'static str, fence: u64) -> usize {
     let leave = Request::Leave {
         node: node(name),
+        link: 1,
         room: "r".into(),
         member: member.into(),
         fence,
@@ -69,6 +72,7 @@ fn assert(
     let members = members.iter();
     let assert = Request::Assert {
         node: node(name),
+        link: 1,
         room: "r".into(),
         members: members
             .map(|(who, fence, data)| ((*who).into(), *fence, Bytes::from_static(data.as_bytes())))
@@ -95,16 +99,19 @@ fn a_beat_renews_a_lease_and_names_the_lapsed() {
     let nobody = Reply::Beaten {
         renewed: true,
         lapsed: vec![],
+        next: Some(5_000),
     };
     assert_eq!(beat(&mut store, "a", 105 * SECOND), nobody);
     let late = Reply::Beaten {
         renewed: true,
         lapsed: vec![node("b")],
+        next: None,
     };
     assert_eq!(beat(&mut store, "a", 110 * SECOND), late);
     let anew = Reply::Beaten {
         renewed: false,
         lapsed: vec![],
+        next: Some(10_000),
     };
     assert_eq!(beat(&mut store, "b", 110 * SECOND), anew);
 }
@@ -146,6 +153,7 @@ fn an_empty_room_is_born_again_and_another_life_is_another_epoch() {
     assert_eq!(members, 1);
     let beat = Request::Beat {
         node: node("a"),
+        link: 1,
         ttl: 10_000,
         nonce: 7,
         life: 2,
@@ -209,6 +217,7 @@ fn only_the_dead_are_swept_room_by_room_and_their_lease_last() {
     join(&mut store, "a", "p", 101 * SECOND);
     let elsewhere = Request::Join {
         node: node("a"),
+        link: 1,
         room: "other".into(),
         member: "p".into(),
         data: Bytes::new(),

@@ -83,3 +83,30 @@ fn a_flush_and_its_answer_arrive_as_they_were() {
     };
     assert_eq!(carry(answer), ClusterEvent::HandedOver { room, peer });
 }
+
+#[test]
+fn a_peer_that_cannot_be_read_is_left_out_of_a_roster_and_counted() {
+    let entry = |member: &str, data: Bytes| Entry {
+        member: member.into(),
+        node: NodeId("m".into()),
+        fence: 1,
+        data,
+    };
+    let readable = payload_blob(&Payload::new("{}".into(), 0));
+    let roster = vec![
+        entry("bob", readable),
+        entry("sue", Bytes::from_static(&[2, 0])),
+        entry("ann", Bytes::new()),
+    ];
+    let asserted = Event::Asserted {
+        room: "r".into(),
+        epoch: 1,
+        version: 1,
+        roster,
+    };
+    let mut left_out = 0;
+    let Ok(ClusterEvent::Asserted { roster, .. }) = read_event(asserted, &mut left_out) else {
+        panic!()
+    };
+    assert_eq!((roster.len(), left_out), (1, 2));
+}

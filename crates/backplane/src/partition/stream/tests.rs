@@ -131,11 +131,12 @@ fn what_is_missing_is_asked_for_at_once_and_then_with_growing_pauses() {
 fn what_is_not_acknowledged_is_bounded_and_the_newest_is_refused() {
     let now = Instant::now();
     let mut outgoing = Outgoing::new(1);
-    assert!(outgoing.push(message(1), 16, now).is_some());
-    assert!(outgoing.push(message(2), 16, now).is_some());
-    assert_eq!(outgoing.push(message(3), 16, now), None);
+    let bound = 2 * message(1).size();
+    assert!(outgoing.push(message(1), bound, now).is_some());
+    assert!(outgoing.push(message(2), bound, now).is_some());
+    assert_eq!(outgoing.push(message(3), bound, now), None);
     outgoing.acknowledge(1, 1);
-    assert_eq!(outgoing.push(message(3), 16, now).unwrap().number, 3);
+    assert_eq!(outgoing.push(message(3), bound, now).unwrap().number, 3);
     outgoing.acknowledge(2, 3);
     assert_eq!(outgoing.unacknowledged(), 2, "of another stream");
 }
@@ -204,4 +205,63 @@ fn a_receiver_acknowledges_after_so_many_messages_or_bytes() {
     incoming.accept(at, large, now);
     assert_eq!(incoming.acknowledgement(false), Some((3, 64)));
     assert_eq!(incoming.acknowledgement(false), None);
+}
+
+/// How long a receiver takes to have everything after a hole of three seconds in which nothing arrived, of a stream that
+/// goes on: so many messages of such a size in each millisecond, and a millisecond in each direction.
+fn catches_up(each: u64, size: usize) -> Duration {
+    const HOLE: Duration = Duration::from_secs(3);
+    const STEP: Duration = Duration::from_millis(1);
+    let start = Instant::now();
+    let mut outgoing = Outgoing::new(1);
+    let mut incoming: Option<Incoming> = None;
+    // What arrives in the next millisecond, in both directions.
+    let mut forth: Vec<(Position, Message)> = Vec::new();
+    let mut back = Vec::new();
+    let payload = Bytes::from(vec![0; size]);
+    let mut now = start;
+    loop {
+        for (epoch, first, last) in std::mem::take(&mut back) {
+            forth.extend(outgoing.repeat(epoch, first, last).unwrap());
+        }
+        for (at, message) in std::mem::take(&mut forth) {
+            let incoming = incoming.get_or_insert_with(|| Incoming::new(at));
+            incoming.accept(at, message, now);
+            if let Some((epoch, number)) = incoming.acknowledgement(false) {
+                outgoing.acknowledge(epoch, number);
+            }
+            back.extend(incoming.missing(now));
+        }
+        if let Some(incoming) = &mut incoming {
+            back.extend(incoming.missing(now));
+            if now > start + HOLE + STEP * 5 && incoming.arrived == incoming.highest {
+                return now - start - HOLE;
+            }
+        }
+        assert!(
+            now < start + HOLE * 4,
+            "it never does: {}",
+            outgoing.unacknowledged()
+        );
+        for _ in 0..each {
+            let message = Message {
+                room: None,
+                payload: payload.clone(),
+            };
+            let at = outgoing.push(message.clone(), usize::MAX, now).unwrap();
+            let lost = now > start + STEP && now < start + HOLE;
+            if !lost {
+                forth.push((at, message));
+            }
+        }
+        now += STEP;
+    }
+}
+
+#[test]
+fn a_receiver_catches_up_with_a_fast_stream_after_a_long_hole() {
+    for (each, size) in [(1, 100), (5, 100), (5, 3_000), (20, 700)] {
+        let took = catches_up(each, size);
+        assert!(took < Duration::from_secs(2), "{each} of {size}: {took:?}");
+    }
 }

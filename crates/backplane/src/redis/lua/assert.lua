@@ -1,19 +1,19 @@
--- KEYS: leases, life, the node's rooms, the roster. ARGV: node, room, birth, floor, the room's channel, and for each
--- member its name, fence and data.
-if not alive(KEYS[1], ARGV[1]) then return { 0 } end
-local life = life_at(KEYS[2])
+-- KEYS: leases, links, life, the node's rooms, the roster. ARGV: node, link, room, birth, floor, the room's channel,
+-- and for each member its name, fence and data.
+if not alive(KEYS[1], ARGV[1]) or overtaken(KEYS[2], ARGV[1], ARGV[2]) then return { 0 } end
+local life = life_at(KEYS[3])
 local listed = {}
-for i = 6, #ARGV, 3 do listed[ARGV[i]] = true end
+for i = 7, #ARGV, 3 do listed[ARGV[i]] = true end
 
-local members, claims = held_by(redis.call('HGETALL', KEYS[4]), ARGV[1])
+local members, claims = held_by(redis.call('HGETALL', KEYS[5]), ARGV[1])
 for _, member in ipairs(members) do
-  if not listed[member] then leave(KEYS[4], ARGV[5], life, member, claims[member].fence, ARGV[1], '') end
+  if not listed[member] then leave(KEYS[5], ARGV[6], life, member, claims[member].fence, ARGV[1], '') end
 end
 
-for i = 6, #ARGV, 3 do
+for i = 7, #ARGV, 3 do
   local member, claimed, data = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
   local fence
-  local claim = redis.call('HGET', KEYS[4], '@' .. member)
+  local claim = redis.call('HGET', KEYS[5], '@' .. member)
   if claim then
     local stored, node, known = unpack_claim(claim)
     local stays = node == ARGV[1] and known == data or node ~= ARGV[1] and claimed ~= 0 and stored > claimed
@@ -21,18 +21,18 @@ for i = 6, #ARGV, 3 do
     if takes then
       fence = claimed
     elseif not stays then
-      fence = math.max(now_us(), tonumber(ARGV[4]) + 1, stored + 1)
+      fence = math.max(now_us(), tonumber(ARGV[5]) + 1, stored + 1)
     end
   elseif claimed ~= 0 then
     fence = claimed
   else
-    fence = math.max(now_us(), tonumber(ARGV[4]) + 1)
+    fence = math.max(now_us(), tonumber(ARGV[5]) + 1)
   end
-  if fence then enter(KEYS[4], ARGV[5], life, ARGV[3], member, fence, ARGV[1], data) end
+  if fence then enter(KEYS[5], ARGV[6], life, ARGV[4], member, fence, ARGV[1], data) end
 end
 
-if #ARGV > 5 then redis.call('SADD', KEYS[3], ARGV[2]) end
-local roster = redis.call('HGETALL', KEYS[4])
+if #ARGV > 6 then redis.call('SADD', KEYS[4], ARGV[3]) end
+local roster = redis.call('HGETALL', KEYS[5])
 if #roster == 0 then return { 1, '0', '0', roster } end
-local version = redis.call('HMGET', KEYS[4], '#b', '#v')
+local version = redis.call('HMGET', KEYS[5], '#b', '#v')
 return { 1, number(epoch_of(version[1], life)), version[2], roster }

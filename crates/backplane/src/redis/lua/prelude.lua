@@ -18,6 +18,11 @@ local function alive(leases, node)
   return expiry > now_ms()
 end
 
+-- Whether a node has a later link than this one: what comes on an older one was given up by the node.
+local function overtaken(links, node, link)
+  return tonumber(redis.call('HGET', links, node) or 0) > tonumber(link)
+end
+
 -- The store's life, which is part of every epoch.
 local function life_at(key) return tonumber(redis.call('GET', key) or 0) end
 

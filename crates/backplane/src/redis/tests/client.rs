@@ -22,6 +22,8 @@ pub(super) struct Client {
     pub(super) link: Link,
     pub(super) keys: Keys,
     marks: u64,
+    /// The number of the link that nodes ask on.
+    pub(super) number: u64,
 }
 
 /// Long enough for any test.
@@ -39,11 +41,12 @@ impl Client {
     /// One that hears these rooms and nodes.
     pub(super) async fn new(url: &str, prefix: &str, rooms: &[&str], nodes: &[&str]) -> Self {
         let link = link(url, prefix).await.unwrap();
-        let keys = Keys::new(prefix, 0);
+        let keys = Keys::new(prefix, 0, 0);
         let mut client = Self {
             link,
             keys,
             marks: 0,
+            number: 1,
         };
         let rooms = rooms.iter().map(|room| Channel::Room((*room).into()));
         let nodes = nodes.iter().map(|name| Channel::Node(node(name)));
@@ -122,6 +125,7 @@ impl Client {
         let node = node(name);
         let beat = Request::Beat {
             node,
+            link: self.number,
             ttl,
             nonce: u64::MAX,
             life,
@@ -133,6 +137,7 @@ impl Client {
     pub(super) async fn join(&self, name: &str, room: &str, member: &str, floor: u64) -> Joined {
         let join = Request::Join {
             node: node(name),
+            link: self.number,
             room: room.into(),
             member: member.into(),
             data: Bytes::from_static(b"\0d"),
@@ -154,6 +159,7 @@ impl Client {
     pub(super) async fn leave(&self, name: &str, room: &str, member: &str, fence: u64) {
         let leave = Request::Leave {
             node: node(name),
+            link: self.number,
             room: room.into(),
             member: member.into(),
             fence,

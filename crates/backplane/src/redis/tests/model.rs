@@ -51,30 +51,33 @@ fn request() -> impl Strategy<Value = Request> {
     let room = || name().prop_map(ByteString::from_static);
     let member = room;
     let birth = 0..1u64 << 31;
+    let link = || 1..4u64;
     let listed = prop::collection::btree_map(member(), (claim(), data()), 0..3);
     prop_oneof![
-        3 => (name(), prop::bool::weighted(0.8), any::<u64>(), 0..1u64 << 21).prop_map(
-            |(name, lasts, nonce, life)| {
+        3 => (name(), link(), prop::bool::weighted(0.8), any::<u64>(), 0..1u64 << 21).prop_map(
+            |(name, link, lasts, nonce, life)| {
                 let ttl = if lasts { TTL } else { 0 };
-                Request::Beat { node: node(name), ttl, nonce, life }
+                Request::Beat { node: node(name), link, ttl, nonce, life }
             }
         ),
-        6 => (name(), room(), member(), data(), birth.clone(), any::<bool>()).prop_map(
-            |(name, room, member, data, birth, want_roster)| {
+        6 => (name(), link(), room(), member(), data(), birth.clone(), any::<bool>()).prop_map(
+            |(name, link, room, member, data, birth, want_roster)| {
                 let node = node(name);
-                Request::Join { node, room, member, data, birth, floor: 0, want_roster }
+                Request::Join { node, link, room, member, data, birth, floor: 0, want_roster }
             }
         ),
-        4 => (name(), room(), member(), claim(), data()).prop_map(
-            |(name, room, member, fence, data)| {
-                Request::Leave { node: node(name), room, member, fence, data }
+        4 => (name(), link(), room(), member(), claim(), data()).prop_map(
+            |(name, link, room, member, fence, data)| {
+                Request::Leave { node: node(name), link, room, member, fence, data }
             }
         ),
-        1 => (name(), room()).prop_map(|(name, room)| Request::Forget { node: node(name), room }),
-        4 => (name(), room(), listed, birth).prop_map(|(name, room, listed, birth)| {
+        1 => (name(), link(), room()).prop_map(|(name, link, room)| {
+            Request::Forget { node: node(name), link, room }
+        }),
+        4 => (name(), link(), room(), listed, birth).prop_map(|(name, link, room, listed, birth)| {
             let members = listed.into_iter().map(|(member, (claim, data))| (member, claim, data));
             let (node, members) = (node(name), members.collect());
-            Request::Assert { node, room, members, birth, floor: 0 }
+            Request::Assert { node, link, room, members, birth, floor: 0 }
         }),
         2 => name().prop_map(|name| Request::Sweep { dead: node(name), limit: 10 }),
         1 => name().prop_map(|name| Request::Resign { node: node(name) }),
@@ -99,9 +102,16 @@ fn in_order(reply: Reply) -> Reply {
         Reply::Beaten {
             renewed,
             mut lapsed,
+            next,
         } => {
             lapsed.sort();
-            Reply::Beaten { renewed, lapsed }
+            // When is a matter of the clock; whether is not.
+            let next = next.map(|_| 1);
+            Reply::Beaten {
+                renewed,
+                lapsed,
+                next,
+            }
         }
         other => other,
     }
@@ -138,6 +148,7 @@ fn beat(name: &str, ttl: u64) -> Request {
     let node = node(name);
     Request::Beat {
         node,
+        link: 1,
         ttl,
         nonce: 1,
         life: 1,
@@ -156,6 +167,7 @@ async fn bounds_are_the_same_in_redis_and_in_memory() {
     let mut requests = vec![beat("a", TTL)];
     requests.extend(NAMES.map(|room| Request::Assert {
         node: node("a"),
+        link: 1,
         room: room.into(),
         members: crowd(0),
         birth: 1,

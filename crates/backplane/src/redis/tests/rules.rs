@@ -8,7 +8,7 @@ use super::{
     client::{Client, node},
     servers::{ONE, own_prefix},
 };
-use crate::partition::{Published, Reply, Request};
+use crate::partition::{Reply, Request};
 
 async fn store() -> Client {
     Client::new(&ONE.url(), &own_prefix(), &["r", "s"], &["a", "b"]).await
@@ -20,47 +20,6 @@ async fn with_nodes(names: &[&str]) -> Client {
         client.beat(name).await;
     }
     client
-}
-
-#[tokio::test]
-async fn a_beat_comes_back_on_the_node_s_own_channel() {
-    let mut client = store().await;
-    let first = client.beat("a").await;
-    assert_eq!(
-        first,
-        Reply::Beaten {
-            renewed: false,
-            lapsed: vec![]
-        }
-    );
-    let beat = Published::Beat { nonce: u64::MAX };
-    let heard = client.heard().await;
-    assert_eq!(heard.len(), 1);
-    assert_eq!(heard[0].1, Some(beat));
-}
-
-#[tokio::test]
-async fn a_beat_says_whether_the_lease_was_valid_and_whose_has_lapsed() {
-    let client = store().await;
-    client.beat_for("dead", 0, 1).await;
-    client.beat("b").await;
-    let lapsed = vec![node("dead")];
-    for renewed in [false, true] {
-        let lapsed = lapsed.clone();
-        assert_eq!(client.beat("a").await, Reply::Beaten { renewed, lapsed });
-    }
-    let nodes = vec![node("a"), node("dead"), node("stranger")];
-    let leases = client.ask(&Request::Leases { nodes }).await;
-    assert_eq!(leases, Reply::Leases(vec![true, false, false]));
-}
-
-#[tokio::test]
-async fn a_lease_ends_when_its_time_is_over() {
-    let client = store().await;
-    client.beat_for("a", 50, 1).await;
-    assert!(client.join("a", "r", "bob", 0).await.is_some());
-    tokio::time::sleep(std::time::Duration::from_millis(60)).await;
-    assert!(client.join("a", "r", "bob", 0).await.is_none());
 }
 
 #[tokio::test]
@@ -142,6 +101,7 @@ async fn numbers_keep_53_bits() {
     client.beat_for("a", 60_000, life).await;
     let join = Request::Join {
         node: node("a"),
+        link: 1,
         room: "r".into(),
         member: "bob".into(),
         data: Bytes::new(),
@@ -203,7 +163,8 @@ async fn a_node_that_resigned_is_swept_with_its_lease_and_others_stay() {
         beaten,
         Reply::Beaten {
             renewed: true,
-            lapsed
+            lapsed,
+            next: None
         }
     );
     client.ask(&resign).await;
@@ -263,6 +224,7 @@ async fn a_forgotten_room_is_not_the_node_s() {
     assert_eq!(ONE.cli(&["smembers", &rooms]), "r");
     let forget = Request::Forget {
         node: node("a"),
+        link: 1,
         room: "r".into(),
     };
     client.ask(&forget).await;
@@ -279,6 +241,7 @@ fn assertion(name: &str, members: &[(&str, u64, &'static str)]) -> Request {
     };
     Request::Assert {
         node: node(name),
+        link: 1,
         room: "r".into(),
         members: members.iter().map(member).collect(),
         birth: 7,

@@ -28,9 +28,18 @@ kill -9 $!
 rm -rf "$directory"
 "#;
 
+/// One that nothing listens on, and that no other test of this process is given. Below those that the system gives to
+/// whoever connects somewhere, each process from a place of its own.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let offset = std::process::id().wrapping_mul(97).wrapping_add(number) % 20_000;
+        let port = u16::try_from(11_000 + offset).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 impl RedisServer {
@@ -138,7 +147,16 @@ pub(crate) struct Guarded {
 }
 
 impl Guarded {
+    /// One whose master is not to be replaced, however busy the machine is.
+    pub(crate) fn calm() -> Self {
+        Self::with_patience("30000")
+    }
+
     pub(crate) fn start() -> Self {
+        Self::with_patience("500")
+    }
+
+    fn with_patience(down_after: &str) -> Self {
         let fast = ["--repl-diskless-sync-delay", "0"];
         let master = RedisServer::with(&fast);
         let of = master.port.to_string();
@@ -151,7 +169,7 @@ impl Guarded {
         let sentinel = RedisServer::with(&["--sentinel"]);
         sentinel.cli(&["sentinel", "monitor", "mymaster", "127.0.0.1", &of, "1"]);
         for (option, value) in [
-            ("down-after-milliseconds", "500"),
+            ("down-after-milliseconds", down_after),
             ("failover-timeout", "2000"),
         ] {
             sentinel.cli(&["sentinel", "set", "mymaster", option, value]);
@@ -178,7 +196,7 @@ pub(crate) static ONE: LazyLock<RedisServer> = LazyLock::new(RedisServer::start)
 pub(crate) static TWO_MORE: LazyLock<[RedisServer; 2]> =
     LazyLock::new(|| [RedisServer::start(), RedisServer::start()]);
 pub(crate) static CLUSTER: LazyLock<Vec<RedisServer>> = LazyLock::new(|| cluster(3));
-pub(crate) static GUARDED: LazyLock<Guarded> = LazyLock::new(Guarded::start);
+pub(crate) static GUARDED: LazyLock<Guarded> = LazyLock::new(Guarded::calm);
 
 pub(crate) fn own_prefix() -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);

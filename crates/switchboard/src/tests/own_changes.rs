@@ -1,0 +1,85 @@
+//! Changes of the cluster's roster in this node's name that this node did not want, and gaps while it compares.
+
+use protocol::LeaveReason;
+
+use super::{
+    cluster::{board, entry},
+    *,
+};
+
+fn change(version: u64, change: Change) -> ClusterEvent {
+    ClusterEvent::Changed(RosterChange {
+        room: room("r"),
+        epoch: 1,
+        version,
+        change,
+    })
+}
+
+fn left(version: u64, id: &str, fence: u64) -> ClusterEvent {
+    let left = Change::Left {
+        peer: peer(id),
+        node: node("here"),
+        fence,
+        reason: LeaveReason::Expired,
+    };
+    change(version, left)
+}
+
+#[test]
+fn a_later_claim_in_this_node_s_name_is_the_one_that_its_leave_names() {
+    let mut board = board();
+    board.event(change(3, Change::Joined(entry("bob", "here", 50))));
+    assert_eq!(board.asked, []);
+    board.leave(1);
+    let named =
+        |command: &ClusterCommand| matches!(command, ClusterCommand::Leave { fence: 50, .. });
+    assert!(board.asked.iter().any(named), "{:?}", board.asked);
+}
+
+#[test]
+fn a_peer_that_left_in_this_node_s_name_and_is_here_is_asserted() {
+    let mut board = board();
+    board.event(left(3, "bob", 1));
+    assert!(matches!(
+        &board.asked[..],
+        [ClusterCommand::Assert { members, .. }] if members.len() == 1
+    ));
+    board.assert_nothing_else();
+}
+
+#[test]
+fn a_peer_that_joined_in_this_node_s_name_and_is_not_here_is_asserted_away() {
+    let mut board = board();
+    board.event(change(3, Change::Joined(entry("sue", "here", 50))));
+    assert!(matches!(
+        &board.asked[..],
+        [ClusterCommand::Assert { members, .. }] if members.len() == 1
+    ));
+    board.assert_nothing_else();
+}
+
+#[test]
+fn a_departure_of_an_earlier_claim_is_no_news() {
+    let mut board = board();
+    board.event(left(3, "bob", 0));
+    assert_eq!(board.asked, []);
+}
+
+#[test]
+fn a_gap_while_an_assert_is_under_way_has_the_room_asserted_again() {
+    let mut board = board();
+    let answer = |version| ClusterEvent::Asserted {
+        room: room("r"),
+        epoch: 1,
+        version,
+        roster: vec![entry("bob", "here", 1), entry("ann", "there", 7)],
+    };
+    board.event(ClusterEvent::Gap { room: room("r") });
+    board.event(ClusterEvent::Gap { room: room("r") });
+    assert_eq!(board.asked.len(), 1);
+    board.event(answer(2));
+    assert_eq!(board.asked.len(), 2, "what was lost may be later than that");
+    board.event(answer(2));
+    assert_eq!(board.asked.len(), 2);
+}

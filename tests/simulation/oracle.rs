@@ -25,8 +25,9 @@
 //!    as one update, since rosters are compared, not histories.
 //! 4. *A peer that returns to another node*: its old node hears of it through the store. Where either has trouble
 //!    reaching it, the window may end before, and what waits there for the peer is lost. What is said to it alone
-//!    follows it, once and in order, unless one of the nodes of its stay, or the sender's, was in trouble alone;
-//!    what is said to the room may come late, or twice if the new node heard it too, or not at all.
+//!    follows it, once and in order (of one member: who leaves and comes again is another), unless one of the nodes
+//!    of its stay, or the sender's, was in trouble alone; what is said to the room may come late, or twice if the new
+//!    node heard it too, or not at all.
 //!    While the store is away it does not hear at all; the peer's connection may be lost again before it is back, and
 //!    then neither node can say which claim was the last: the one in the roster stands.
 //! 5. *A peer that returns to a node that stands still*, or that does so before it has answered: it stands still for

@@ -12,11 +12,14 @@ const ABOUT_CALM: Time = SECOND;
 #[derive(Debug, Default)]
 pub(crate) struct Messages {
     said: Vec<Said>,
+    /// In which of its sender's stays each was said.
+    sender_stays: Vec<u64>,
     received: BTreeSet<(usize, usize)>,
     /// The last message of each sender's connection that each receiver has heard.
     last: BTreeMap<(usize, u64, u64), usize>,
-    /// The same of what was said to it alone, wherever it was.
-    last_directed: BTreeMap<(usize, u64), usize>,
+    /// The same of what was said to it alone, wherever it was, and by sender's stay: one that leaves and comes again
+    /// is another member.
+    last_directed: BTreeMap<(usize, u64, u64), usize>,
     pub(crate) stays: Stays,
     /// Each client's stay, by number, and since when it is.
     stretches: BTreeMap<usize, (u64, Time)>,
@@ -87,6 +90,7 @@ impl Messages {
                 stay: self.stays.number(receiver.client),
             });
         }
+        self.sender_stays.push(self.stays.number(said.by.client));
         self.said.push(said);
     }
 
@@ -123,7 +127,8 @@ impl Messages {
         if said.to.is_none() || said.at < self.stays.since(client) {
             return None;
         }
-        let last = self.last_directed.entry((client, said.connection));
+        let stay = self.sender_stays[number];
+        let last = self.last_directed.entry((client, said.connection, stay));
         let last = last.or_insert(number);
         let before = *last;
         *last = before.max(number);

@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use bytestring::ByteString;
 use protocol::rtcio;
 use switchboard::ConnectionId;
 use tokio::{
@@ -229,7 +228,7 @@ fn hear(node: &Node, connection: ConnectionId, text: &str) {
     let metrics = &node.metrics;
     metrics.received.inc();
     tracing::trace!(connection = connection.0, %text, "heard");
-    match rtcio::decode(&ByteString::from(text)) {
+    match rtcio::decode(text) {
         // Escaping may have made it longer.
         Ok(message) if message.size() > MAX_MESSAGE_BYTES => metrics.drop_for("too-long"),
         Ok(message) => node.message(connection, &message),

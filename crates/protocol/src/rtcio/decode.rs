@@ -2,7 +2,7 @@ use bytestring::ByteString;
 use memchr::memchr;
 use serde_json::{Map, Value};
 
-use super::pipes;
+use super::{attributes::Attributes, pipes};
 use crate::{ClientMessage, IdError, Payload, PeerId, RoomId};
 
 /// Why a frame was not understood. It is dropped and counted under [`Self::label`]; nothing is said to the
@@ -44,7 +44,7 @@ impl Refusal {
 ///
 /// # Errors
 /// A [`Refusal`] for a frame that means nothing here; the caller drops the frame and goes on.
-pub fn decode(frame: &ByteString) -> Result<ClientMessage, Refusal> {
+pub fn decode(frame: &str) -> Result<ClientMessage, Refusal> {
     if !frame.starts_with('/') {
         return Err(if frame.starts_with("primus") {
             Refusal::Primus
@@ -70,7 +70,7 @@ pub fn decode(frame: &ByteString) -> Result<ClientMessage, Refusal> {
 }
 
 /// `/to|TARGET|BODY`: the target ends at the next `|` whatever it looks like, since ids contain none.
-fn directed(frame: &ByteString, arguments: usize) -> Result<ClientMessage, Refusal> {
+fn directed(frame: &str, arguments: usize) -> Result<ClientMessage, Refusal> {
     let target =
         memchr(b'|', &frame.as_bytes()[arguments..]).map_or(frame.len(), |pipe| arguments + pipe);
     let body = (target + 1).min(frame.len());
@@ -93,10 +93,10 @@ fn directed(frame: &ByteString, arguments: usize) -> Result<ClientMessage, Refus
 fn announce(text: ByteString, arguments: usize) -> Result<ClientMessage, Refusal> {
     let body = arguments + pipes::part_len(&text[arguments..]) + 1;
     let json = text.get(body..).ok_or(Refusal::NoAttributes)?;
-    let attributes: Map<String, Value> =
+    let attributes: Attributes =
         serde_json::from_str(&json[..pipes::part_len(json)]).map_err(|_| Refusal::NoAttributes)?;
     let sender = sender(&text, arguments);
-    let id = match attributes.get("id") {
+    let id = match &attributes.id {
         Some(id) => id_text(id),
         None => sender.clone(),
     };
@@ -106,7 +106,7 @@ fn announce(text: ByteString, arguments: usize) -> Result<ClientMessage, Refusal
     if sender.is_some_and(|sender| *sender != *peer.as_str()) {
         return Err(Refusal::ForeignSender);
     }
-    let room = match attributes.get("room") {
+    let room = match &attributes.room {
         None | Some(Value::Null | Value::Bool(false)) => Err(IdError::Empty),
         Some(room) => RoomId::new(id_text(room).ok_or(Refusal::BadRoom)?),
     };

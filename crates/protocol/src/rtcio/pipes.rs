@@ -15,7 +15,7 @@ pub(super) fn part_len(rest: &str) -> usize {
 
 /// As [`part_len`], where the first `|` of `rest` is known.
 fn part_len_with(rest: &str, pipe: usize) -> usize {
-    if !rest.starts_with(['{', '[']) {
+    if !matches!(rest.as_bytes().first(), Some(b'{' | b'[')) {
         return pipe;
     }
     match json_len(rest) {
@@ -29,9 +29,18 @@ fn json_len(rest: &str) -> Option<usize> {
     matches!(values.next(), Some(Ok(_))).then(|| values.byte_offset())
 }
 
+/// A frame of which every JSON part can be found by its `|`.
+pub(super) struct Escaped {
+    pub(super) text: ByteString,
+    /// Where its first two parts end, counted from where the rewriting began.
+    pub(super) ends: [usize; 2],
+}
+
 /// Copies `frame`, with every `|` rewritten that is inside a JSON part from byte `from` on, where a part begins.
-pub(super) fn escape(frame: &str, from: usize) -> ByteString {
+pub(super) fn escape(frame: &str, from: usize) -> Escaped {
     let mut escaped: Option<String> = None;
+    let mut ends = [None; 2];
+    let mut unknown = ends.iter_mut();
     let mut at = from;
     // Nearly always there is nothing to rewrite, and each part is looked at once.
     while let Some(rest) = frame.get(at..)
@@ -45,6 +54,9 @@ pub(super) fn escape(frame: &str, from: usize) -> ByteString {
             out.push_str(part);
         }
         at += part.len();
+        if let Some(end) = unknown.next() {
+            *end = Some(escaped.as_ref().map_or(at, String::len));
+        }
         if at < frame.len() {
             if let Some(out) = &mut escaped {
                 out.push('|');
@@ -52,11 +64,15 @@ pub(super) fn escape(frame: &str, from: usize) -> ByteString {
             at += 1;
         }
     }
-    let Some(mut out) = escaped else {
-        return ByteString::from(frame);
+    let text = match escaped {
+        None => ByteString::from(frame),
+        Some(mut out) => {
+            out.push_str(frame.get(at..).unwrap_or_default());
+            ByteString::from(out)
+        }
     };
-    out.push_str(frame.get(at..).unwrap_or_default());
-    ByteString::from(out)
+    let ends = ends.map(|end| end.unwrap_or(text.len()));
+    Escaped { text, ends }
 }
 
 #[cfg(test)]
@@ -65,7 +81,15 @@ mod tests {
 
     #[track_caller]
     fn check(frame: &str, expected: &str) {
-        assert_eq!(escape(frame, 3), expected);
+        let Escaped { text, ends } = escape(frame, 3);
+        assert_eq!(text, expected);
+        let parts = &expected[3.min(expected.len())..];
+        let second = parts.split_once('|').map(|(_, rest)| rest);
+        let [first, second] = [Some(parts), second].map(|rest| match rest {
+            Some(rest) => expected.len() - rest.len() + part_len(rest),
+            None => expected.len(),
+        });
+        assert_eq!(ends, [first, second], "{frame}");
     }
 
     #[test]

@@ -119,7 +119,8 @@ impl Connection {
         self.node.metrics.close_for(reason);
         tracing::debug!(connection = self.id.0, reason, "connection ended");
         match end {
-            End::Closing(code) => self.close(code).await,
+            // Apart, so that connections that go on do not keep the room for it.
+            End::Closing(code) => Box::pin(self.close(code)).await,
             End::Closed(answer) => {
                 let (socket, mut left) = self.outbox.take();
                 frames::write_close(&answer, &mut left);

@@ -1,4 +1,45 @@
-use trunkline_tests::{Node, Peer, get, request};
+use std::time::Duration;
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+use trunkline_tests::{Node, PATIENCE, Peer, get, request};
+
+const HANDSHAKE: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// Reads until what was said ends with this; all of it.
+async fn read_until(stream: &mut TcpStream, end: &str) -> String {
+    let mut said = Vec::new();
+    let reading = async {
+        while !said.ends_with(end.as_bytes()) {
+            said.push(stream.read_u8().await.unwrap());
+        }
+    };
+    let read = timeout(PATIENCE, reading).await;
+    let said = String::from_utf8_lossy(&said).into_owned();
+    assert!(read.is_ok(), "{said}");
+    said
+}
+
+/// The connection is a WebSocket, on which a peer announces itself.
+async fn is_opened(stream: &mut TcpStream) {
+    let said = read_until(stream, "primus::hello").await;
+    assert!(said.starts_with("HTTP/1.1 101 "), "{said}");
+    let accept = "sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
+    assert!(said.contains(accept), "{said}");
+    announce(stream).await;
+}
+
+async fn announce(stream: &mut TcpStream) {
+    stream.write_all(ANNOUNCE).await.unwrap();
+    read_until(stream, r#"/roominfo|{"memberCount":1}"#).await;
+}
+
+/// Masked with nothing.
+const ANNOUNCE: &[u8] = b"\x81\x9f\0\0\0\0/announce|a|{\"id\":\"a\",\"room\":1}";
 
 #[tokio::test]
 async fn the_page_is_served_with_a_policy_and_is_cached() {
@@ -78,4 +119,34 @@ async fn every_client_is_greeted_but_those_that_speak_primus_themselves() {
         assert!(first.starts_with("/roominfo|"), "{path}: {first}");
         peer.close().await;
     }
+}
+
+#[tokio::test]
+async fn a_websocket_may_be_the_second_request_of_its_connection() {
+    let node = Node::alone();
+    let mut stream = TcpStream::connect(node.public).await.unwrap();
+    let first = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+    stream.write_all(first).await.unwrap();
+    read_until(&mut stream, "\r\n\r\nok\n").await;
+    stream.write_all(HANDSHAKE.as_bytes()).await.unwrap();
+    is_opened(&mut stream).await;
+}
+
+#[tokio::test]
+async fn a_handshake_may_come_in_pieces_or_with_a_frame_behind_it() {
+    let node = Node::alone();
+    for at in [1, 20, HANDSHAKE.len() - 1] {
+        let mut stream = TcpStream::connect(node.public).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let (begin, rest) = HANDSHAKE.as_bytes().split_at(at);
+        stream.write_all(begin).await.unwrap();
+        // So that it is read by itself: nothing says when that was.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        stream.write_all(rest).await.unwrap();
+        is_opened(&mut stream).await;
+    }
+    let mut stream = TcpStream::connect(node.public).await.unwrap();
+    let all = [HANDSHAKE.as_bytes(), ANNOUNCE].concat();
+    stream.write_all(&all).await.unwrap();
+    read_until(&mut stream, r#"/roominfo|{"memberCount":1}"#).await;
 }

@@ -138,10 +138,12 @@ async fn a_client_that_answers_pings_stays() {
     ann.assert_silent();
 }
 
-#[tokio::test]
-async fn a_client_that_never_sends_its_headers_is_closed() {
+/// How long a client is kept that begins a request after `silence` and does not end it.
+async fn time_for_headers(silence: Duration) -> Duration {
     let node = Node::alone();
+    let begin = Instant::now();
     let mut stream = TcpStream::connect(node.public).await.unwrap();
+    tokio::time::sleep(silence).await;
     stream
         .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n")
         .await
@@ -149,5 +151,28 @@ async fn a_client_that_never_sends_its_headers_is_closed() {
     let mut answer = Vec::new();
     let bound = daemon::serve::HEADER_TIMEOUT + PATIENCE;
     let closed = timeout(bound, stream.read_to_end(&mut answer)).await;
+    assert!(closed.is_ok(), "the connection is still open");
+    begin.elapsed()
+}
+
+#[tokio::test]
+async fn a_client_that_never_sends_its_headers_is_closed() {
+    time_for_headers(Duration::ZERO).await;
+}
+
+#[tokio::test]
+async fn a_client_that_begins_late_has_no_more_time_for_its_headers() {
+    let limit = daemon::serve::HEADER_TIMEOUT;
+    let silence = limit - Duration::from_millis(500);
+    let kept = time_for_headers(silence).await;
+    assert!(kept < limit + silence / 2, "{kept:?}");
+}
+
+#[tokio::test]
+async fn a_client_that_says_nothing_is_closed() {
+    let node = Node::alone();
+    let mut stream = TcpStream::connect(node.public).await.unwrap();
+    let bound = daemon::serve::HEADER_TIMEOUT + PATIENCE;
+    let closed = timeout(bound, stream.read_to_end(&mut Vec::new())).await;
     assert!(closed.is_ok(), "the connection is still open");
 }

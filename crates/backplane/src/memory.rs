@@ -1,10 +1,12 @@
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 
 use crate::{
     Backplane, Change, Command, Counters, EVENT_QUEUE, Entry, Event, Events, Health, NodeId,
@@ -20,8 +22,8 @@ pub struct Memory {
 
 #[derive(Debug, Default)]
 struct Hub {
-    nodes: HashMap<NodeId, EventSink>,
-    rooms: HashMap<ByteString, Roster>,
+    nodes: HashMap<NodeId, EventSink, RandomState>,
+    rooms: HashMap<ByteString, Roster, RandomState>,
     epochs: u64,
     fences: u64,
 }
@@ -235,14 +237,15 @@ impl Hub {
         }
         roster.version += 1;
         let (epoch, version) = (roster.epoch, roster.version);
-        let listeners: Vec<NodeId> = roster.listeners.iter().cloned().collect();
-        for node in listeners {
-            self.tell(&node, || Event::Changed {
-                room: room.clone(),
-                epoch,
-                version,
-                change: change.clone(),
-            });
+        for node in &roster.listeners {
+            if let Some(sink) = self.nodes.get(node) {
+                sink.send(Event::Changed {
+                    room: room.clone(),
+                    epoch,
+                    version,
+                    change: change.clone(),
+                });
+            }
         }
         self.close_if_empty(room);
     }

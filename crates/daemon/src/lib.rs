@@ -5,13 +5,13 @@
 //! - [`descriptors`]: as many as the system allows;
 //! - [`listen`]: sockets that say which option is wrong when they cannot be bound;
 //! - [`serve`]: HTTP/1.1 with a time limit on headers and a handshake off the accept path;
-//! - [`answer`]: an upgrade's answer that goes out with what follows it;
+//! - [`begun`]: a stream of which something was read before HTTP;
 //! - [`admin`]: `/metrics`, `/healthz` and `/readyz`.
 //!
 //! What this crate does not do: it knows neither signalling nor relaying.
 
 pub mod admin;
-pub mod answer;
+pub mod begun;
 pub mod descriptors;
 pub mod listen;
 pub mod logs;

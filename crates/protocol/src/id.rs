@@ -38,7 +38,7 @@ macro_rules! id {
                     Err(IdError::Empty)
                 } else if text.len() > $max {
                     Err(IdError::TooLong)
-                } else if memchr::memchr(b'|', text.as_bytes()).is_some() {
+                } else if text.as_bytes().contains(&b'|') {
                     Err(IdError::Pipe)
                 } else {
                     Ok(Self(text))

@@ -20,6 +20,7 @@
 //! [`ClientMessage::Send`]: crate::ClientMessage::Send
 //! [`ClientMessage::Broadcast`]: crate::ClientMessage::Broadcast
 
+mod attributes;
 mod decode;
 mod encode;
 mod pipes;

@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use bytestring::ByteString;
 use protocol::rtcio;
 use switchboard::ConnectionId;
 use tokio::{
@@ -120,7 +119,8 @@ impl Connection {
         self.node.metrics.close_for(reason);
         tracing::debug!(connection = self.id.0, reason, "connection ended");
         match end {
-            End::Closing(code) => self.close(code).await,
+            // Apart, so that connections that go on do not keep the room for it.
+            End::Closing(code) => Box::pin(self.close(code)).await,
             End::Closed(answer) => {
                 let (socket, mut left) = self.outbox.take();
                 frames::write_close(&answer, &mut left);
@@ -229,7 +229,7 @@ fn hear(node: &Node, connection: ConnectionId, text: &str) {
     let metrics = &node.metrics;
     metrics.received.inc();
     tracing::trace!(connection = connection.0, %text, "heard");
-    match rtcio::decode(&ByteString::from(text)) {
+    match rtcio::decode(text) {
         // Escaping may have made it longer.
         Ok(message) if message.size() > MAX_MESSAGE_BYTES => metrics.drop_for("too-long"),
         Ok(message) => node.message(connection, &message),

@@ -3,17 +3,21 @@
 //! Bytes are read into a buffer that all connections of a thread share, and a frame is understood where it lies. A
 //! connection keeps memory of its own only for what has begun and not ended, so that an idle one keeps none.
 
-use std::io::Cursor;
-
-use tokio_tungstenite::tungstenite::protocol::frame::{
-    FrameHeader,
-    coding::{self, Control, Data, OpCode},
-};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{self, Control, Data, OpCode};
 
 use crate::CloseCode;
 
 /// Longest message a client may send, in bytes.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 256 * 1024;
+
+/// The bits of a header's first byte, RFC 6455 §5.2, and the one of its second that says that there is a mask.
+const FINAL: u8 = 0x80;
+const RESERVED: u8 = 0x70;
+const OPCODE: u8 = 0x0f;
+const MASKED: u8 = 0x80;
+
+/// Longest header without a mask.
+const MAX_OWN_HEADER_BYTES: usize = 10;
 
 /// Longest content of a control frame.
 const MAX_CONTROL_BYTES: usize = 125;
@@ -41,9 +45,11 @@ pub(crate) enum Frame<'a> {
     Part,
 }
 
-/// A frame's header, and where its content begins and ends.
+/// What a frame's header says, and where its content begins and ends.
 struct Head {
-    header: FrameHeader,
+    is_final: bool,
+    opcode: OpCode,
+    mask: [u8; 4],
     begin: usize,
     end: usize,
 }
@@ -70,36 +76,37 @@ impl Reader {
         if fresh.is_empty() {
             return Ok(None);
         }
-        let (header, content) = if self.begun.is_empty() {
+        let (head, content) = if self.begun.is_empty() {
             let head = self.head(fresh)?;
-            let Some(Head { header, begin, end }) = head.filter(|head| head.end <= fresh.len())
-            else {
+            let Some(head) = head.filter(|head| head.end <= fresh.len()) else {
                 self.begun.extend_from_slice(fresh);
                 *at = bytes.len();
                 return Ok(None);
             };
             let from = *at;
-            *at += end;
-            (header, &mut bytes[from + begin..from + end])
+            *at += head.end;
+            let content = from + head.begin..*at;
+            (head, &mut bytes[content])
         } else {
-            let Some(Head { header, begin, end }) = self.go_on(bytes, at)? else {
+            let Some(head) = self.go_on(bytes, at)? else {
                 return Ok(None);
             };
             self.is_spent = true;
-            (header, &mut self.begun[begin..end])
+            let content = head.begin..head.end;
+            (head, &mut self.begun[content])
         };
-        unmask(content, header.mask.ok_or(CloseCode::ProtocolError)?);
-        let data = match header.opcode {
+        unmask(content, head.mask);
+        let data = match head.opcode {
             OpCode::Control(Control::Ping) => return Ok(Some(Frame::Ping(content))),
             OpCode::Control(Control::Close) => return close(content).map(Some),
             OpCode::Control(_) => return Ok(Some(Frame::Pong)),
             OpCode::Data(data) => data,
         };
-        let text = if header.is_final && data == Data::Text {
+        let text = if head.is_final && data == Data::Text {
             content
         } else {
             self.message.extend_from_slice(content);
-            self.is_fragmented = !header.is_final;
+            self.is_fragmented = !head.is_final;
             if self.is_fragmented {
                 return Ok(Some(Frame::Part));
             }
@@ -131,20 +138,28 @@ impl Reader {
 
     /// The header at the beginning of `bytes`, when it is whole and may come now.
     fn head(&self, bytes: &[u8]) -> Result<Option<Head>, CloseCode> {
-        let mut cursor = Cursor::new(bytes);
-        let parsed = FrameHeader::parse(&mut cursor).map_err(|_| CloseCode::ProtocolError)?;
-        let Some((header, len)) = parsed else {
+        let Some((&[first, second], rest)) = bytes.split_first_chunk() else {
             return Ok(None);
         };
+        let Some((len, rest)) = content_len(second & !MASKED, rest) else {
+            return Ok(None);
+        };
+        let (mask, rest) = match rest.split_first_chunk() {
+            _ if second & MASKED == 0 => return Err(CloseCode::ProtocolError),
+            Some((mask, rest)) => (*mask, rest),
+            None => return Ok(None),
+        };
         let len = usize::try_from(len).map_err(|_| CloseCode::TooLong)?;
-        if header.rsv1 || header.rsv2 || header.rsv3 || header.mask.is_none() {
+        if first & RESERVED != 0 {
             return Err(CloseCode::ProtocolError);
         }
-        match header.opcode {
+        let is_final = first & FINAL != 0;
+        let opcode = OpCode::from(first & OPCODE);
+        match opcode {
             OpCode::Control(Control::Reserved(_)) | OpCode::Data(Data::Reserved(_)) => {
                 return Err(CloseCode::ProtocolError);
             }
-            OpCode::Control(_) if !header.is_final || len > MAX_CONTROL_BYTES => {
+            OpCode::Control(_) if !is_final || len > MAX_CONTROL_BYTES => {
                 return Err(CloseCode::ProtocolError);
             }
             OpCode::Control(_) => {}
@@ -159,12 +174,30 @@ impl Reader {
             OpCode::Data(_) => {}
         }
         // Its place is that of no content: within the bytes.
-        let begin = usize::try_from(cursor.position()).map_err(|_| CloseCode::TooLong)?;
+        let begin = bytes.len() - rest.len();
         Ok(Some(Head {
-            header,
+            is_final,
+            opcode,
+            mask,
             begin,
             end: begin + len,
         }))
+    }
+}
+
+/// The length that a header names by these seven bits and what follows them, and what follows it; `None` when it is not
+/// whole.
+fn content_len(short: u8, rest: &[u8]) -> Option<(u64, &[u8])> {
+    match short {
+        126 => {
+            let (len, rest) = rest.split_first_chunk()?;
+            Some((u16::from_be_bytes(*len).into(), rest))
+        }
+        127 => {
+            let (len, rest) = rest.split_first_chunk()?;
+            Some((u64::from_be_bytes(*len), rest))
+        }
+        len => Some((len.into(), rest)),
     }
 }
 
@@ -220,17 +253,21 @@ pub(crate) fn write_close(content: &[u8], output: &mut Vec<u8>) {
 }
 
 fn write(opcode: OpCode, content: &[u8], output: &mut Vec<u8>) {
-    let header = FrameHeader {
-        is_final: true,
-        rsv1: false,
-        rsv2: false,
-        rsv3: false,
-        opcode,
-        mask: None,
-    };
-    output.reserve(header.len(content.len() as u64) + content.len());
-    // Memory takes everything.
-    let _ = header.format(content.len() as u64, output);
+    output.reserve(MAX_OWN_HEADER_BYTES + content.len());
+    output.push(FINAL | u8::from(opcode));
+    match content.len() {
+        len @ ..126 => output.push(len as u8),
+        len => match u16::try_from(len) {
+            Ok(len) => {
+                output.push(126);
+                output.extend_from_slice(&len.to_be_bytes());
+            }
+            Err(_) => {
+                output.push(127);
+                output.extend_from_slice(&(len as u64).to_be_bytes());
+            }
+        },
+    }
     output.extend_from_slice(content);
 }
 

@@ -64,12 +64,16 @@ async fn root(State(app): State<App>, request: Request) -> Response<Body> {
     }
 }
 
-/// Where older clients connect. Those that speak Primus itself say so, and would take a greeting for data.
+/// Clients that speak Primus itself say so in their query, and would take a greeting for data.
+pub(crate) fn speaks_primus(query: &str) -> bool {
+    query.split('&').any(|pair| pair.starts_with("_primuscb"))
+}
+
+/// Where older clients connect.
 async fn primus(State(app): State<App>, request: Request) -> Response<Body> {
     if upgrade::is_wanted(request.headers()) {
-        let query = request.uri().query().unwrap_or_default();
-        let is_primus = query.split('&').any(|pair| pair.starts_with("_primuscb"));
-        return upgrade::accept(&app, request, !is_primus);
+        let greeting = !speaks_primus(request.uri().query().unwrap_or_default());
+        return upgrade::accept(&app, request, greeting);
     }
     let message = "a WebSocket is served here";
     let mut response = refuse(StatusCode::UPGRADE_REQUIRED, "upgrade-required", message);

@@ -7,7 +7,7 @@
 //!                                        backplane                    (the other nodes)
 //! ```
 //!
-//! - `http` answers requests and hands WebSockets to `upgrade`;
+//! - `handshake` answers the usual WebSocket at once; `http` answers requests, and hands other WebSockets to `upgrade`;
 //! - `ice` names the STUN and TURN servers that clients are to use, and mints credentials for them;
 //! - a `connection` is one task for one socket: it decodes frames, asks the node, and writes its outbox;
 //! - `frames` are what the WebSocket protocol makes of bytes;
@@ -19,6 +19,7 @@ pub mod cluster;
 mod config;
 mod connection;
 mod frames;
+mod handshake;
 mod http;
 mod ice;
 mod metrics;

@@ -1,5 +1,7 @@
 use std::{
+    cell::RefCell,
     io::{self, Cursor},
+    mem,
     sync::{Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker, ready},
 };
@@ -13,6 +15,14 @@ use crate::{CloseCode, frames};
 /// [`CloseCode::Slow`]: it connects again and is told everything anew, while a message left out would be
 /// missing for ever.
 pub(crate) const OUTBOX_BYTES: usize = 1024 * 1024;
+
+/// Largest buffer that a thread keeps for the next outbox that needs one.
+const SPARE_BYTES: usize = 16 * 1024;
+
+thread_local! {
+    /// Idle connections keep no buffer, and most are needed from one message to its being written only.
+    static SPARE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Frames on their way to one client, and its end of the socket.
 ///
@@ -65,6 +75,9 @@ impl Outbox {
         if state.output.len() - state.written + text.len() > OUTBOX_BYTES {
             state.end(CloseCode::Slow);
             return Pushed::Overflowed;
+        }
+        if state.output.capacity() == 0 {
+            state.output = SPARE.take();
         }
         frames::write_text(text, &mut state.output);
         if state.is_listed || state.is_blocked {
@@ -130,8 +143,8 @@ impl Outbox {
         let mut state = self.lock();
         state.cut();
         state.is_listed = true;
-        let written = std::mem::take(&mut state.written);
-        let left = std::mem::take(&mut state.output).split_off(written);
+        let written = mem::take(&mut state.written);
+        let left = mem::take(&mut state.output).split_off(written);
         (state.socket.take(), left)
     }
 
@@ -172,7 +185,11 @@ impl State {
             }
         }
         // Idle connections are many: they keep nothing.
-        self.output = Vec::new();
+        let mut spare = mem::take(&mut self.output);
+        if spare.capacity() <= SPARE_BYTES {
+            spare.clear();
+            SPARE.set(spare);
+        }
         self.written = 0;
         self.is_blocked = false;
         Ok(())

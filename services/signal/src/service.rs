@@ -128,9 +128,10 @@ impl Signal {
             tasks: tasks.clone(),
             ice: Arc::new(self.ice),
         };
-        let public = http::router(app, readiness.clone());
+        let public = http::router(app.clone(), readiness.clone());
         for listener in self.public {
-            let serving = serve::http(listener, public.clone(), tasks.clone(), shutdown.clone());
+            let (public, app) = (public.clone(), app.clone());
+            let serving = serve::http(listener, public, app, tasks.clone(), shutdown.clone());
             tasks.spawn(serving);
         }
         // Operators may look on until the last connection is closed.
@@ -142,6 +143,7 @@ impl Signal {
             let serving = serve::http(
                 listener,
                 admin.clone(),
+                (),
                 admin_tasks.clone(),
                 stopped.clone(),
             );

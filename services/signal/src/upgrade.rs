@@ -1,11 +1,11 @@
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
     extract::{ConnectInfo, Request},
     http::{HeaderMap, Response, StatusCode, header},
 };
-use daemon::answer::{AnswerStream, KeepAnswer};
+use daemon::{begun::BegunStream, serve::Opening};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use protocol::rtcio;
@@ -14,11 +14,12 @@ use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body
 
 use crate::{
     connection::Connection,
-    frames,
+    frames, handshake,
     http::{App, refuse},
+    node::Node,
 };
 
-/// Longest time the answer to a handshake takes to be written; a fresh socket has room for it.
+/// Longest time what opens a WebSocket takes to be written; a fresh socket has room for it.
 const OPENING_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whether a request wants a WebSocket.
@@ -28,7 +29,7 @@ pub(crate) fn is_wanted(headers: &HeaderMap) -> bool {
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
-/// Answers a WebSocket's handshake, and serves the socket on a task of its own.
+/// Answers a WebSocket's handshake that HTTP was spoken for, and serves the socket on a task of its own.
 ///
 /// axum's own extractor keeps the stream to itself; the connection needs it back when it closes, to read on
 /// until a client that is still sending has seen the close frame.
@@ -48,48 +49,72 @@ pub(crate) fn accept(app: &App, mut request: Request, greeting: bool) -> Respons
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
         .map(|info| info.0);
-    // One write, and one wake of the client, for the answer and the greeting.
-    if let Some(keep) = request.extensions().get::<KeepAnswer>() {
-        keep.keep();
-    }
     let (node, ping_interval) = (app.node.clone(), app.ping_interval);
     app.tasks.spawn(async move {
-        let Some(Opened {
-            mut stream,
-            early,
-            mut unsent,
-        }) = websocket(upgrade).await
-        else {
+        let Some((stream, early)) = websocket(upgrade).await else {
             return;
         };
+        let mut unsent = Vec::new();
         if greeting {
             frames::write_text(rtcio::GREETING, &mut unsent);
         }
-        match timeout(OPENING_PATIENCE, stream.write_all(&unsent)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                tracing::debug!(%error, "the client left during its handshake");
-                return;
-            }
-            Err(_) => return,
-        }
-        let connection = Connection::new(node, stream, early, ping_interval);
-        tracing::debug!(?address, "connection opened");
-        connection.run().await;
+        run(node, ping_interval, address, stream, early, unsent).await;
     });
     response
 }
 
-/// A socket on which HTTP has ended.
-struct Opened {
-    stream: TcpStream,
-    /// What was read of it already.
-    early: Vec<u8>,
-    /// What is still to be written to it.
-    unsent: Vec<u8>,
+/// Handshakes that come first need no HTTP server, and no second task; the answer and the greeting are one write, and
+/// wake the client once.
+impl Opening for App {
+    type Opened = Vec<u8>;
+
+    fn open(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        handshake::answer(bytes)
+    }
+
+    fn serve(
+        self,
+        stream: TcpStream,
+        address: SocketAddr,
+        answer: Vec<u8>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let (node, ping_interval) = (self.node, self.ping_interval);
+        run(
+            node,
+            ping_interval,
+            Some(address),
+            stream,
+            Vec::new(),
+            answer,
+        )
+    }
 }
 
-async fn websocket(upgrade: OnUpgrade) -> Option<Opened> {
+/// Serves a WebSocket, of which `early` was read already, once `unsent` is written.
+async fn run(
+    node: Arc<Node>,
+    ping_interval: Duration,
+    address: Option<SocketAddr>,
+    mut stream: TcpStream,
+    early: Vec<u8>,
+    unsent: Vec<u8>,
+) {
+    match timeout(OPENING_PATIENCE, stream.write_all(&unsent)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "the client left during its handshake");
+            return;
+        }
+        Err(_) => return,
+    }
+    drop(unsent);
+    let connection = Connection::new(node, stream, early, ping_interval);
+    tracing::debug!(?address, "connection opened");
+    connection.run().await;
+}
+
+/// The socket on which HTTP has ended, and what was read of it already.
+async fn websocket(upgrade: OnUpgrade) -> Option<(TcpStream, Vec<u8>)> {
     let upgraded = match upgrade.await {
         Ok(upgraded) => upgraded,
         Err(error) => {
@@ -97,14 +122,10 @@ async fn websocket(upgrade: OnUpgrade) -> Option<Opened> {
             return None;
         }
     };
-    let Ok(parts) = Upgraded::downcast::<TokioIo<AnswerStream>>(upgraded) else {
+    let Ok(parts) = Upgraded::downcast::<TokioIo<BegunStream>>(upgraded) else {
         tracing::error!("an upgraded connection is not a TCP stream");
         return None;
     };
-    let (stream, unsent) = parts.io.into_inner().into_parts();
-    Some(Opened {
-        stream,
-        early: parts.read_buf.to_vec(),
-        unsent,
-    })
+    let (stream, begun) = parts.io.into_inner().into_parts();
+    Some((stream, [&parts.read_buf[..], &begun].concat()))
 }

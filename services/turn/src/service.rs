@@ -218,7 +218,13 @@ pub async fn run_alone(
     let router = admin::router(Metrics::new(registry, env!("CARGO_PKG_VERSION")), readiness);
     let tasks = TaskTracker::new();
     for listener in admin {
-        let serving = serve::http(listener, router.clone(), tasks.clone(), shutdown.clone());
+        let serving = serve::http(
+            listener,
+            router.clone(),
+            (),
+            tasks.clone(),
+            shutdown.clone(),
+        );
         tasks.spawn(serving);
     }
     running.wait().await

@@ -2,7 +2,10 @@ use bytestring::ByteString;
 use memchr::memchr;
 use serde_json::{Map, Value};
 
-use super::pipes;
+use super::{
+    attributes::Attributes,
+    pipes::{self, Escaped},
+};
 use crate::{ClientMessage, IdError, Payload, PeerId, RoomId};
 
 /// Why a frame was not understood. It is dropped and counted under [`Self::label`]; nothing is said to the
@@ -44,7 +47,7 @@ impl Refusal {
 ///
 /// # Errors
 /// A [`Refusal`] for a frame that means nothing here; the caller drops the frame and goes on.
-pub fn decode(frame: &ByteString) -> Result<ClientMessage, Refusal> {
+pub fn decode(frame: &str) -> Result<ClientMessage, Refusal> {
     if !frame.starts_with('/') {
         return Err(if frame.starts_with("primus") {
             Refusal::Primus
@@ -52,16 +55,23 @@ pub fn decode(frame: &ByteString) -> Result<ClientMessage, Refusal> {
             Refusal::NotACommand
         });
     }
+    // Nearly all frames are these.
+    if frame
+        .get(..4)
+        .is_some_and(|start| start.eq_ignore_ascii_case("/to|"))
+    {
+        return directed(frame, 4);
+    }
     let command = &frame[..memchr(b'|', frame.as_bytes()).unwrap_or(frame.len())];
     let arguments = (command.len() + 1).min(frame.len());
     if command.eq_ignore_ascii_case("/to") {
         return directed(frame, arguments);
     }
-    let text = pipes::escape(frame, arguments);
+    let Escaped { text, ends } = pipes::escape(frame, arguments);
+    let sender = sender(&text, arguments, ends[0]);
     if command.eq_ignore_ascii_case("/announce") {
-        return announce(text, arguments);
+        return announce(text, sender, ends[0] + 1);
     }
-    let sender = sender(&text, arguments);
     if command.eq_ignore_ascii_case("/leave") {
         return Ok(ClientMessage::Leave { sender });
     }
@@ -70,17 +80,16 @@ pub fn decode(frame: &ByteString) -> Result<ClientMessage, Refusal> {
 }
 
 /// `/to|TARGET|BODY`: the target ends at the next `|` whatever it looks like, since ids contain none.
-fn directed(frame: &ByteString, arguments: usize) -> Result<ClientMessage, Refusal> {
+fn directed(frame: &str, arguments: usize) -> Result<ClientMessage, Refusal> {
     let target =
         memchr(b'|', &frame.as_bytes()[arguments..]).map_or(frame.len(), |pipe| arguments + pipe);
     let body = (target + 1).min(frame.len());
-    let text = pipes::escape(frame, body);
+    let Escaped { text, ends } = pipes::escape(frame, body);
     let to = PeerId::new(cut(&text, arguments, target)).map_err(|_| Refusal::NoTarget)?;
     let sender = text[body..]
         .starts_with('/')
-        .then(|| memchr(b'|', &text.as_bytes()[body..]))
-        .flatten()
-        .and_then(|pipe| sender(&text, body + pipe + 1));
+        .then(|| sender(&text, ends[0] + 1, ends[1]))
+        .flatten();
     let payload = Payload::new(text, body);
     Ok(ClientMessage::Send {
         sender,
@@ -89,14 +98,16 @@ fn directed(frame: &ByteString, arguments: usize) -> Result<ClientMessage, Refus
     })
 }
 
-/// `/announce|ID|{attributes}`: the attributes are the source of id and room.
-fn announce(text: ByteString, arguments: usize) -> Result<ClientMessage, Refusal> {
-    let body = arguments + pipes::part_len(&text[arguments..]) + 1;
+/// `/announce|ID|{attributes}`: the attributes, from `body` on, are the source of id and room.
+fn announce(
+    text: ByteString,
+    sender: Option<ByteString>,
+    body: usize,
+) -> Result<ClientMessage, Refusal> {
     let json = text.get(body..).ok_or(Refusal::NoAttributes)?;
-    let attributes: Map<String, Value> =
+    let attributes: Attributes =
         serde_json::from_str(&json[..pipes::part_len(json)]).map_err(|_| Refusal::NoAttributes)?;
-    let sender = sender(&text, arguments);
-    let id = match attributes.get("id") {
+    let id = match &attributes.id {
         Some(id) => id_text(id),
         None => sender.clone(),
     };
@@ -106,7 +117,7 @@ fn announce(text: ByteString, arguments: usize) -> Result<ClientMessage, Refusal
     if sender.is_some_and(|sender| *sender != *peer.as_str()) {
         return Err(Refusal::ForeignSender);
     }
-    let room = match attributes.get("room") {
+    let room = match &attributes.room {
         None | Some(Value::Null | Value::Bool(false)) => Err(IdError::Empty),
         Some(room) => RoomId::new(id_text(room).ok_or(Refusal::BadRoom)?),
     };
@@ -133,19 +144,18 @@ fn id_text(value: &Value) -> Option<ByteString> {
     }
 }
 
-/// The sender that the part at `at` names: bare, or as the `{"id":…}` of rtc-signaller before 6.
+/// The sender that the part between `at` and `end` names: bare, or as the `{"id":…}` of rtc-signaller before 6.
 ///
 /// A part that names nobody in particular stands for itself, so that it is nobody's own id.
-fn sender(text: &ByteString, at: usize) -> Option<ByteString> {
-    let rest = text.get(at..)?;
-    let part = &rest[..pipes::part_len(rest)];
+fn sender(text: &ByteString, at: usize, end: usize) -> Option<ByteString> {
+    let part = text.get(at..end)?;
     if part.starts_with('{')
         && let Ok(source) = serde_json::from_str::<Map<String, Value>>(part)
         && let Some(id) = source.get("id").and_then(id_text)
     {
         return Some(id);
     }
-    (!part.is_empty()).then(|| cut(text, at, at + part.len()))
+    (!part.is_empty()).then(|| cut(text, at, end))
 }
 
 fn cut(text: &ByteString, from: usize, to: usize) -> ByteString {

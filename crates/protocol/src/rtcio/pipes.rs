@@ -7,13 +7,20 @@ use serde::de::IgnoredAny;
 /// A part that is one whole JSON object or array may contain `|` in its strings. JSON that does not end at
 /// a `|` or at the end of the frame is taken for bare text.
 pub(super) fn part_len(rest: &str) -> usize {
-    let plain = memchr(b'|', rest.as_bytes()).unwrap_or(rest.len());
-    if plain == rest.len() || !rest.starts_with(['{', '[']) {
-        return plain;
+    match memchr(b'|', rest.as_bytes()) {
+        Some(pipe) => part_len_with(rest, pipe),
+        None => rest.len(),
+    }
+}
+
+/// As [`part_len`], where the first `|` of `rest` is known.
+fn part_len_with(rest: &str, pipe: usize) -> usize {
+    if !matches!(rest.as_bytes().first(), Some(b'{' | b'[')) {
+        return pipe;
     }
     match json_len(rest) {
         Some(len) if len == rest.len() || rest.as_bytes()[len] == b'|' => len,
-        _ => plain,
+        _ => pipe,
     }
 }
 
@@ -22,24 +29,34 @@ fn json_len(rest: &str) -> Option<usize> {
     matches!(values.next(), Some(Ok(_))).then(|| values.byte_offset())
 }
 
-/// Rewrites every `|` inside the JSON parts of `frame` from byte `from` on, where a part begins.
-///
-/// Returns `frame` itself when there is nothing to rewrite, which is nearly always.
-pub(super) fn escape(frame: &ByteString, from: usize) -> ByteString {
+/// A frame of which every JSON part can be found by its `|`.
+pub(super) struct Escaped {
+    pub(super) text: ByteString,
+    /// Where its first two parts end, counted from where the rewriting began.
+    pub(super) ends: [usize; 2],
+}
+
+/// Copies `frame`, with every `|` rewritten that is inside a JSON part from byte `from` on, where a part begins.
+pub(super) fn escape(frame: &str, from: usize) -> Escaped {
     let mut escaped: Option<String> = None;
+    let mut ends = [None; 2];
+    let mut unknown = ends.iter_mut();
     let mut at = from;
-    while let Some(rest) = frame.get(at..) {
-        if memchr(b'|', rest.as_bytes()).is_none() {
-            break;
-        }
-        let part = &rest[..part_len(rest)];
-        if memchr(b'|', part.as_bytes()).is_some() {
+    // Nearly always there is nothing to rewrite, and each part is looked at once.
+    while let Some(rest) = frame.get(at..)
+        && let Some(pipe) = memchr(b'|', rest.as_bytes())
+    {
+        let part = &rest[..part_len_with(rest, pipe)];
+        if part.len() > pipe {
             let out = escaped.get_or_insert_with(|| frame[..at].to_owned());
             out.push_str(&part.replace('|', "\\u007c"));
         } else if let Some(out) = &mut escaped {
             out.push_str(part);
         }
         at += part.len();
+        if let Some(end) = unknown.next() {
+            *end = Some(escaped.as_ref().map_or(at, String::len));
+        }
         if at < frame.len() {
             if let Some(out) = &mut escaped {
                 out.push('|');
@@ -47,11 +64,15 @@ pub(super) fn escape(frame: &ByteString, from: usize) -> ByteString {
             at += 1;
         }
     }
-    let Some(mut out) = escaped else {
-        return frame.clone();
+    let text = match escaped {
+        None => ByteString::from(frame),
+        Some(mut out) => {
+            out.push_str(frame.get(at..).unwrap_or_default());
+            ByteString::from(out)
+        }
     };
-    out.push_str(frame.get(at..).unwrap_or_default());
-    ByteString::from(out)
+    let ends = ends.map(|end| end.unwrap_or(text.len()));
+    Escaped { text, ends }
 }
 
 #[cfg(test)]
@@ -60,7 +81,15 @@ mod tests {
 
     #[track_caller]
     fn check(frame: &str, expected: &str) {
-        assert_eq!(escape(&frame.into(), 3), expected);
+        let Escaped { text, ends } = escape(frame, 3);
+        assert_eq!(text, expected);
+        let parts = &expected[3.min(expected.len())..];
+        let second = parts.split_once('|').map(|(_, rest)| rest);
+        let [first, second] = [Some(parts), second].map(|rest| match rest {
+            Some(rest) => expected.len() - rest.len() + part_len(rest),
+            None => expected.len(),
+        });
+        assert_eq!(ends, [first, second], "{frame}");
     }
 
     #[test]

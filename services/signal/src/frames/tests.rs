@@ -1,5 +1,7 @@
+use std::io::Cursor;
+
 use proptest::prelude::*;
-use tokio_tungstenite::tungstenite::protocol::frame::Frame as Other;
+use tokio_tungstenite::tungstenite::protocol::frame::{Frame as Other, FrameHeader};
 
 use super::*;
 

@@ -67,12 +67,15 @@
 mod action;
 mod allocation;
 mod allocations;
+mod authentication;
 mod codec;
 mod config;
 mod control;
 mod credentials;
 mod drop_reason;
 mod error_code;
+mod kicked;
+mod listing;
 mod nonce;
 mod output;
 mod peer_policy;
@@ -83,10 +86,12 @@ pub use action::{
     Action, Answer, Client, ListenerId, MAX_PADDING_BYTES, MAX_PREFIX_BYTES, ToClient, ToPeer,
 };
 pub use allocations::AllocationId;
+pub use authentication::Authentication;
 pub use config::{Config, RelayedFamily};
 pub use credentials::{Credentials, InvalidRealm, UserId};
 pub use drop_reason::DropReason;
 pub use error_code::ErrorCode;
+pub use listing::{Listed, Page};
 pub use nonce::NonceKey;
 pub use output::{Close, CloseReason, Family, Open, Output, Refusal, Traffic};
 pub use peer_policy::{PeerPolicy, RelayAddress};

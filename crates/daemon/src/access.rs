@@ -175,13 +175,12 @@ fn names_this_host(headers: &HeaderMap) -> bool {
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
     let Some(host) = host else { return false };
-    if let Ok(address) = host.parse::<SocketAddr>() {
-        return address.ip().is_loopback();
-    }
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let literal = name.trim_start_matches('[').trim_end_matches(']');
+    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((name, _)) => name,
+        None => host.split(':').next().unwrap_or_default(),
+    };
     let is_loopback = |ip: IpAddr| ip.is_loopback();
-    name.eq_ignore_ascii_case("localhost") || literal.parse().is_ok_and(is_loopback)
+    name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(is_loopback)
 }
 
 #[cfg(test)]

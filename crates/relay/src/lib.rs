@@ -43,6 +43,8 @@
 //!   family of the allocation. One denied peer refuses the whole CreatePermission.
 //! - Quotas are the caller's, who charges them when it is asked to open a socket and releases them when it is
 //!   told to close it; [`Output::Close`] comes exactly once for each.
+//! - An operator lists allocations and ends them, puts users out ([`Relay::handle_kick`]), and drains
+//!   ([`Config::draining`]). Who was put out is answered as a stranger is.
 //! - Messages with unknown methods are discarded, RFC 8489 §6.3; Connect and ConnectionBind are refused,
 //!   authenticated, as there are no allocations of TCP.
 //! - Answers to verified clients carry MESSAGE-INTEGRITY and a reason phrase; others neither.

@@ -26,6 +26,7 @@ pub(super) fn choose<'a>(
     while chosen.len() < places.min(OF_REGION)
         && let Some(relay) = take_one(&mut near, draw)
     {
+        forget_the_same(&mut near, relay);
         chosen.push(relay);
     }
     let of_others = if chosen.is_empty() { OF_REGION } else { 1 };
@@ -33,6 +34,7 @@ pub(super) fn choose<'a>(
     while chosen.len() < places
         && let Some(relay) = take_one(&mut far, draw)
     {
+        forget_the_same(&mut far, relay);
         chosen.push(relay);
     }
     chosen
@@ -40,6 +42,11 @@ pub(super) fn choose<'a>(
 
 fn is_open(relay: &Relay) -> bool {
     !relay.draining && relay.load < relay.capacity && !relay.urls.is_empty()
+}
+
+/// One that was started again is listed twice until its first lease is over.
+fn forget_the_same(pool: &mut Vec<&Relay>, chosen: &Relay) {
+    pool.retain(|other| other.urls != chosen.urls);
 }
 
 /// Draws two, and takes the one that is less loaded for its capacity.
@@ -148,6 +155,18 @@ mod tests {
             let fleet: Vec<_> = loads.iter().map(|load| relay(*load as usize, "eu", *load, false)).collect();
             let chosen = choose(&fleet, "eu", 3, |_| true, &mut draws(seed));
             prop_assert_ne!(Some(&chosen[0].load), loads.last());
+        }
+    }
+
+    #[test]
+    fn a_relay_that_was_started_again_is_told_once() {
+        let mut again = relay(1, "eu", 0, false);
+        again.id = "another".to_owned();
+        let fleet = [relay(1, "eu", 0, false), again, relay(2, "eu", 0, false)];
+        for seed in 0..100 {
+            let chosen = choose(&fleet, "eu", 3, |_| true, &mut draws(seed));
+            assert_eq!(chosen.len(), 2);
+            assert_ne!(chosen[0].urls, chosen[1].urls);
         }
     }
 

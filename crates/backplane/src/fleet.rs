@@ -16,7 +16,7 @@
 //! What is kept is bounded: [`MAX_RELAYS`], [`MAX_KICKS`], and [`Relay::is_within_bounds`].
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 mod memory;
 
 use std::{fmt, sync::Arc, time::Duration};

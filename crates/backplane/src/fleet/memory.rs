@@ -139,3 +139,39 @@ fn unix() -> u64 {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::conformance::relay, *};
+
+    #[test]
+    fn who_comes_when_all_places_are_taken_is_not_listed_until_there_is_one() {
+        let memory = Memory::default();
+        let attach = |number: usize| {
+            let (fleet, _) = memory.attach();
+            fleet.register(relay(&number.to_string()));
+            fleet
+        };
+        let mut held: Vec<_> = (0..MAX_RELAYS).map(attach).collect();
+        let late = attach(MAX_RELAYS);
+        assert!(!late.is_registered());
+        assert_eq!(late.relays().len(), MAX_RELAYS);
+        held.pop();
+        late.register(relay("late"));
+        assert!(late.is_registered());
+    }
+
+    #[tokio::test]
+    async fn of_too_many_kicks_the_one_that_is_over_first_is_forgotten() {
+        let memory = Memory::default();
+        let (asker, _) = memory.attach();
+        asker.kick("first", 60).unwrap();
+        for number in 0..MAX_KICKS {
+            asker.kick(&number.to_string(), 3600).unwrap();
+        }
+        let (_newcomer, mut kicks) = memory.attach();
+        let known = kicks.next().await.unwrap();
+        assert_eq!(known.len(), MAX_KICKS);
+        assert!(known.iter().all(|kick| &*kick.user != "first"));
+    }
+}

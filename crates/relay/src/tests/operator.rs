@@ -74,7 +74,7 @@ fn checklist_10_a_kick_ends_a_user_s_allocations_and_refuses_its_credentials_for
     server.allocate("192.0.2.12:4000", BOB);
     let now = server.now;
     assert_eq!(server.relay.handle_kick("carol", UNIX + 3600, now), 2);
-    server.carry_out(Action::Pending);
+    assert_eq!(server.carry_out(Action::Pending), Action::Pending);
     let reasons: Vec<_> = server.closed.iter().map(|close| close.reason).collect();
     assert_eq!(reasons, [CloseReason::Kicked; 2]);
     for login in [carol, newer] {
@@ -137,7 +137,7 @@ fn one_allocation_is_ended_by_its_id_and_its_user_may_come_again() {
     let id = AllocationId::from_bits(listed[0].allocation.to_bits());
     assert!(server.relay.handle_end(id));
     assert!(!server.relay.handle_end(id));
-    server.carry_out(Action::Pending);
+    assert_eq!(server.carry_out(Action::Pending), Action::Pending);
     assert_eq!(server.closed[0].reason, CloseReason::Kicked);
     server.allocate(HERE, ALICE);
     // The place is taken again, but not by the same allocation.

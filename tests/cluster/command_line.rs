@@ -240,6 +240,61 @@ async fn a_wrong_option_is_named_and_exits_with_64() {
             &["signal", "--ice-server", "turn:bob:p@a.example"],
             "--insecure-open-turn",
         ),
+        (
+            &["turn", "--turn-secret-file", "/nowhere"],
+            "--turn-secret-file",
+        ),
+        (
+            &["dev", "--turn-secret-file", "/nowhere"],
+            "--turn-secret-file",
+        ),
+        (
+            &[
+                "turn",
+                "--turn-user",
+                "u:p",
+                "--cluster-key-file",
+                "/nowhere",
+            ],
+            "--cluster-key-file",
+        ),
+        (
+            &[
+                "turn",
+                "--turn-user",
+                "u:p",
+                "--admin-token-file",
+                "/nowhere",
+            ],
+            "--admin-token-file",
+        ),
+        (
+            &["signal", "--turn-secret-file", "/nowhere"],
+            "--turn-secret-file",
+        ),
+        (
+            &[
+                "signal",
+                "--redis",
+                "redis://127.0.0.1:1",
+                "--turn-secret",
+                "s",
+            ],
+            "--insecure-open-turn",
+        ),
+        (
+            &[
+                "signal",
+                "--redis",
+                "redis://127.0.0.1:1",
+                "--turn-secret",
+                "s",
+                "--insecure-open-turn",
+                "--ice-server",
+                "stun:a.example,stun:b.example,stun:c.example",
+            ],
+            "--ice-server",
+        ),
         (&["sgnal"], "sgnal"),
     ] {
         let (code, text) = Running::start(arguments).complaint().await;

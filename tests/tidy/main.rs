@@ -27,7 +27,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "daemon",
         ],
     ),
-    ("turn-server", &["relay", "turn-credentials", "daemon"]),
+    (
+        "turn-server",
+        &["relay", "turn-credentials", "backplane", "daemon"],
+    ),
     ("trunkline", &["daemon", "signal", "turn-server"]),
     (
         "trunkline-tests",

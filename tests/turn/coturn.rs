@@ -12,14 +12,14 @@ use trunkline_tests::{Process, free_udp_port, metric};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An echo server on loopback, which is out of reach by default.
-struct Echo {
+pub(crate) struct Echo {
     child: Child,
     ip: &'static str,
     port: u16,
 }
 
 impl Echo {
-    fn start(ip: &'static str) -> Self {
+    pub(crate) fn start(ip: &'static str) -> Self {
         let address: IpAddr = ip.parse().unwrap();
         // Below the relay's own ports, which are open to every client: another's relayed address is there.
         let port = free_udp_port(address);
@@ -63,14 +63,20 @@ impl Drop for Echo {
 
 /// What the client says at its end, and whether it ended well.
 fn uclient(relay: &Process, echo: &Echo, options: &[&str]) -> (bool, String) {
+    let ip = relay.public.ip().to_string();
+    uclient_at((&ip, relay.public.port()), echo, options)
+}
+
+/// The same, at any relay.
+pub(crate) fn uclient_at((ip, port): (&str, u16), echo: &Echo, options: &[&str]) -> (bool, String) {
     let mut child = Command::new("turnutils_uclient")
-        .args(["-p", &relay.public.port().to_string()])
+        .args(["-p", &port.to_string()])
         .args(["-e", echo.ip, "-r", &echo.port.to_string()])
         // REQUESTED-ADDRESS-FAMILY of the peer's family.
         .arg(if echo.ip.contains(':') { "-x" } else { "-X" })
         .args(["-c", "-l", "200", "-n", "100", "-z", "5"])
         .args(options)
-        .arg(relay.public.ip().to_string())
+        .arg(ip)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()

@@ -3,15 +3,28 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
 mod addresses;
+mod audit;
+mod control;
 mod coturn;
+mod documented;
+mod fleet;
 mod limits;
 mod minting;
 mod namespace;
 mod own_machine;
 mod peers;
+mod secrets;
 mod strangers;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 use tokio::net::UdpSocket;
 use turn::client::{Client, ClientConfig};
@@ -51,9 +64,45 @@ impl Allocation {
         Ok(Self { relayed, client })
     }
 
+    /// The client's own idea of its relayed address.
+    fn relayed(&self) -> SocketAddr {
+        self.relayed.local_addr().unwrap()
+    }
+
     /// Gives the allocation back.
     async fn close(self) {
         self.relayed.close().await.unwrap();
         self.client.close().await.unwrap();
+    }
+}
+
+/// A file that goes away again.
+struct File(PathBuf);
+
+impl File {
+    fn new(text: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("trunkline-turn-{}-{count}", std::process::id());
+        let file = Self(std::env::temp_dir().join(name));
+        file.replace(text);
+        file
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+
+    /// By renaming, so that nobody reads half of it.
+    fn replace(&self, text: &str) {
+        let new = self.0.with_extension("new");
+        fs::write(&new, text).unwrap();
+        fs::rename(&new, &self.0).unwrap();
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
     }
 }

@@ -27,6 +27,7 @@
 mod command;
 mod counters;
 mod event;
+pub mod fleet;
 mod memory;
 pub mod partition;
 pub mod redis;

@@ -10,6 +10,7 @@ mod attempt;
 mod driver;
 mod error;
 mod farewell;
+mod fleet;
 mod keys;
 mod lane;
 mod link;
@@ -40,6 +41,7 @@ use tokio::sync::mpsc;
 use crate::{
     Backplane, Command, Counters, EVENT_QUEUE, Events, Health, NodeId, Overloaded,
     event::{self, EventSink},
+    fleet::{Fleet, Kicks},
     partition::{Config, Partition},
 };
 use attempt::random;
@@ -108,6 +110,16 @@ impl Redis {
     /// its rooms, which takes up to 2 s; after that, [`Events::next`] gives `None`.
     pub fn attach(&self, node: NodeId) -> (Arc<dyn Backplane>, Events) {
         self.attach_with_queue(node, EVENT_QUEUE)
+    }
+
+    /// Attaches a relay, or somebody who wants to know of relays. All of them are in the first partition, whatever it
+    /// has besides. Must be called in a Tokio runtime.
+    ///
+    /// This does not fail when Redis is down: it goes on trying. When the [`Fleet`] is dropped, the relay is taken off
+    /// the list, which takes up to 2 s; after that, [`Kicks::next`] gives `None`.
+    pub fn attach_fleet(&self) -> (Arc<dyn Fleet>, Kicks) {
+        let prefix = &self.options.prefix;
+        fleet::attach(prefix, Topology::new(prefix, self.sources.clone()))
     }
 
     pub(crate) fn attach_with_queue(

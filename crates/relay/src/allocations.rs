@@ -21,6 +21,20 @@ pub struct AllocationId {
 }
 
 impl AllocationId {
+    /// The id as a number, for a listing that people read.
+    pub fn to_bits(self) -> u64 {
+        (u64::from(self.generation) << 32) | u64::from(self.index)
+    }
+
+    /// The id that [`Self::to_bits`] gave; it may be nobody's.
+    pub fn from_bits(bits: u64) -> Self {
+        let low = |bits: u64| u32::try_from(bits & u64::from(u32::MAX)).unwrap_or_default();
+        Self {
+            index: low(bits),
+            generation: low(bits >> 32),
+        }
+    }
+
     /// A small number that no other allocation has as long as this one lives: the place of its relay socket
     /// in a table.
     pub fn index(self) -> usize {
@@ -218,6 +232,24 @@ impl Allocations {
             }
             State::Opening(_) => None,
         }
+    }
+
+    /// Open allocations whose places are `from` and after, in the order of their places; those that are over but
+    /// not taken away included.
+    pub(crate) fn open_from(
+        &self,
+        from: usize,
+    ) -> impl Iterator<Item = (AllocationId, &Allocation)> {
+        // Not `skip`: it would walk over all that came before.
+        (from..self.entries.capacity()).filter_map(|place| {
+            let entry = self.entries.get(place)?;
+            let State::Open(allocation) = &entry.state else {
+                return None;
+            };
+            let index = u32::try_from(place).ok()?;
+            let generation = entry.generation;
+            Some((AllocationId { index, generation }, allocation))
+        })
     }
 
     /// The allocation that ends first, and when.

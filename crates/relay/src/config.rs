@@ -24,6 +24,12 @@ pub struct Config {
     /// Oldest an allocation may become, refreshed or not, as the expiry of its credential is looked at when
     /// it is made and no more.
     pub max_allocation_age: Duration,
+    /// How long a credential is taken after its expiry, since clocks of hosts differ.
+    pub expiry_leeway: Duration,
+    /// Whether the relay takes no new allocations, and answers them 508; those that it has go on.
+    pub draining: bool,
+    /// Most users that are kept out at a time; see [`Relay::handle_kick`](crate::Relay::handle_kick).
+    pub max_kicked: usize,
     /// Most peers' addresses that one allocation may have permissions for at a time; 508 beyond.
     pub max_permissions: usize,
     /// Most channels that one allocation may have bound at a time; 508 beyond.
@@ -61,6 +67,9 @@ impl Config {
             ipv4: RelayedFamily::AsBound,
             ipv6: RelayedFamily::None,
             max_allocation_age: Duration::from_secs(12 * 60 * 60),
+            expiry_leeway: Duration::ZERO,
+            draining: false,
+            max_kicked: 4096,
             max_permissions: 128,
             max_channels: 128,
             old_channels: false,

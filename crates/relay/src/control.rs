@@ -8,7 +8,7 @@ mod refresh;
 use std::net::SocketAddr;
 
 use crate::{
-    Action, AllocationId, Answer, Client, DropReason, ErrorCode, Relay, Time,
+    Action, AllocationId, Answer, Authentication, Client, DropReason, ErrorCode, Relay, Time,
     allocation::Allocation,
     codec::{Malformed, Request, Response},
     credentials::{Claim, LongTermKey},
@@ -38,6 +38,7 @@ impl Relay {
         if !message.unknown.is_empty() {
             return self.refuse_unverified(client, message, ErrorCode::UnknownAttribute, now);
         }
+        self.authentication = None;
         let transaction = message.transaction;
         let buffer = &mut self.answer;
         let mut answer = AnswerWriter::new(buffer, message.method, Class::Success, transaction);
@@ -62,8 +63,12 @@ impl Relay {
     ) -> Action {
         let (claim, key) = match self.authenticate(client, message, now) {
             Ok(verified) => verified,
-            Err(code) => return self.refuse_unverified(client, message, code, now),
+            Err(failure) => {
+                self.authentication = Some(failure);
+                return self.refuse_unverified(client, message, failure.code(), now);
+            }
         };
+        self.authentication = Some(Authentication::Accepted);
         let asker = Asker {
             client,
             method: message.method,
@@ -106,28 +111,32 @@ impl Relay {
         client: Client,
         message: &Message<'a>,
         now: Time,
-    ) -> Result<(Claim<'a>, LongTermKey), ErrorCode> {
-        let integrity = message.integrity.ok_or(ErrorCode::Unauthenticated)?;
+    ) -> Result<(Claim<'a>, LongTermKey), Authentication> {
+        let integrity = message.integrity.ok_or(Authentication::Missing)?;
         let (Some(username), Some(realm), Some(nonce)) =
             (message.username, message.realm, message.nonce)
         else {
-            return Err(ErrorCode::BadRequest);
+            return Err(Authentication::Malformed);
         };
         let credentials = &self.config.credentials;
         if realm != credentials.realm().as_bytes() {
-            return Err(ErrorCode::Unauthenticated);
+            return Err(Authentication::WrongRealm);
         }
         let (claim, key) = credentials
             .verify(username, |key| integrity.is_by(&key.sha1()))
-            .ok_or(ErrorCode::Unauthenticated)?;
+            .ok_or(Authentication::Wrong)?;
         // An allocation outlives the credential that it was made with, up to its greatest age.
-        if message.method == Method::Allocate && claim.is_expired_at(now.unix) {
-            return Err(ErrorCode::Unauthenticated);
+        let valid_until = now.unix.saturating_sub(self.config.expiry_leeway.as_secs());
+        if message.method == Method::Allocate && claim.is_expired_at(valid_until) {
+            return Err(Authentication::Expired);
+        }
+        if self.kicked.holds(claim.user_name(), now.unix) {
+            return Err(Authentication::Kicked);
         }
         let lifetime = self.config.nonce_lifetime;
         let nonce_key = &self.config.nonce_key;
         if !nonce_key.is_valid(nonce, client.address, now.unix, lifetime) {
-            return Err(ErrorCode::StaleNonce);
+            return Err(Authentication::StaleNonce);
         }
         Ok((claim, key))
     }

@@ -125,6 +125,14 @@ impl Claim<'_> {
         }
     }
 
+    /// The name of the user, as in [`UserId::as_str`].
+    pub(crate) fn user_name(&self) -> &str {
+        match self {
+            Self::Static(name) => name,
+            Self::TimeLimited(username) => username.user(),
+        }
+    }
+
     pub(crate) fn is_of(&self, user: &UserId) -> bool {
         match (self, user) {
             (Self::Static(name), UserId::Static(user)) => **name == **user,

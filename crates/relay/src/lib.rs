@@ -43,6 +43,8 @@
 //!   family of the allocation. One denied peer refuses the whole CreatePermission.
 //! - Quotas are the caller's, who charges them when it is asked to open a socket and releases them when it is
 //!   told to close it; [`Output::Close`] comes exactly once for each.
+//! - An operator lists allocations and ends them, puts users out ([`Relay::handle_kick`]), and drains
+//!   ([`Config::draining`]). Who was put out is answered as a stranger is.
 //! - Messages with unknown methods are discarded, RFC 8489 §6.3; Connect and ConnectionBind are refused,
 //!   authenticated, as there are no allocations of TCP.
 //! - Answers to verified clients carry MESSAGE-INTEGRITY and a reason phrase; others neither.
@@ -67,12 +69,15 @@
 mod action;
 mod allocation;
 mod allocations;
+mod authentication;
 mod codec;
 mod config;
 mod control;
 mod credentials;
 mod drop_reason;
 mod error_code;
+mod kicked;
+mod listing;
 mod nonce;
 mod output;
 mod peer_policy;
@@ -83,10 +88,12 @@ pub use action::{
     Action, Answer, Client, ListenerId, MAX_PADDING_BYTES, MAX_PREFIX_BYTES, ToClient, ToPeer,
 };
 pub use allocations::AllocationId;
+pub use authentication::Authentication;
 pub use config::{Config, RelayedFamily};
 pub use credentials::{Credentials, InvalidRealm, SHORT_REALM_BYTES, UserId};
 pub use drop_reason::DropReason;
 pub use error_code::ErrorCode;
+pub use listing::{Listed, Page};
 pub use nonce::NonceKey;
 pub use output::{Close, CloseReason, Family, Open, Output, Refusal, Traffic};
 pub use peer_policy::{PeerPolicy, RelayAddress};

@@ -58,6 +58,13 @@ impl NonceKey {
         Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
     }
 
+    /// The key that everybody who has `cluster_key`, of whatever length, derives from it.
+    pub fn derive(cluster_key: &[u8]) -> Self {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, cluster_key);
+        let tag = hmac::sign(&key, b"trunkline: key of the relays' nonces, 1");
+        Self(hmac::Key::new(hmac::HMAC_SHA256, tag.as_ref()))
+    }
+
     /// The nonce for `source` at `unix` seconds.
     pub(crate) fn mint(&self, source: SocketAddr, unix: u64) -> [u8; NONCE_BYTES] {
         self.at(source, unix / UNIT_SECONDS)

@@ -84,6 +84,8 @@ pub enum CloseReason {
     Deleted,
     /// It was not refreshed in time, or has reached its greatest age.
     Expired,
+    /// An operator ended it, or put its user out.
+    Kicked,
 }
 
 impl CloseReason {
@@ -92,6 +94,7 @@ impl CloseReason {
         match self {
             Self::Deleted => "deleted",
             Self::Expired => "expired",
+            Self::Kicked => "kicked",
         }
     }
 }

@@ -1,10 +1,11 @@
 use std::{collections::VecDeque, net::SocketAddr, time::Instant};
 
 use crate::{
-    Action, AllocationId, Client, CloseReason, Config, DropReason, Family, ListenerId, Output,
-    ToClient, ToPeer, Traffic,
+    Action, AllocationId, Authentication, Client, CloseReason, Config, DropReason, Family,
+    ListenerId, Output, ToClient, ToPeer, Traffic,
     allocation::Allocation,
     allocations::Allocations,
+    kicked::Kicked,
     output::Close,
     wire::{
         CHANNEL_DATA_HEADER_BYTES, ChannelData, Class, Message, Method, TransactionId,
@@ -26,6 +27,8 @@ pub struct Relay {
     pub(crate) allocations: Allocations,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) answer: Vec<u8>,
+    pub(crate) authentication: Option<Authentication>,
+    pub(crate) kicked: Kicked,
     indications: Indications,
 }
 
@@ -48,6 +51,8 @@ impl Relay {
             allocations: Allocations::new(seed),
             outputs: VecDeque::new(),
             answer: Vec::with_capacity(ANSWER_BYTES),
+            authentication: None,
+            kicked: Kicked::default(),
             indications: Indications { seed, count: 0 },
         }
     }

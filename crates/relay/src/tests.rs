@@ -39,6 +39,7 @@ mod denied_peers;
 mod heap;
 mod messages;
 mod model;
+mod operator;
 mod permissions;
 mod refresh;
 mod vectors;

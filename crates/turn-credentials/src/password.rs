@@ -21,6 +21,16 @@ impl Secret {
         Self(hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, bytes))
     }
 
+    /// By what nodes tell each other which secrets they have: eight hexadecimal digits. It proves nothing, and is the
+    /// beginning of no password, since no username has this form.
+    pub fn id(&self) -> String {
+        let tag = hmac::sign(&self.0, b"trunkline: id of a secret");
+        tag.as_ref()[..4]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+
     /// The password that belongs to `username`, without heap.
     pub fn password(&self, username: &str) -> Password {
         let tag = hmac::sign(&self.0, username.as_bytes());
@@ -222,6 +232,15 @@ mod tests {
         assert_eq!(mint(&secret, 7, "alice", Some("x")).username, "7:alice");
         let traced = mint(&secret, 7, "alice", Some(TRACE));
         assert_eq!(traced.username, format!("7:alice/{TRACE}"));
+    }
+
+    #[test]
+    fn a_secret_has_an_id_that_is_the_same_everywhere_and_no_username() {
+        let id = Secret::new(b"north").id();
+        assert_eq!(id.len(), 8);
+        assert_eq!(id, Secret::new(b"north").id());
+        assert_ne!(id, Secret::new(b"south").id());
+        assert!(Username::parse("trunkline: id of a secret").is_err());
     }
 
     #[test]

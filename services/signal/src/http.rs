@@ -32,6 +32,7 @@ pub(crate) fn router(app: App, readiness: Readiness) -> Router {
         .route("/primus", any(primus))
         .route("/primus/", any(primus))
         .route("/v1/ice", get(ice::servers).options(ice::preflight))
+        .route("/turn", get(ice::rest::turn).options(ice::preflight))
         .route("/healthz/cluster", get(cluster_health))
         .fallback(page)
         .with_state(app)

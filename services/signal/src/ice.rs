@@ -1,28 +1,41 @@
 //! `/v1/ice`: the STUN and TURN servers a client is to use, with a credential of its own.
 
+mod choice;
 mod config;
+mod gauges;
 mod own_relay;
+pub(crate) mod rest;
+mod secrets;
 mod url;
 
 use std::{
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use axum::{
     Extension, Json,
     body::Body,
-    extract::{ConnectInfo, State},
+    extract::{ConnectInfo, Query, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header},
     response::IntoResponse,
 };
+use backplane::fleet::{Fleet, Relay};
 use daemon::serve::OwnAddress;
+use prometheus_client::registry::Registry;
+use serde::Deserialize;
 use serde_json::{Value, json};
-use turn_credentials::{Secret, mint};
+use turn_credentials::{Credential, Secret, Username, mint};
 
+use self::{
+    choice::{choose, draws},
+    gauges::Gauges,
+};
 pub use self::{
     config::{IceArgs, IceConfigError, MintArgs},
     own_relay::OwnRelay,
+    secrets::MintSecrets,
     url::ForeignServer,
 };
 use crate::http::{App, refuse};
@@ -30,21 +43,36 @@ use crate::http::{App, refuse};
 /// How long a credential may be used to make allocations.
 const TTL: Duration = Duration::from_secs(60 * 60);
 
+/// Most servers that a client is told where the fleet's relays are among them: each makes it gather for longer.
+const MAX_SERVERS: usize = 3;
+
+/// Longest name that a credential may be asked for, in bytes.
+const MAX_USER: usize = 128;
+
 /// What clients are told: the servers that we mint credentials for, and those of others.
 #[derive(Clone, Debug, Default)]
 pub struct IceServers {
-    ours: Ours,
+    /// In this process, under the name by which the client reaches the node.
+    beside: Option<OwnRelay>,
+    /// Anywhere, with secrets that we share.
+    urls: Vec<String>,
+    secrets: MintSecrets,
+    /// Those that have registered, with secrets that we share.
+    fleet: Option<Region>,
     foreign: Vec<ForeignServer>,
 }
 
-#[derive(Clone, Debug, Default)]
-enum Ours {
-    #[default]
-    None,
-    /// In this process, under the name by which the client reaches the node.
-    Beside(OwnRelay),
-    /// Anywhere, with a secret that we share.
-    Elsewhere { secret: Secret, urls: Vec<String> },
+/// The relays of the cluster, as seen from one region.
+#[derive(Clone, Debug)]
+struct Region {
+    fleet: Arc<dyn Fleet>,
+    name: String,
+}
+
+/// One credential, and the servers where it is good.
+struct Grant {
+    urls: Vec<String>,
+    credential: Credential,
 }
 
 /// Who asks, and where.
@@ -55,6 +83,14 @@ struct Asked<'a> {
     own: IpAddr,
     /// The name under which the client reaches it.
     host: Option<&'a str>,
+    /// Whose credential it is to be, if that was said.
+    user: Option<&'a str>,
+}
+
+/// Of `/v1/ice`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Parameters {
+    username: Option<String>,
 }
 
 /// `{"iceServers":[…],"ttl":seconds}`, as `RTCPeerConnection` takes it. Any page may ask.
@@ -63,11 +99,15 @@ pub(crate) async fn servers(
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     Extension(OwnAddress(own)): Extension<OwnAddress>,
     headers: HeaderMap,
+    query: Result<Query<Parameters>, QueryRejection>,
 ) -> Response<Body> {
+    // What cannot be read names nobody.
+    let user = query.ok().and_then(|Query(parameters)| parameters.username);
     let asked = Asked {
         client: client.ip(),
         own: own.ip(),
         host: host(&headers),
+        user: user.as_deref().filter(|user| is_user(user)),
     };
     answer(&app.ice, asked, getrandom::u64)
 }
@@ -89,24 +129,26 @@ pub(crate) async fn preflight() -> Response<Body> {
 fn answer(
     ice: &IceServers,
     asked: Asked<'_>,
-    random: impl FnOnce() -> Result<u64, getrandom::Error>,
+    random: impl FnMut() -> Result<u64, getrandom::Error>,
 ) -> Response<Body> {
     let mut response = match ice.list(asked, random) {
         Ok(servers) => Json(json!({ "iceServers": servers, "ttl": TTL.as_secs() })).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "no random numbers: no credentials");
-            let message = "no credential can be made now; ask again later";
-            refuse(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "no-random-numbers",
-                message,
-            )
-        }
+        Err(error) => no_random_numbers(error),
     };
     allow_every_origin(&mut response);
     // A credential is one client's.
     set(&mut response, header::CACHE_CONTROL, "no-store");
     response
+}
+
+fn no_random_numbers(error: getrandom::Error) -> Response<Body> {
+    tracing::error!(%error, "no random numbers: no credentials");
+    let message = "no credential can be made now; ask again later";
+    refuse(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "no-random-numbers",
+        message,
+    )
 }
 
 fn allow_every_origin(response: &mut Response<Body>) {
@@ -122,45 +164,133 @@ impl IceServers {
     /// The relay that runs in this process, and those of others.
     pub fn beside(relay: OwnRelay, args: &IceArgs) -> Self {
         Self {
-            ours: Ours::Beside(relay),
+            beside: Some(relay),
             foreign: args.ice_server.clone(),
+            ..Self::default()
         }
     }
 
     /// Whether credentials for relays are handed out.
     pub fn hands_out_relays(&self) -> bool {
         let is_foreign = self.foreign.iter().any(ForeignServer::is_relay);
-        is_foreign || !matches!(self.ours, Ours::None)
+        is_foreign || self.beside.is_some() || !self.urls.is_empty() || self.fleet.is_some()
     }
 
+    /// Enters what is known of the fleet in the metrics.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        if let Some(region) = &self.fleet {
+            registry.register_collector(Box::new(Gauges(region.fleet.clone())));
+        }
+    }
+
+    /// Elements of `iceServers`: the fleet's relays, then those that the node was told of.
     fn list(
         &self,
         asked: Asked<'_>,
-        random: impl FnOnce() -> Result<u64, getrandom::Error>,
+        mut random: impl FnMut() -> Result<u64, getrandom::Error>,
     ) -> Result<Vec<Value>, getrandom::Error> {
-        let mut list = match &self.ours {
-            Ours::None => Vec::new(),
-            Ours::Beside(relay) => relay.servers(asked),
-            // Nobody has proved a name: each credential is a user of its own.
-            Ours::Elsewhere { secret, urls } => {
-                vec![relay(secret, urls, &format!("{:016x}", random()?))]
+        let mut list = Vec::new();
+        if let Some(relay) = &self.beside {
+            list.extend(relay.servers(asked));
+        }
+        let secrets = self.secrets.all();
+        if let Some(first) = secrets.first() {
+            let user = user(asked, &mut random)?;
+            for chosen in self.relays(&secrets, &mut random)? {
+                let secret = secrets.iter().find(|secret| knows(&chosen, secret));
+                list.extend(secret.map(|secret| relay(secret, &chosen.urls, &user)));
             }
-        };
+            if !self.urls.is_empty() {
+                list.push(relay(first, &self.urls, &user));
+            }
+        }
         list.extend(self.foreign.iter().map(ForeignServer::to_json));
         Ok(list)
     }
+
+    /// One credential for as many relays as are good with it.
+    fn grant(
+        &self,
+        asked: Asked<'_>,
+        mut random: impl FnMut() -> Result<u64, getrandom::Error>,
+    ) -> Result<Option<Grant>, getrandom::Error> {
+        if let Some(relay) = &self.beside {
+            return Ok(relay.grant(asked));
+        }
+        // While secrets are rotated, not every relay has the newest.
+        for secret in self.secrets.all() {
+            let relays = self.relays(std::slice::from_ref(&secret), &mut random)?;
+            let mut urls: Vec<String> = relays.into_iter().flat_map(|relay| relay.urls).collect();
+            urls.extend(self.urls.iter().cloned());
+            if !urls.is_empty() {
+                let user = user(asked, &mut random)?;
+                let credential = credential(&secret, &user);
+                return Ok(Some(Grant { urls, credential }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Relays of the fleet that take credentials of one of the secrets; so many that with the servers that the node
+    /// was told of there are not too many.
+    fn relays(
+        &self,
+        secrets: &[Secret],
+        random: &mut impl FnMut() -> Result<u64, getrandom::Error>,
+    ) -> Result<Vec<Relay>, getrandom::Error> {
+        let Some(region) = &self.fleet else {
+            return Ok(Vec::new());
+        };
+        let places = MAX_SERVERS.saturating_sub(self.told_of());
+        let is_ours = |relay: &Relay| secrets.iter().any(|secret| knows(relay, secret));
+        let relays = region.fleet.relays();
+        let mut draw = draws(random()?);
+        let chosen = choose(&relays, &region.name, places, is_ours, &mut draw);
+        Ok(chosen.into_iter().cloned().collect())
+    }
+
+    /// Servers that the node was told of.
+    fn told_of(&self) -> usize {
+        self.foreign.len() + usize::from(!self.urls.is_empty())
+    }
+}
+
+fn knows(relay: &Relay, secret: &Secret) -> bool {
+    relay.secrets.contains(&secret.id())
+}
+
+/// Whose a credential is. Nobody has proved a name: where none was said, each credential is a user of its own.
+fn user(
+    asked: Asked<'_>,
+    random: &mut impl FnMut() -> Result<u64, getrandom::Error>,
+) -> Result<String, getrandom::Error> {
+    match asked.user {
+        Some(user) => Ok(user.to_owned()),
+        None => Ok(format!("{:016x}", random()?)),
+    }
+}
+
+/// Whether a credential may be minted for this name: it must come back from the username as it was.
+fn is_user(name: &str) -> bool {
+    let username = format!("0:{name}");
+    let is_whole = Username::parse(&username).is_ok_and(|username| username.user() == name);
+    (1..=MAX_USER).contains(&name.len()) && !name.contains(char::is_control) && is_whole
 }
 
 /// An element of `iceServers`, with a fresh credential of `user`'s.
 fn relay(secret: &Secret, urls: &[String], user: &str) -> Value {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let expires_at = since.unwrap_or_default().as_secs() + TTL.as_secs();
-    let credential = mint(secret, expires_at, user, None);
+    let credential = credential(secret, user);
     json!({
         "urls": urls,
         "username": credential.username,
         "credential": credential.password.as_str(),
     })
+}
+
+fn credential(secret: &Secret, user: &str) -> Credential {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let expires_at = since.unwrap_or_default().as_secs() + TTL.as_secs();
+    mint(secret, expires_at, user, None)
 }
 
 /// The name under which the client reaches this host, without the port: an IPv6 address keeps its brackets.
@@ -175,41 +305,4 @@ fn host(headers: &HeaderMap) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_host_is_the_one_the_client_asked_for() {
-        for (host_header, expected) in [
-            ("localhost:8080", Some("localhost")),
-            ("example.org", Some("example.org")),
-            ("127.0.0.1:80", Some("127.0.0.1")),
-            ("[::1]:8080", Some("[::1]")),
-            ("a\"b", None),
-            (":80", None),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::HOST, HeaderValue::from_static(host_header));
-            assert_eq!(host(&headers), expected, "{host_header}");
-        }
-    }
-
-    #[test]
-    fn without_random_numbers_there_is_no_credential() {
-        let ice = IceServers {
-            ours: Ours::Elsewhere {
-                secret: Secret::new(b"s"),
-                urls: vec!["turn:example.org".to_owned()],
-            },
-            foreign: Vec::new(),
-        };
-        let asked = Asked {
-            client: IpAddr::from([192, 0, 2, 1]),
-            own: IpAddr::from([192, 0, 2, 2]),
-            host: None,
-        };
-        assert_eq!(answer(&ice, asked, || Ok(1)).status(), StatusCode::OK);
-        let response = answer(&ice, asked, || Err(getrandom::Error::UNSUPPORTED));
-        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-    }
-}
+mod tests;

@@ -33,6 +33,8 @@ mod upgrade;
 
 pub use close::CloseCode;
 pub use config::SignalArgs;
-pub use ice::{ForeignServer, IceArgs, IceConfigError, IceServers, MintArgs, OwnRelay};
+pub use ice::{
+    ForeignServer, IceArgs, IceConfigError, IceServers, MintArgs, MintSecrets, OwnRelay,
+};
 pub use redis::RedisArgs;
 pub use service::{OpenError, Signal, Stopped};

@@ -2,6 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use backplane::{
     Backplane, Events, Memory, NodeId,
+    fleet::Fleet,
     partition::Config,
     redis::{Options, Redis, UrlError},
 };
@@ -34,6 +35,16 @@ pub struct RedisArgs {
     )]
     pub redis_prefix: String,
 
+    /// Where this node is: its clients are told of relays of the same region first
+    #[arg(
+        long,
+        env = "TRUNKLINE_REGION",
+        value_name = "NAME",
+        value_parser = region,
+        default_value = "default"
+    )]
+    pub region: String,
+
     /// How long a node that is not heard of counts as alive; the peers of one that died are told to have left up
     /// to four seconds later. Never less than the suspend window and a fifth of this
     #[arg(
@@ -55,6 +66,7 @@ impl RedisArgs {
         Self {
             redis: None,
             redis_prefix: "trunkline:".into(),
+            region: "default".into(),
             lease: Duration::from_secs(10),
         }
     }
@@ -78,11 +90,40 @@ impl RedisArgs {
             beat,
             ..Config::default()
         };
-        let prefix = format!("{}{}:", self.redis_prefix, backplane::redis::LAYOUT);
+        let prefix = self.prefix();
         let options = Options { prefix, config };
         let node = NodeId(format!("{random:016x}").into());
         Ok(Redis::new(urls, options)?.attach(node))
     }
+
+    /// The way to the cluster's relays, if there is a cluster. Must be called in a tokio runtime.
+    ///
+    /// # Errors
+    /// [`UrlError`] where `--redis` cannot be read.
+    pub(crate) fn attach_fleet(&self) -> Result<Option<Arc<dyn Fleet>>, UrlError> {
+        let Some(urls) = &self.redis else {
+            return Ok(None);
+        };
+        let options = Options {
+            prefix: self.prefix(),
+            ..Options::default()
+        };
+        // Who is put out is the relays' business.
+        let (fleet, _) = Redis::new(urls, options)?.attach_fleet();
+        Ok(Some(fleet))
+    }
+
+    fn prefix(&self) -> String {
+        format!("{}{}:", self.redis_prefix, backplane::redis::LAYOUT)
+    }
+}
+
+fn region(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if text.is_empty() || text.len() > 64 || !text.bytes().all(plain) {
+        return Err("write up to 64 letters, digits, dots, hyphens and underscores".into());
+    }
+    Ok(text.into())
 }
 
 fn urls(text: &str) -> Result<String, UrlError> {

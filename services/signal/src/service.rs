@@ -87,6 +87,7 @@ impl Signal {
 
     /// What whoever asks at `/v1/ice` is told; nothing otherwise.
     pub fn name_servers(&mut self, servers: IceServers) {
+        servers.register(&mut self.registry);
         self.ice = servers;
     }
 

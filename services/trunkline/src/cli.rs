@@ -9,7 +9,7 @@ use clap::{
 };
 use daemon::logs::LogArgs;
 use signal::{IceArgs, MintArgs, SignalArgs};
-use turn_server::TurnArgs;
+use turn_server::{OperationArgs, TurnArgs};
 
 /// Where `dev` serves: this machine alone.
 const DEV_LISTEN: &str = "127.0.0.1:8080,[::1]:8080";
@@ -71,7 +71,10 @@ pub(crate) struct TurnCommandArgs {
     #[command(flatten)]
     pub(crate) turn: TurnArgs,
 
-    /// Where /metrics, /healthz and /readyz are served, for operators alone
+    #[command(flatten)]
+    pub(crate) operation: OperationArgs,
+
+    /// Where /metrics, /healthz, /readyz and /admin are served, for operators alone
     #[arg(
         long,
         env = "TRUNKLINE_ADMIN_LISTEN",

@@ -39,5 +39,7 @@ fn main() -> ExitCode {
 /// Whether an option says what cannot be, and not the system.
 fn is_usage(error: &anyhow::Error) -> bool {
     let setup = error.downcast_ref::<turn_server::SetupError>();
-    setup.is_some_and(turn_server::SetupError::is_usage) || error.is::<signal::IceConfigError>()
+    setup.is_some_and(turn_server::SetupError::is_usage)
+        || error.is::<signal::IceConfigError>()
+        || error.is::<daemon::reload::FileError>()
 }

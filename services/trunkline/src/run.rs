@@ -1,6 +1,6 @@
 use anyhow::Context;
 use daemon::shutdown;
-use signal::{IceServers, OwnRelay, Signal};
+use signal::{IceServers, MintSecrets, OwnRelay, Signal};
 use tokio_util::sync::CancellationToken;
 use turn_server::Turn;
 
@@ -21,7 +21,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         match cli.command {
             Command::Dev(dev) => run_dev(dev, shutdown).await,
             Command::Signal(args) => {
-                let servers = IceServers::of_node(&args.ice, &args.mint)?;
+                let servers = IceServers::of_node(&args.ice, &args.mint, &args.signal.redis)?;
                 let mut signal = Signal::open(&args.signal)?;
                 tracing::warn!(
                     "no authentication: whoever connects may join any room under any id"
@@ -33,7 +33,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
                 Ok(signal.run(shutdown).await?)
             }
             Command::Turn(args) => {
-                Ok(turn_server::run_alone(&args.turn, &args.admin_listen, shutdown).await?)
+                let (turn, operation) = (&args.turn, &args.operation);
+                Ok(turn_server::run_alone(turn, operation, &args.admin_listen, shutdown).await?)
             }
         }
     })
@@ -42,7 +43,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
 /// Signalling and a relay in one process; the relay reaches this machine's own addresses and no other special ones.
 async fn run_dev(mut dev: DevArgs, shutdown: CancellationToken) -> anyhow::Result<()> {
     let mut signal = Signal::open(&dev.signal)?;
-    if dev.turn.turn_secret.is_empty() {
+    if dev.turn.turn_secret.is_empty() && dev.turn.turn_secret_file.is_none() {
         let secret = getrandom::u64().and_then(|first| Ok((first, getrandom::u64()?)));
         let (first, second) = secret.context("no random numbers")?;
         dev.turn
@@ -50,10 +51,9 @@ async fn run_dev(mut dev: DevArgs, shutdown: CancellationToken) -> anyhow::Resul
             .push(format!("{first:016x}{second:016x}"));
     }
     let turn = Turn::bind(&dev.turn, turn_server::own_hosts(&dev.turn))?;
-    if let Some(secret) = dev.turn.turn_secret.first() {
-        let relay = OwnRelay::new(secret, turn.addresses().to_vec());
-        signal.name_servers(IceServers::beside(relay, &dev.ice));
-    }
+    let secrets = MintSecrets::open(&dev.turn.turn_secret, dev.turn.turn_secret_file.as_deref())?;
+    let relay = OwnRelay::new(secrets, turn.addresses().to_vec());
+    signal.name_servers(IceServers::beside(relay, &dev.ice));
     banner::dev(&signal, turn.addresses());
     // Calls go on over the relay while signalling says goodbye.
     let relay_shutdown = CancellationToken::new();

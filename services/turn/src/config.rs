@@ -1,6 +1,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     ops::RangeInclusive,
+    path::PathBuf,
     time::Duration,
 };
 
@@ -71,6 +72,11 @@ pub struct TurnArgs {
         hide_env_values = true
     )]
     pub turn_secret: Vec<String>,
+
+    /// A file with such secrets, one a line; it is read again when it has changed, and at SIGHUP. Those of the file
+    /// come first
+    #[arg(long, env = "TRUNKLINE_TURN_SECRET_FILE", value_name = "FILE")]
+    pub turn_secret_file: Option<PathBuf>,
 
     /// A user whose password does not expire; repeat for more
     #[arg(

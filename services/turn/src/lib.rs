@@ -16,17 +16,42 @@
 //! - `relay_sockets` opens and closes the sockets of allocations within the port range;
 //! - `quotas` are shared between threads and charged once for an allocation, never for a packet;
 //! - `addresses` decides what clients are told, and which peers are out of reach;
-//! - `service` puts it together, and `metrics` sums what the threads count.
+//! - `service` puts it together, and `metrics` sums what the threads count;
+//! - `control` hands `orders` to the threads: other secrets, users to be put out, allocations to be listed or ended;
+//! - `alone` is the process by itself: `registration` in the fleet, `admin` for operators, `drain` at the end;
+//! - `audit` writes who had which allocation.
 
 mod addresses;
+mod admin;
+mod alone;
+mod audit;
 mod config;
+mod control;
+mod drain;
 mod listeners;
 mod metrics;
+mod operation;
+mod orders;
+mod oversight;
 mod quotas;
+mod registration;
 mod relay_sockets;
+mod secrets;
 mod service;
+mod setup_error;
 mod worker;
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 pub use addresses::AddressError;
+pub use alone::run_alone;
 pub use config::TurnArgs;
-pub use service::{Running, SetupError, Turn, own_hosts, run_alone};
+pub use operation::OperationArgs;
+pub use service::{Running, Turn, own_hosts};
+pub use setup_error::SetupError;
+
+/// Seconds of Unix time.
+fn unix() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}

@@ -66,6 +66,11 @@ impl Quotas {
         }
     }
 
+    /// Allocations that there may be over all threads.
+    pub(crate) fn total_limit(&self) -> usize {
+        self.total_limit
+    }
+
     /// Allocations over all threads.
     pub(crate) fn total(&self) -> usize {
         self.total.load(Ordering::Relaxed)

@@ -1,31 +1,32 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     thread,
+    time::Duration,
 };
 
-use daemon::{
-    admin::{self, Readiness},
-    listen::{self, ListenError},
-    metrics::Metrics,
-    serve,
-};
 use prometheus_client::registry::Registry;
-use relay::{Config, Credentials, InvalidRealm, NonceKey, PeerPolicy, Relay, SHORT_REALM_BYTES};
-use tokio::task;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use turn_credentials::Secret;
+use relay::{Config, Credentials, NonceKey, PeerPolicy, Relay, SHORT_REALM_BYTES};
+use tokio::{sync::watch, task};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    AddressError, TurnArgs,
+    SetupError, TurnArgs,
     addresses::{Addresses, interfaces},
+    control::Control,
     listeners::Listeners,
     metrics::{Counters, Sum},
+    orders::Stop,
+    oversight::{Overseen, Oversight, ProcessState},
     quotas::Quotas,
     relay_sockets::{Ports, udp},
-    worker::{Parts, Stop, Worker},
+    secrets::Secrets,
+    worker::{Parts, Worker},
 };
+
+/// How long a credential is taken after its expiry, for a host whose clock is ahead of the one that minted it.
+const EXPIRY_LEEWAY: Duration = Duration::from_secs(10);
 
 /// A relay with its listeners bound.
 #[derive(Debug)]
@@ -33,64 +34,9 @@ pub struct Turn {
     listening: Vec<SocketAddr>,
     workers: Vec<(Worker, Stop)>,
     sum: Sum,
-}
-
-/// Why a relay cannot be set up.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// Nobody could use it.
-    #[error("--turn-secret: give one, or a --turn-user; nobody could use the relay")]
-    NoCredentials,
-    /// The realm.
-    #[error("--turn-realm")]
-    Realm(#[from] InvalidRealm),
-    /// The addresses.
-    #[error(transparent)]
-    Address(#[from] AddressError),
-    /// A listener.
-    #[error("--turn-listen {address}")]
-    Listen {
-        /// What the option said.
-        address: SocketAddr,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// Where relayed packets would come from.
-    #[error(
-        "--turn-relay-ip {ip}: not an address of this host; behind a NAT, name it with --turn-external-ip"
-    )]
-    RelayIp {
-        /// The address.
-        ip: IpAddr,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// A thread has ended by itself.
-    #[error("a relay thread ended, and its allocations with it")]
-    ThreadEnded,
-    /// The admin listener.
-    #[error(transparent)]
-    Admin(#[from] ListenError),
-    /// Anything else of the system's.
-    #[error("the relay's threads")]
-    System(#[from] io::Error),
-    /// No random numbers.
-    #[error("no random numbers")]
-    Random(#[from] getrandom::Error),
-}
-
-impl SetupError {
-    /// Whether an option says what cannot be, and not the system.
-    pub fn is_usage(&self) -> bool {
-        match self {
-            Self::NoCredentials | Self::Realm(_) | Self::Address(_) | Self::RelayIp { .. } => true,
-            Self::Listen { .. }
-            | Self::ThreadEnded
-            | Self::Admin(_)
-            | Self::System(_)
-            | Self::Random(_) => false,
-        }
-    }
+    overseen: Overseen,
+    control: Arc<Control>,
+    secrets: Secrets,
 }
 
 impl Turn {
@@ -101,7 +47,17 @@ impl Turn {
     /// # Errors
     /// [`SetupError`] names the option.
     pub fn bind(args: &TurnArgs, own_hosts: Vec<IpAddr>) -> Result<Self, SetupError> {
-        if args.turn_secret.is_empty() && args.turn_user.is_empty() {
+        Self::bind_as(args, own_hosts, None)
+    }
+
+    /// The same, with the key of the fleet's nonces; without one, a random one.
+    pub(crate) fn bind_as(
+        args: &TurnArgs,
+        own_hosts: Vec<IpAddr>,
+        nonce_key: Option<NonceKey>,
+    ) -> Result<Self, SetupError> {
+        let secrets = Secrets::open(args)?;
+        if secrets.is_empty() {
             return Err(SetupError::NoCredentials);
         }
         if args.turn_realm.len() > SHORT_REALM_BYTES {
@@ -123,16 +79,21 @@ impl Turn {
             of_threads: listeners,
         } = Listeners::bind(&args.turn_listen, threads)?;
         let policy = addresses.policy(args, own_hosts, addresses.of_listeners(&listening));
-        let mut nonce_key = [0; 32];
-        getrandom::fill(&mut nonce_key)?;
-        let config = config(args, &addresses, policy, &nonce_key)?;
+        let nonce_key = match nonce_key {
+            Some(key) => key,
+            None => random_nonce_key()?,
+        };
+        let config = config(args, &addresses, policy, secrets.credentials()?, nonce_key);
         let quotas = Arc::new(Quotas::new(
             args.turn_user_quota,
             Quotas::total_of_process(threads * (listening.len() + 2)),
         ));
         let mut workers = Vec::new();
         let mut counters = Vec::new();
+        let mut overseen = Vec::new();
         for listeners in listeners {
+            let oversight = Arc::new(Oversight::default());
+            overseen.push(oversight.clone());
             let count = Arc::new(Counters::default());
             counters.push(count.clone());
             workers.push(Worker::new(Parts {
@@ -142,16 +103,26 @@ impl Turn {
                 addresses,
                 quotas: quotas.clone(),
                 counters: count,
+                oversight,
             })?);
         }
-        let sum = Sum {
-            threads: counters,
-            quotas,
-        };
+        let process = Arc::new(ProcessState::default());
+        process.secrets.store(secrets.count(), Ordering::Relaxed);
+        let orders = workers.iter().map(|(_, stop)| stop.orders.clone());
+        let control = Control::new(orders.collect(), config, quotas.clone(), process.clone());
         Ok(Self {
             listening,
             workers,
-            sum,
+            sum: Sum {
+                threads: counters,
+                quotas,
+            },
+            overseen: Overseen {
+                threads: overseen,
+                process,
+            },
+            control: Arc::new(control),
+            secrets,
         })
     }
 
@@ -160,12 +131,16 @@ impl Turn {
         &self.listening
     }
 
-    /// Serves until `shutdown`. What the threads count is entered in `registry` first.
+    /// Serves until `shutdown`. What the threads count is entered in `registry` first. Must be called in a tokio
+    /// runtime.
     pub fn start(self, registry: &mut Registry, shutdown: CancellationToken) -> Running {
         for address in &self.listening {
             tracing::info!(name = "turn", %address, "listening");
         }
         registry.register_collector(Box::new(self.sum));
+        registry.register_collector(Box::new(self.overseen));
+        let (ids, secret_ids) = watch::channel(self.secrets.ids());
+        let following = tokio::spawn(follow(self.secrets, self.control.clone(), ids));
         let (workers, stops): (Vec<Worker>, Vec<Stop>) = self.workers.into_iter().unzip();
         let ended = CancellationToken::new();
         let threads = workers
@@ -188,46 +163,17 @@ impl Turn {
             stops,
             ended,
             shutdown,
+            control: self.control,
+            secret_ids,
+            following,
         }
     }
 }
 
-/// A relay by itself: its metrics and health are served on the admin listener.
-///
-/// # Errors
-/// When a socket cannot be bound; the error names the option.
-pub async fn run_alone(
-    args: &TurnArgs,
-    admin_listen: &[SocketAddr],
-    shutdown: CancellationToken,
-) -> Result<(), SetupError> {
-    let admin = listen::tcp("admin-listen", admin_listen)?;
-    let turn = Turn::bind(args, Vec::new())?;
-    for listener in &admin {
-        if let Ok(address) = listener.local_addr() {
-            tracing::info!(name = "admin", %address, "listening");
-        }
-    }
-    let mut registry = Registry::default();
-    let running = turn.start(&mut registry, shutdown.clone());
-    let draining = shutdown.clone();
-    let readiness = Readiness::new(move || match draining.is_cancelled() {
-        true => Err("shutting down"),
-        false => Ok(()),
-    });
-    let router = admin::router(Metrics::new(registry, env!("CARGO_PKG_VERSION")), readiness);
-    let tasks = TaskTracker::new();
-    for listener in admin {
-        let serving = serve::http(
-            listener,
-            router.clone(),
-            (),
-            tasks.clone(),
-            shutdown.clone(),
-        );
-        tasks.spawn(serving);
-    }
-    running.wait().await
+fn random_nonce_key() -> Result<NonceKey, getrandom::Error> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key)?;
+    Ok(NonceKey::new(&key))
 }
 
 /// A relay at work.
@@ -237,9 +183,22 @@ pub struct Running {
     stops: Vec<Stop>,
     ended: CancellationToken,
     shutdown: CancellationToken,
+    control: Arc<Control>,
+    secret_ids: watch::Receiver<Vec<String>>,
+    following: task::JoinHandle<()>,
 }
 
 impl Running {
+    /// All threads together.
+    pub(crate) fn control(&self) -> Arc<Control> {
+        self.control.clone()
+    }
+
+    /// Ids of the secrets that are live.
+    pub(crate) fn secret_ids(&self) -> watch::Receiver<Vec<String>> {
+        self.secret_ids.clone()
+    }
+
     /// Waits for the end of every thread; `shutdown` brings it about. A thread that ends by itself leaves clients
     /// without an answer, since the kernel goes on giving it theirs: that ends the process.
     ///
@@ -251,6 +210,7 @@ impl Running {
             () = self.ended.cancelled() => Err(SetupError::ThreadEnded),
         };
         self.shutdown.cancel();
+        self.following.abort();
         for stop in &self.stops {
             stop.stop();
         }
@@ -272,27 +232,40 @@ fn config(
     args: &TurnArgs,
     addresses: &Addresses,
     policy: PeerPolicy,
-    nonce_key: &[u8; 32],
-) -> Result<Config, InvalidRealm> {
-    Ok(Config {
+    credentials: Credentials,
+    nonce_key: NonceKey,
+) -> Config {
+    Config {
         peer_policy: Arc::new(policy),
         ipv4: addresses.told_v4(),
         ipv6: addresses.told_v6(),
         max_allocation_age: args.turn_max_allocation_age,
         old_channels: args.turn_old_channels,
-        ..Config::new(Arc::new(credentials(args)?), NonceKey::new(nonce_key))
-    })
+        expiry_leeway: EXPIRY_LEEWAY,
+        ..Config::new(Arc::new(credentials), nonce_key)
+    }
 }
 
-fn credentials(args: &TurnArgs) -> Result<Credentials, InvalidRealm> {
-    let mut credentials = Credentials::new(&args.turn_realm)?;
-    for secret in &args.turn_secret {
-        credentials = credentials.with_secret(Secret::new(secret.as_bytes()));
+/// Takes other secrets as they are written; allocations that were made before go on.
+async fn follow(mut secrets: Secrets, control: Arc<Control>, ids: watch::Sender<Vec<String>>) {
+    loop {
+        secrets.changed().await;
+        let credentials = match secrets.credentials() {
+            Ok(credentials) => Arc::new(credentials),
+            Err(error) => {
+                tracing::error!(%error, "the realm");
+                return;
+            }
+        };
+        let configured = control.configure(|config| config.credentials = credentials);
+        if let Err(error) = configured.await {
+            tracing::warn!(%error, "not all threads have the new secrets");
+        }
+        let process = &control.process;
+        process.secrets.store(secrets.count(), Ordering::Relaxed);
+        process.rotations.fetch_add(1, Ordering::Relaxed);
+        ids.send_replace(secrets.ids());
     }
-    for (name, password) in &args.turn_user {
-        credentials = credentials.with_static_user(name, password);
-    }
-    Ok(credentials)
 }
 
 /// The addresses of this host that a process may open to peers which serves the machine it runs on. Once others
@@ -325,7 +298,9 @@ mod tests {
         let words = ["x", "--turn-listen", "127.0.0.1:0"].into_iter();
         let args = Cli::parse_from(words.chain(options.split_whitespace())).turn;
         let addresses = Addresses::decide(&args).unwrap();
-        config(&args, &addresses, PeerPolicy::default(), &[0; 32]).unwrap()
+        let credentials = Secrets::open(&args).unwrap().credentials().unwrap();
+        let key = NonceKey::new(&[0; 32]);
+        config(&args, &addresses, PeerPolicy::default(), credentials, key)
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use mio::{Events, Interest, Poll, Token, Waker, net::UdpSocket};
@@ -16,7 +16,15 @@ use relay::{
 };
 use slab::Slab;
 
-use crate::{addresses::Addresses, metrics::Counters, quotas::Quotas, relay_sockets::Ports};
+use crate::{
+    addresses::Addresses,
+    audit::Audit,
+    metrics::Counters,
+    orders::{Inbox, Stop},
+    oversight::Oversight,
+    quotas::Quotas,
+    relay_sockets::Ports,
+};
 
 /// Longest UDP payload.
 const MAX_DATAGRAM: usize = 65_535;
@@ -59,6 +67,9 @@ pub(crate) struct Worker {
     addresses: Addresses,
     quotas: Arc<Quotas>,
     counters: Arc<Counters>,
+    oversight: Arc<Oversight>,
+    audit: Audit,
+    inbox: Inbox,
     buffer: Box<[u8]>,
     stop: Arc<AtomicBool>,
 }
@@ -78,22 +89,7 @@ pub(crate) struct Parts {
     pub(crate) addresses: Addresses,
     pub(crate) quotas: Arc<Quotas>,
     pub(crate) counters: Arc<Counters>,
-}
-
-/// Ends a worker.
-#[derive(Debug)]
-pub(crate) struct Stop {
-    flag: Arc<AtomicBool>,
-    waker: Waker,
-}
-
-impl Stop {
-    pub(crate) fn stop(&self) {
-        self.flag.store(true, Ordering::Relaxed);
-        if let Err(error) = self.waker.wake() {
-            tracing::warn!(%error, "a relay thread cannot be woken");
-        }
-    }
+    pub(crate) oversight: Arc<Oversight>,
 }
 
 impl Worker {
@@ -102,10 +98,8 @@ impl Worker {
     pub(crate) fn new(parts: Parts) -> io::Result<(Self, Stop)> {
         let poll = Poll::new()?;
         let flag = Arc::new(AtomicBool::new(false));
-        let stop = Stop {
-            flag: flag.clone(),
-            waker: Waker::new(poll.registry(), WAKER)?,
-        };
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let (stop, inbox) = Stop::new(flag.clone(), waker);
         let mut listeners = parts.listeners;
         for (number, listener) in listeners.iter_mut().enumerate() {
             poll.registry()
@@ -125,6 +119,9 @@ impl Worker {
             addresses: parts.addresses,
             quotas: parts.quotas,
             counters: parts.counters,
+            audit: Audit::new(parts.addresses, parts.oversight.clone(), Instant::now()),
+            oversight: parts.oversight,
+            inbox,
             buffer: vec![0; room].into_boxed_slice(),
             stop: flag,
         };
@@ -157,6 +154,8 @@ impl Worker {
                     self.read(token)?;
                 }
             }
+            self.inbox
+                .carry_out(&mut self.relay, &self.oversight, time());
             self.relay.handle_timeout(Instant::now());
             self.carry_out(Instant::now());
         }
@@ -293,6 +292,7 @@ impl Worker {
         match action {
             Action::Answer(answer) => {
                 self.counters.answered(&answer);
+                self.oversight.answered(self.relay.authentication());
                 if self
                     .send_to_client(answer.client, self.relay.answer())
                     .is_err()
@@ -310,6 +310,9 @@ impl Worker {
             match output {
                 Output::Open(open) => {
                     let bound = self.open(&open);
+                    if let Ok(bound) = bound {
+                        self.audit.opened(&open, bound, now);
+                    }
                     let action = self.relay.handle_opened(open.allocation, bound, now);
                     self.act(action);
                 }
@@ -322,6 +325,7 @@ impl Worker {
                     }
                     self.quotas.release(&close.user);
                     self.counters.closed.add(1);
+                    self.audit.closed(&close, now);
                     tracing::debug!(reason = close.reason.label(), "allocation ended");
                 }
             }
@@ -372,10 +376,9 @@ impl Worker {
 }
 
 fn time() -> Time {
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH);
     Time {
         monotonic: Instant::now(),
-        unix: unix.map_or(0, |since| since.as_secs()),
+        unix: crate::unix(),
     }
 }
 

@@ -48,6 +48,31 @@ impl Keys {
         format!("{}nr:{node}", self.base)
     }
 
+    /// When each relay's lease ends.
+    pub(crate) fn relays(&self) -> String {
+        format!("{}relays", self.base)
+    }
+
+    /// What each relay says of itself.
+    pub(crate) fn descriptions(&self) -> String {
+        format!("{}relays:described", self.base)
+    }
+
+    /// Which users are put out, and until when.
+    pub(crate) fn kicks(&self) -> String {
+        format!("{}kicks", self.base)
+    }
+
+    /// How often somebody was put out.
+    pub(crate) fn kicks_version(&self) -> String {
+        format!("{}kicks:version", self.base)
+    }
+
+    /// Where all that hears of the relays listens.
+    pub(crate) fn fleet_channel(&self) -> String {
+        format!("{}fleet", self.base)
+    }
+
     /// A room's roster; with an empty room what precedes it.
     pub(crate) fn roster(&self, room: &str) -> String {
         format!("{}{ROOM}{room}", self.base)

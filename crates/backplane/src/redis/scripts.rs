@@ -1,6 +1,6 @@
 //! The store's rules, as Lua that each link loads before it asks for anything.
 
-/// A script; its rules are those of the [`Request`](crate::partition::Request) of the same name.
+/// A script; its rules are those of the [`Request`](crate::partition::Request) of the same name, or of `fleet`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Script {
     Beat,
@@ -11,11 +11,16 @@ pub(crate) enum Script {
     Sweep,
     Versions,
     Leases,
+    RelayBeat,
+    RelayLeave,
+    Relays,
+    Kick,
+    Kicks,
 }
 
 impl Script {
     /// In the order of their digests.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Beat,
         Self::Join,
         Self::Leave,
@@ -24,6 +29,11 @@ impl Script {
         Self::Sweep,
         Self::Versions,
         Self::Leases,
+        Self::RelayBeat,
+        Self::RelayLeave,
+        Self::Relays,
+        Self::Kick,
+        Self::Kicks,
     ];
 
     pub(crate) fn source(self) -> String {
@@ -36,6 +46,11 @@ impl Script {
             Self::Sweep => include_str!("lua/sweep.lua"),
             Self::Versions => include_str!("lua/versions.lua"),
             Self::Leases => include_str!("lua/leases.lua"),
+            Self::RelayBeat => include_str!("lua/relay_beat.lua"),
+            Self::RelayLeave => include_str!("lua/relay_leave.lua"),
+            Self::Relays => include_str!("lua/relays.lua"),
+            Self::Kick => include_str!("lua/kick.lua"),
+            Self::Kicks => include_str!("lua/kicks.lua"),
         };
         format!("{}\n{body}", include_str!("lua/prelude.lua"))
     }

@@ -66,6 +66,9 @@ impl Relay {
         if !unsupported.is_empty() {
             return self.refuse_attributes(asker, unsupported.as_slice());
         }
+        if self.config.draining {
+            return self.refuse(asker, ErrorCode::InsufficientCapacity);
+        }
         match self.terms(asker, request) {
             Ok(wanted) => {
                 self.ask_to_open(asker, &wanted);

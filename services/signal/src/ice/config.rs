@@ -1,8 +1,13 @@
+use std::path::PathBuf;
+
+use backplane::redis::UrlError;
 use clap::{Args, builder::FalseyValueParser};
-use turn_credentials::Secret;
+use daemon::reload::FileError;
+
+use crate::RedisArgs;
 
 use super::{
-    ForeignServer, IceServers, Ours,
+    ForeignServer, IceServers, MAX_SERVERS, MintSecrets, Region,
     url::{foreign_server, turn_url},
 };
 
@@ -38,8 +43,8 @@ pub struct MintArgs {
     )]
     pub turn_url: Vec<String>,
 
-    /// The secret that the servers of --turn-url verify credentials with; of several, while secrets are rotated,
-    /// the first mints
+    /// The secret that relays verify credentials with, those of --turn-url and those that have registered in --redis;
+    /// of several, while secrets are rotated, the first mints that a relay has
     #[arg(
         long,
         env = "TRUNKLINE_TURN_SECRET",
@@ -48,6 +53,11 @@ pub struct MintArgs {
         hide_env_values = true
     )]
     pub turn_secret: Vec<String>,
+
+    /// A file with such secrets, one a line; it is read again when it has changed, and at SIGHUP. Those of the file
+    /// come first
+    #[arg(long, env = "TRUNKLINE_TURN_SECRET_FILE", value_name = "FILE")]
+    pub turn_secret_file: Option<PathBuf>,
 
     /// Hand out credentials for relays though there is no authentication: whoever asks may relay
     #[arg(
@@ -67,18 +77,32 @@ fn secret(text: &str) -> Result<String, String> {
 }
 
 /// Why a node cannot hand out what it was told to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum IceConfigError {
     /// Servers, and nothing to mint with.
     #[error("--turn-secret: give the one that the servers of --turn-url verify credentials with")]
     NoSecret,
     /// A secret, and no servers to mint for.
-    #[error("--turn-url: name the servers that verify credentials with --turn-secret")]
+    #[error(
+        "--turn-url: name the servers that verify credentials with --turn-secret, or the --redis where they register"
+    )]
     NoUrl,
+    /// No place would be left for the cluster's own relays.
+    #[error(
+        "--ice-server: clients are told of three servers; with relays in --redis, name two others at most, those of \
+         --turn-url counted as one"
+    )]
+    TooMany,
+    /// A file of secrets.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Where the relays register.
+    #[error("--redis: {0}")]
+    Redis(UrlError),
     /// It would be an open relay, and nobody said so.
     #[error(
         "--insecure-open-turn: there is no authentication, and whoever asks for /v1/ice could relay through \
-         the server of --{option}; leave that out, or give this flag if it is meant"
+         the relays of --{option}; leave that out, or give this flag if it is meant"
     )]
     Open {
         /// The option that names the relay, without its dashes.
@@ -87,28 +111,44 @@ pub enum IceConfigError {
 }
 
 impl IceServers {
-    /// What a node that others reach hands out. Without authentication credentials for relays are for
-    /// everybody, which must be meant.
+    /// What a node that others reach hands out: relays of its cluster where it has Redis and a secret, those of
+    /// `--turn-url`, those of others. Without authentication credentials for relays are for everybody, which must be
+    /// meant. Must be called in a tokio runtime.
     ///
     /// # Errors
     /// [`IceConfigError`] names the option.
-    pub fn of_node(ice: &IceArgs, mint: &MintArgs) -> Result<Self, IceConfigError> {
-        let ours = match (mint.turn_secret.first(), mint.turn_url.is_empty()) {
-            (None, true) => Ours::None,
-            (None, false) => return Err(IceConfigError::NoSecret),
-            (Some(_), true) => return Err(IceConfigError::NoUrl),
-            (Some(secret), false) => Ours::Elsewhere {
-                secret: Secret::new(secret.as_bytes()),
-                urls: mint.turn_url.clone(),
-            },
-        };
-        let option = match &ours {
-            Ours::None => "ice-server",
-            Ours::Beside(_) | Ours::Elsewhere { .. } => "turn-url",
+    pub fn of_node(
+        ice: &IceArgs,
+        mint: &MintArgs,
+        redis: &RedisArgs,
+    ) -> Result<Self, IceConfigError> {
+        let secrets = MintSecrets::open(&mint.turn_secret, mint.turn_secret_file.as_deref())?;
+        let fleet = match secrets.is_empty() {
+            true => None,
+            false => redis.attach_fleet().map_err(IceConfigError::Redis)?,
         };
         let servers = Self {
-            ours,
+            urls: mint.turn_url.clone(),
+            fleet: fleet.map(|fleet| Region {
+                fleet,
+                name: redis.region.clone(),
+            }),
+            secrets,
             foreign: ice.ice_server.clone(),
+            beside: None,
+        };
+        match (servers.secrets.is_empty(), servers.urls.is_empty()) {
+            (true, false) => return Err(IceConfigError::NoSecret),
+            (false, true) if servers.fleet.is_none() => return Err(IceConfigError::NoUrl),
+            (true | false, true) | (false, false) => {}
+        }
+        if servers.fleet.is_some() && servers.told_of() >= MAX_SERVERS {
+            return Err(IceConfigError::TooMany);
+        }
+        let option = match (servers.urls.is_empty(), &servers.fleet) {
+            (false, _) => "turn-url",
+            (true, Some(_)) => "redis",
+            (true, None) => "ice-server",
         };
         if servers.hands_out_relays() && !mint.insecure_open_turn {
             return Err(IceConfigError::Open { option });

@@ -4,22 +4,20 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use turn_credentials::Secret;
 
-use super::{Asked, relay};
+use super::{Asked, Grant, MintSecrets, credential, relay};
 
 /// The relay that runs in the same process as the node.
 #[derive(Clone, Debug)]
 pub struct OwnRelay {
-    secret: Secret,
+    secrets: MintSecrets,
     addresses: Vec<SocketAddr>,
 }
 
 impl OwnRelay {
-    /// `secret` is what the relay verifies credentials with, `addresses` where it serves STUN and TURN over UDP.
-    pub fn new(secret: &str, addresses: Vec<SocketAddr>) -> Self {
-        let secret = Secret::new(secret.as_bytes());
-        Self { secret, addresses }
+    /// `secrets` are what the relay verifies credentials with, `addresses` where it serves STUN and TURN over UDP.
+    pub fn new(secrets: MintSecrets, addresses: Vec<SocketAddr>) -> Self {
+        Self { secrets, addresses }
     }
 
     /// STUN and TURN where this client reaches them; nothing when it cannot.
@@ -33,10 +31,25 @@ impl OwnRelay {
         };
         let stun = urls(&|authority| format!("stun:{authority}"));
         let turn = urls(&|authority| format!("turn:{authority}?transport=udp"));
-        vec![
-            json!({ "urls": stun }),
-            relay(&self.secret, &turn, &user(asked.client)),
-        ]
+        let mut servers = vec![json!({ "urls": stun })];
+        let secrets = self.secrets.all();
+        servers.extend(
+            secrets
+                .first()
+                .map(|secret| relay(secret, &turn, &user(asked))),
+        );
+        servers
+    }
+
+    /// A credential, and where it is good; nothing when this client cannot reach it.
+    pub(super) fn grant(&self, asked: Asked<'_>) -> Option<Grant> {
+        let authorities = self.authorities(asked).into_iter();
+        let urls = authorities.map(|authority| format!("turn:{authority}?transport=udp"));
+        let urls: Vec<String> = urls.collect();
+        let secrets = self.secrets.all();
+        let secret = secrets.first().filter(|_| !urls.is_empty())?;
+        let credential = credential(secret, &user(asked));
+        Some(Grant { urls, credential })
     }
 
     /// Host and port, the best first. The name that the client asked for is good where the relay listens at the
@@ -77,9 +90,16 @@ fn is_literal(host: &str) -> bool {
     host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok()
 }
 
-/// Whose credential it is. Without authentication an address is all that is known of a client, and all that a
+/// Whose credential it is, unless that was said. Without authentication an address is all that is known of a client, and all that a
 /// quota can go by; in IPv6 its network, of which a host has as many addresses as it likes.
-fn user(client: IpAddr) -> String {
+fn user(asked: Asked<'_>) -> String {
+    match asked.user {
+        Some(user) => user.to_owned(),
+        None => address(asked.client),
+    }
+}
+
+fn address(client: IpAddr) -> String {
     match client.to_canonical() {
         IpAddr::V4(ip) => ip.to_string(),
         IpAddr::V6(ip) => {
@@ -98,10 +118,11 @@ mod tests {
 
     fn authorities(relay: &[&str], own: &str, host: &str) -> Vec<String> {
         let addresses = relay.iter().map(|text| text.parse().unwrap()).collect();
-        OwnRelay::new("s", addresses).authorities(Asked {
+        OwnRelay::new(MintSecrets::default(), addresses).authorities(Asked {
             client: IpAddr::from([192, 0, 2, 99]),
             own: own.parse().unwrap(),
             host: Some(host),
+            user: None,
         })
     }
 
@@ -161,7 +182,7 @@ mod tests {
             ("::1", "::1"),
             ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ] {
-            assert_eq!(user(client.parse().unwrap()), expected);
+            assert_eq!(address(client.parse().unwrap()), expected);
         }
     }
 }

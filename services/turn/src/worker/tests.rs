@@ -18,6 +18,7 @@ fn worker(listener: UdpSocket) -> (Worker, Stop) {
         addresses: Addresses::default(),
         quotas: Arc::new(Quotas::new(0, 1)),
         counters: Arc::default(),
+        oversight: Arc::default(),
     };
     Worker::new(parts).unwrap()
 }

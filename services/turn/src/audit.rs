@@ -1,0 +1,273 @@
+//! The audit log: who had an allocation from when to when, and what went through it.
+//!
+//! Its lines have the target `audit` and the level DEBUG, since they hold clients' addresses: `--log info,audit=debug`
+//! turns it on. A thread writes [`PER_SECOND`] a second, after a burst of [`BURST`]; what is beyond is counted, and
+//! the next line that may be written says how many there were.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
+
+use relay::{Close, Open, RelayedFamily};
+use tracing::Level;
+
+use crate::{addresses::Addresses, oversight::Oversight};
+
+/// Lines that a thread writes in a second.
+const PER_SECOND: u32 = 50;
+
+/// Lines that it writes at once.
+const BURST: u32 = 500;
+
+/// Longest name that is written, in characters before they are escaped.
+const MAX_NAME: usize = 128;
+
+/// One thread's part of the log.
+#[derive(Debug)]
+pub(crate) struct Audit {
+    addresses: Addresses,
+    oversight: Arc<Oversight>,
+    bucket: Bucket,
+    /// Lines left out since the last one that was written.
+    left_out: u64,
+}
+
+impl Audit {
+    pub(crate) fn new(addresses: Addresses, oversight: Arc<Oversight>, now: Instant) -> Self {
+        Self {
+            addresses,
+            oversight,
+            bucket: Bucket::new(PER_SECOND, BURST, now),
+            left_out: 0,
+        }
+    }
+
+    /// An allocation was made, with its relay socket at `bound`.
+    pub(crate) fn opened(&mut self, open: &Open, bound: SocketAddr, now: Instant) {
+        if !self.may_write(now) {
+            return;
+        }
+        tracing::debug!(
+            target: "audit",
+            event = "start",
+            user = %escaped(open.user.as_str()),
+            client = %open.client.address,
+            relayed = %told(&self.addresses, bound),
+            "allocation"
+        );
+    }
+
+    pub(crate) fn closed(&mut self, close: &Close, now: Instant) {
+        if !self.may_write(now) {
+            return;
+        }
+        let traffic = &close.traffic;
+        tracing::debug!(
+            target: "audit",
+            event = "end",
+            user = %escaped(close.user.as_str()),
+            client = %close.client.address,
+            relayed = %close.relayed,
+            reason = close.reason.label(),
+            bytes_to_peers = traffic.bytes_to_peers,
+            bytes_to_client = traffic.bytes_to_client,
+            packets_to_peers = traffic.packets_to_peers,
+            packets_to_client = traffic.packets_to_client,
+            "allocation"
+        );
+    }
+
+    fn may_write(&mut self, now: Instant) -> bool {
+        if !tracing::enabled!(target: "audit", Level::DEBUG) {
+            return false;
+        }
+        if !self.bucket.take(now) {
+            self.left_out += 1;
+            self.oversight.unaudited.fetch_add(1, Ordering::Relaxed);
+            return false;
+        }
+        if self.left_out > 0 {
+            let lines = std::mem::take(&mut self.left_out);
+            tracing::debug!(target: "audit", event = "suppressed", lines, "too many allocations");
+        }
+        true
+    }
+}
+
+/// A name is of a client's choosing: it must not begin another line, nor colour a terminal.
+fn escaped(name: &str) -> String {
+    let mut text: String = name
+        .chars()
+        .take(MAX_NAME)
+        .flat_map(char::escape_debug)
+        .collect();
+    if name.chars().nth(MAX_NAME).is_some() {
+        text.push('…');
+    }
+    text
+}
+
+/// The relayed address as the client is told it.
+fn told(addresses: &Addresses, bound: SocketAddr) -> SocketAddr {
+    match bound {
+        SocketAddr::V4(_) => match addresses.told_v4() {
+            RelayedFamily::External(ip) => (ip, bound.port()).into(),
+            RelayedFamily::AsBound | RelayedFamily::None => bound,
+        },
+        SocketAddr::V6(_) => match addresses.told_v6() {
+            RelayedFamily::External(ip) => (ip, bound.port()).into(),
+            RelayedFamily::AsBound | RelayedFamily::None => bound,
+        },
+    }
+}
+
+/// So many at once, and so many a second.
+#[derive(Debug)]
+struct Bucket {
+    per_second: f64,
+    most: f64,
+    tokens: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    fn new(per_second: u32, burst: u32, now: Instant) -> Self {
+        Self {
+            per_second: per_second.into(),
+            most: burst.into(),
+            tokens: burst.into(),
+            at: now,
+        }
+    }
+
+    fn take(&mut self, now: Instant) -> bool {
+        let since = now.saturating_duration_since(self.at).as_secs_f64();
+        self.at = self.at.max(now);
+        self.tokens = (self.tokens + since * self.per_second).min(self.most);
+        if self.tokens < 1.0 {
+            return false;
+        }
+        self.tokens -= 1.0;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{Mutex, atomic::AtomicU64},
+        time::Duration,
+    };
+
+    use relay::{AllocationId, Client, CloseReason, ListenerId, Traffic, UserId};
+    use tracing::{
+        Event, Metadata, Subscriber,
+        field::{Field, Visit},
+        span,
+    };
+
+    use super::*;
+
+    /// Counts what is written, and what is said to have been left out.
+    #[derive(Debug, Default)]
+    struct Log {
+        written: AtomicU64,
+        left_out: Mutex<Vec<u64>>,
+    }
+
+    struct Lines<'a>(&'a Log);
+
+    impl Visit for Lines<'_> {
+        fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
+
+        fn record_u64(&mut self, field: &Field, value: u64) {
+            if field.name() == "lines" {
+                self.0.left_out.lock().unwrap().push(value);
+            }
+        }
+    }
+
+    impl Subscriber for Log {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+        fn event(&self, event: &Event<'_>) {
+            if event.metadata().target() == "audit" {
+                self.written.fetch_add(1, Ordering::Relaxed);
+                event.record(&mut Lines(self));
+            }
+        }
+
+        fn enter(&self, _: &span::Id) {}
+
+        fn exit(&self, _: &span::Id) {}
+    }
+
+    #[test]
+    fn checklist_16_what_is_left_out_is_counted_and_said() {
+        let start = Instant::now();
+        let oversight = Arc::new(Oversight::default());
+        let mut audit = Audit::new(Addresses::default(), oversight.clone(), start);
+        let close = Close {
+            allocation: AllocationId::from_bits(1),
+            user: UserId::TimeLimited("carol".into()),
+            client: Client {
+                listener: ListenerId(0),
+                address: ([192, 0, 2, 1], 4000).into(),
+            },
+            relayed: ([192, 0, 2, 2], 50_000).into(),
+            reason: CloseReason::Expired,
+            traffic: Traffic::default(),
+        };
+        let log = Arc::new(Log::default());
+        tracing::subscriber::with_default(log.clone(), || {
+            for _ in 0..700 {
+                audit.closed(&close, start);
+            }
+            assert_eq!(log.written.load(Ordering::Relaxed), 500);
+            assert_eq!(oversight.unaudited.load(Ordering::Relaxed), 200);
+            audit.closed(&close, start + Duration::from_millis(20));
+        });
+        assert_eq!(log.written.load(Ordering::Relaxed), 502);
+        assert_eq!(*log.left_out.lock().unwrap(), [200]);
+    }
+
+    fn taken(bucket: &mut Bucket, attempts: u32, now: Instant) -> usize {
+        (0..attempts).filter(|_| bucket.take(now)).count()
+    }
+
+    #[test]
+    fn checklist_16_so_many_lines_at_once_and_so_many_a_second() {
+        let start = Instant::now();
+        let mut bucket = Bucket::new(50, 500, start);
+        assert_eq!(taken(&mut bucket, 1000, start), 500);
+        let tenth = start + Duration::from_millis(100);
+        assert_eq!(taken(&mut bucket, 1000, tenth), 5);
+        assert_eq!(taken(&mut bucket, 1000, start), 0, "time does not go back");
+        let later = start + Duration::from_secs(3600);
+        assert_eq!(
+            taken(&mut bucket, 1000, later),
+            500,
+            "never more than the burst"
+        );
+    }
+
+    #[test]
+    fn a_name_stays_on_its_line_and_is_short() {
+        assert_eq!(escaped("a\n\u{1b}[31mb\"é"), "a\\n\\u{1b}[31mb\\\"é");
+        let long = escaped(&"x".repeat(129));
+        assert_eq!(long, "x".repeat(128) + "…");
+        assert_eq!(escaped(&"x".repeat(128)), "x".repeat(128));
+    }
+}

@@ -1,0 +1,111 @@
+//! The end of a relay that is not to cut anybody off.
+
+use std::time::Duration;
+
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::control::Control;
+
+/// Between two looks at whether any allocation is left.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Whether the relay drains, and until when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It does not.
+    #[default]
+    Serving,
+    /// An operator asked for it, and may take it back.
+    Asked {
+        /// When what is left is cut off; never, if the operator did not say.
+        deadline: Option<Instant>,
+    },
+    /// The process was told to end.
+    Ending {
+        /// When what is left is cut off.
+        deadline: Instant,
+    },
+}
+
+impl State {
+    pub(crate) fn deadline(self) -> Option<Instant> {
+        match self {
+            Self::Serving => None,
+            Self::Asked { deadline } => deadline,
+            Self::Ending { deadline } => Some(deadline),
+        }
+    }
+}
+
+/// Where operators ask, and the process waits.
+#[derive(Debug, Default)]
+pub(crate) struct Drain(watch::Sender<State>);
+
+impl Drain {
+    pub(crate) fn state(&self) -> State {
+        *self.0.borrow()
+    }
+
+    /// An operator asks for it, or for another deadline, or takes it back with `None`; the state before. Nothing
+    /// changes once the process is ending.
+    pub(crate) fn ask(&self, wanted: Option<Option<Instant>>) -> State {
+        let state = self.state();
+        if !matches!(state, State::Ending { .. }) {
+            self.0.send_replace(match wanted {
+                Some(deadline) => State::Asked { deadline },
+                None => State::Serving,
+            });
+        }
+        state
+    }
+
+    /// Waits until the relay has drained: nothing is left, or its time is over. `shutdown` begins a drain of at most
+    /// `window`; `begun` is called then.
+    pub(crate) async fn wait(
+        &self,
+        control: &Control,
+        shutdown: &CancellationToken,
+        window: Duration,
+        begun: impl AsyncFn(),
+    ) {
+        let mut states = self.0.subscribe();
+        loop {
+            let state = *states.borrow_and_update();
+            let is_ending = matches!(state, State::Ending { .. });
+            if state != State::Serving {
+                let is_over = state.deadline().is_some_and(|at| at <= Instant::now());
+                if is_over || (control.is_draining() && control.allocations() == 0) {
+                    return;
+                }
+            }
+            let look = match state {
+                State::Serving => None,
+                State::Asked { .. } | State::Ending { .. } => {
+                    let look = Instant::now() + LOOK;
+                    Some(state.deadline().map_or(look, |at| at.min(look)))
+                }
+            };
+            tokio::select! {
+                () = shutdown.cancelled(), if !is_ending => {
+                    let end = Instant::now() + window;
+                    let deadline = state.deadline().map_or(end, |at| at.min(end));
+                    self.0.send_replace(State::Ending { deadline });
+                    begun().await;
+                }
+                _ = states.changed() => {}
+                () = until(look) => {}
+            }
+        }
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -9,10 +9,11 @@ import { fileURLToPath } from 'node:url';
 import { eventually, letPass } from '../harness/js/bounded.mjs';
 import { Journal } from '../harness/js/journal.mjs';
 import { scope } from '../harness/js/scope.mjs';
+import { startServer } from '../harness/js/server.mjs';
 import { ELSEWHERE, SECOND, SERVER, SIDES, linksOf, namespaces, startLab } from './lab.mjs';
 import { serverListener, serverSocket, startProbe } from './sockets.mjs';
 
-const LIMIT = { timeout: 30000 };
+const LIMIT = { timeout: 90000 };
 
 // What is on its way through a router when something sent later has come through.
 const GRACE = 200;
@@ -169,6 +170,33 @@ test('hosts reach the servers, and neither each other nor anything outside', LIM
   assert.deepEqual(linksOf().sort(), ['lo', 'wan'], 'where the servers are');
 });
 
+// A Binding request, RFC 8489 §14: nothing but its header.
+const BINDING = Buffer.from('000100002112a442' + '74727572746c696e65212121', 'hex');
+
+test('a relay at a wildcard answers clients behind a symmetric router from the address that they asked', LIMIT, async (t) => {
+  const { own } = scope(t);
+  lab.become('a', 'symmetric');
+  const relay = await startServer({ command: 'turn', listen: { turn: '0.0.0.0:3478' }, args: ['--turn-user', 'u:p'] });
+  own(relay, () => relay.stop());
+  const probe = await startProbe(own, 'host-a');
+  // An answer from another address would be a stranger's to the router.
+  for (const address of [SECOND, SERVER, ELSEWHERE]) {
+    const socket = await probe.socket();
+    await socket.send(`${address}:3478`, BINDING);
+    const isSuccess = ({ bytes }) => bytes.startsWith('0101') && bytes.includes(BINDING.toString('hex', 4));
+    const { from } = await socket.journal.until(`an answer from ${address}`, isSuccess);
+    assert.equal(from, `${address}:3478`);
+  }
+
+  // As a plain socket's is: the kernel prefers the first of the addresses.
+  const plain = await serverSocket(own, '0.0.0.0');
+  const socket = await probe.socket();
+  await socket.send(`${SECOND}:${plain.port}`, 'asked');
+  plain.send((await plain.until('asked')).from, 'answered');
+  await letPass(GRACE);
+  assert.deepEqual(socket.got(['answered']), []);
+});
+
 test('what is closed leaves nothing, and another can take its place', LIMIT, () => {
   lab.close();
   assert.deepEqual(namespaces(), []);
@@ -202,7 +230,7 @@ test('a lab that is killed takes every process in it along', LIMIT, async (t) =>
   look.stdout.on('data', (chunk) => said.append(`${chunk}`));
   const seconds = `${1000 + (process.pid % 1000)}.25`;
   look.stdin.write(`ip netns exec host-b sleep ${seconds} & ip netns exec router-a nft list ruleset\n`);
-  await said.until('the rules of a router', (text) => text.includes('fully-random'), { within: 10000 });
+  await said.until('the rules of a router', (text) => text.includes('fully-random'), { within: 60000 });
   await eventually('the process in a LAN to run', () => running(seconds).length > 0);
 
   look.kill('SIGKILL');

@@ -10,6 +10,9 @@ import { Journal } from '../harness/js/journal.mjs';
 
 const CONNECT_WITHIN = 1000;
 
+// For a machine that is busy with something else: a process has to start.
+const PATIENCE = 30000;
+
 /** A UDP socket in this namespace; `tell` gets what arrives: the bytes in hexadecimal, and from where. */
 export async function bindUdp(address, port, tell) {
   const socket = createSocket('udp4');
@@ -99,6 +102,7 @@ export async function startProbe(own, namespace) {
     const { answer, failure } = await told.until(
       `the answer to ${JSON.stringify(question)}`,
       (entry) => entry.id === id || 'failure' in entry,
+      { within: PATIENCE },
     );
     if (failure) throw new Error(`the probe in ${namespace}: ${failure}`);
     return answer;

@@ -9,6 +9,7 @@ mod minting;
 mod namespace;
 mod peers;
 mod strangers;
+mod unreachable;
 
 use std::{net::SocketAddr, sync::Arc};
 

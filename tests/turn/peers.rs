@@ -7,10 +7,10 @@ use trunkline_tests::{PATIENCE, Process, metric};
 
 use crate::Allocation;
 
-/// A peer on loopback, below the relay's own ports.
-async fn peer() -> UdpSocket {
+/// A peer at an address of this host's, below the relay's own ports.
+pub(crate) async fn peer(ip: &str) -> UdpSocket {
     for port in 20_000..30_000 {
-        if let Ok(socket) = UdpSocket::bind(("127.0.0.1", port)).await {
+        if let Ok(socket) = UdpSocket::bind((ip, port)).await {
             return socket;
         }
     }
@@ -18,7 +18,7 @@ async fn peer() -> UdpSocket {
 }
 
 /// The peer gets what the allocation sends, and the allocation what the peer answers.
-async fn talks_with(allocation: &Allocation, peer: &UdpSocket, text: &str) {
+pub(crate) async fn talks_with(allocation: &Allocation, peer: &UdpSocket, text: &str) {
     let address = peer.local_addr().unwrap();
     let mut buffer = [0; 100];
     allocation
@@ -42,7 +42,7 @@ async fn a_closed_port_or_an_unroutable_peer_costs_its_own_packets_alone() {
     let open = ["--turn-allow-peers", "127.0.0.0/8,240.0.0.0/4,192.0.2.0/24"];
     let relay = Process::turn(&[&["--turn-user", "u:p"][..], &open].concat());
     let allocation = Allocation::new(relay.public, "u").await.unwrap();
-    let peer = peer().await;
+    let peer = peer("127.0.0.1").await;
     talks_with(&allocation, &peer, "before").await;
     // Nobody listens: each packet is answered by an ICMP error.
     let closed = UdpSocket::bind("127.0.0.1:0")
@@ -65,7 +65,7 @@ async fn a_refused_peer_leaves_those_that_are_permitted_untouched() {
     let open = ["--turn-allow-peers", "127.0.0.0/8"];
     let relay = Process::turn(&[&["--turn-user", "u:p"][..], &open].concat());
     let allocation = Allocation::new(relay.public, "u").await.unwrap();
-    let peer = peer().await;
+    let peer = peer("127.0.0.1").await;
     talks_with(&allocation, &peer, "before").await;
     let refused: SocketAddr = "169.254.169.254:80".parse().unwrap();
     assert!(

@@ -10,7 +10,7 @@ import { launchChromium, openPage } from '../harness/js/chromium.mjs';
 import { launchFirefox, openFirefoxPage } from '../harness/js/firefox.mjs';
 import { isInside, runInside } from '../harness/js/namespace.mjs';
 import { scope } from '../harness/js/scope.mjs';
-import { startServer } from '../harness/js/server.mjs';
+import { metric, startServer } from '../harness/js/server.mjs';
 
 const LIMIT = { timeout: 90000 };
 
@@ -29,13 +29,6 @@ const SETUP = `
   ip address add ${HOST}/24 dev v0
   ip route add default via 10.77.0.2
   ip address add ${RELAY}/32 dev lo`;
-
-/** The value of a metric, or 0. */
-async function metric(server, name) {
-  const text = await (await fetch(`${server.adminUrl}/metrics`)).text();
-  const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `));
-  return line ? Number(line.split(' ')[1]) : 0;
-}
 
 /** Runs inside the page: connects two sides, of which the relayed one learns host candidates alone for now. */
 async function introduceHosts(url) {

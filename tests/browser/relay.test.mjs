@@ -8,7 +8,7 @@ import { errorsOf, launchChromium, openPage } from '../harness/js/chromium.mjs';
 import { openTab } from '../harness/js/demo.mjs';
 import { serveQuickconnect } from '../harness/js/quickconnect.mjs';
 import { scope } from '../harness/js/scope.mjs';
-import { startServer } from '../harness/js/server.mjs';
+import { metric, startServer } from '../harness/js/server.mjs';
 
 const LIMIT = { timeout: 90000 };
 
@@ -22,13 +22,6 @@ after(async () => {
   await browser?.close();
   await site?.close();
 });
-
-/** The value of a metric, or 0. */
-async function metric(server, name) {
-  const text = await (await fetch(`${server.adminUrl}/metrics`)).text();
-  const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `));
-  return line ? Number(line.split(' ')[1]) : 0;
-}
 
 /** Runs inside a page: the ends of the pair that a connection uses, and what it has received. */
 async function readPath(connection) {
@@ -108,7 +101,7 @@ test('unmodified quickconnect gets its servers from the node, and talks and show
   const participant = async (name) => {
     const opened = own(await openPage(browser, name));
     await opened.page.goto(site.url);
-    opened.id = await opened.page.evaluate((host) => join(host, 'relayed', true), server.url);
+    opened.id = await opened.page.evaluate((host) => join(host, 'relayed', 'relay'), server.url);
     await opened.journal.until('the answer to its announce', ({ event }) => event === 'message:roominfo');
     return opened;
   };

@@ -1,8 +1,9 @@
-//! The relay as a process, with coturn's own client as referee, and without mercy.
+//! The relay as a process, with clients of others as referees, and without mercy.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
 mod addresses;
+mod aioice;
 mod audit;
 mod control;
 mod coturn;
@@ -15,6 +16,7 @@ mod own_machine;
 mod peers;
 mod secrets;
 mod strangers;
+mod unreachable;
 
 use std::{
     fs,

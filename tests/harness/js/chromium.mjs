@@ -14,16 +14,21 @@ const ARGS = [
   '--disable-sync',
   // Without it host candidates are .local names, which need multicast DNS to be resolved.
   '--disable-features=WebRtcHideLocalIpsWithMdns',
-  // Calls over 127.0.0.1: a machine without any other address can run these tests too.
-  '--allow-loopback-in-peer-connection',
   '--use-fake-device-for-media-stream',
   '--use-fake-ui-for-media-stream',
 ];
 
-export function launchChromium() {
+// Calls over 127.0.0.1: a machine without any other address can run these tests too.
+const LOOPBACK = '--allow-loopback-in-peer-connection';
+
+export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+
+/** `env` is for an executable that starts Chromium somewhere else. */
+export function launchChromium({ executablePath = CHROMIUM, args = [LOOPBACK], env = {} } = {}) {
   return chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ARGS,
+    executablePath,
+    args: [...ARGS, ...args],
+    env: { ...process.env, ...env },
     timeout: 20000,
   });
 }

@@ -12,8 +12,8 @@ import { bounded } from './bounded.mjs';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 
-/** Serves the page from a port of its own: only its WebSocket goes to the server under test. */
-export async function serveQuickconnect() {
+/** Serves the page from a port of its own: what its scripts ask for goes to the server under test. */
+export async function serveQuickconnect({ host = '127.0.0.1', port = 0 } = {}) {
   const script = await bundle();
   const html = await readFile(join(HERE, 'quickconnect.html'));
   const listener = createServer((request, response) => {
@@ -21,10 +21,10 @@ export async function serveQuickconnect() {
     response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html; charset=utf-8');
     response.end(isScript ? script : html);
   });
-  listener.listen(0, '127.0.0.1');
+  listener.listen(port, host);
   await bounded('the page’s server to listen', new Promise((done) => listener.once('listening', done)));
   return {
-    url: `http://127.0.0.1:${listener.address().port}/`,
+    url: `http://${host}:${listener.address().port}/`,
     close() {
       listener.closeAllConnections();
       return bounded('the page’s server to close', new Promise((done) => listener.close(done)));

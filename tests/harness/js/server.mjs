@@ -24,15 +24,19 @@ const OPTIONS = { public: '--listen', admin: '--admin-listen', turn: '--turn-lis
 /** What each command listens with, by the names in its log. */
 const LISTENERS = { signal: ['public', 'admin'], dev: ['public', 'admin', 'turn'], turn: ['turn', 'admin'] };
 
-/** `port` 0 takes a free one; name the port of an earlier server to take its place. */
-export async function startServer({ command = 'signal', port = 0, args = [] } = {}) {
+/**
+ * `port` 0 takes a free one; name the port of an earlier server to take its place. `listen` has the addresses of those
+ * listeners that are not to be on loopback.
+ */
+export async function startServer({ command = 'signal', port = 0, listen = {}, args = [] } = {}) {
   if (!existsSync(BINARY)) {
     throw new Error(`no server at ${BINARY}: build it with \`cargo build --release\`, or set TRUNKLINE_BIN`);
   }
   const log = new Journal('server');
+  const onLoopback = (name) => `127.0.0.1:${name === 'public' ? port : 0}`;
   const child = spawn(
     BINARY,
-    [command, ...LISTENERS[command].flatMap((name) => [OPTIONS[name], `127.0.0.1:${name === 'public' ? port : 0}`]), ...args],
+    [command, ...LISTENERS[command].flatMap((name) => [OPTIONS[name], listen[name] ?? onLoopback(name)]), ...args],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   running.add(child);
@@ -78,6 +82,13 @@ async function listening(log, name) {
   });
   if (isEnd(line)) throw new Error(`the server ended before it listened; ${log.describe()}`);
   return LISTENING.exec(line)[2];
+}
+
+/** The value of a metric, or 0. */
+export async function metric(server, name) {
+  const text = await (await fetch(`${server.adminUrl}/metrics`)).text();
+  const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `));
+  return line ? Number(line.split(' ')[1]) : 0;
 }
 
 /** Splits a stream of chunks into lines without colours. */

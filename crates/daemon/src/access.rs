@@ -63,28 +63,29 @@ impl Access {
         router.route_layer(from_fn_with_state(self.clone(), check))
     }
 
-    fn admits(&self, headers: &HeaderMap) -> Result<(), Response> {
+    /// The answer to who is not let in.
+    fn refusal(&self, headers: &HeaderMap) -> Option<Response> {
         match &self.0 {
             Kind::Closed => {
                 let message =
                     "the admin listener is not on loopback alone: /admin needs --admin-token-file";
-                Err(refuse(StatusCode::FORBIDDEN, "admin-closed", message))
+                Some(refuse(StatusCode::FORBIDDEN, "admin-closed", message))
             }
             Kind::Open if headers.contains_key(header::ORIGIN) => {
                 let message =
                     "not for web pages; without --admin-token-file, ask without an Origin";
-                Err(refuse(StatusCode::FORBIDDEN, "foreign-origin", message))
+                Some(refuse(StatusCode::FORBIDDEN, "foreign-origin", message))
             }
             Kind::Open if !names_this_host(headers) => {
                 let message =
                     "ask for localhost or a loopback address; other names need --admin-token-file";
-                Err(refuse(StatusCode::FORBIDDEN, "foreign-host", message))
+                Some(refuse(StatusCode::FORBIDDEN, "foreign-host", message))
             }
-            Kind::Open => Ok(()),
+            Kind::Open => None,
             Kind::Token(token) => {
                 let token = token.read().unwrap_or_else(PoisonError::into_inner);
                 match bearer(headers) {
-                    Some(given) if is_same(given, &token) => Ok(()),
+                    Some(given) if is_same(given, &token) => None,
                     Some(_) | None => {
                         let message =
                             "send the token of --admin-token-file: Authorization: Bearer TOKEN";
@@ -93,7 +94,7 @@ impl Access {
                         refused
                             .headers_mut()
                             .insert(header::WWW_AUTHENTICATE, scheme);
-                        Err(refused)
+                        Some(refused)
                     }
                 }
             }
@@ -134,9 +135,9 @@ pub fn refuse(status: StatusCode, code: &str, message: &str) -> Response {
 }
 
 async fn check(State(access): State<Access>, request: Request, next: Next) -> Response {
-    match access.admits(request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(refused) => refused,
+    match access.refusal(request.headers()) {
+        None => next.run(request).await,
+        Some(refused) => refused,
     }
 }
 

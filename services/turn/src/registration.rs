@@ -93,7 +93,11 @@ fn authorities(
     let told = |address: &SocketAddr| {
         let same_family = |ip: &&IpAddr| ip.is_ipv4() == address.is_ipv4();
         let external = external.iter().find(same_family);
-        SocketAddr::new(external.copied().unwrap_or(address.ip()), address.port()).to_string()
+        SocketAddr::new(
+            external.copied().unwrap_or_else(|| address.ip()),
+            address.port(),
+        )
+        .to_string()
     };
     reached.map(told).collect()
 }

@@ -113,9 +113,11 @@ fn who_was_kicked_is_answered_as_a_stranger_is() {
     let now = server.now;
     server.relay.handle_kick(BOB.name, UNIX + 9, now);
     let kicked = server.signed(HERE, BOB, METHOD_ALLOCATE, &attributes);
-    let mut answers = [stranger, kicked].map(|request| match server.receive(HERE, &request.raw) {
-        Reaction::Error(401, reply) => reply.message.raw,
-        other => panic!("{other:?}"),
+    let mut answers = [stranger, kicked].map(|request| {
+        let Reaction::Error(401, reply) = server.receive(HERE, &request.raw) else {
+            panic!("no 401");
+        };
+        reply.message.raw
     });
     for answer in &mut answers {
         // The transaction id alone differs.

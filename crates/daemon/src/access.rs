@@ -63,6 +63,7 @@ impl Access {
         router.route_layer(from_fn_with_state(self.clone(), check))
     }
 
+    /// The answer to who is not let in.
     fn refusal(&self, headers: &HeaderMap) -> Option<Response> {
         match &self.0 {
             Kind::Closed => {

@@ -77,12 +77,13 @@ pub(super) fn read_relays(value: Value) -> Option<(Vec<Relay>, u64, i64)> {
     let (version, told) = pair(value)?;
     let (mut relays, mut unreadable) = (Vec::new(), 0);
     for description in told {
-        // Where its description was lost, it says it again at its next beat.
-        if let Value::BulkString(description) = description {
-            match read_relay(&description) {
-                Some(relay) => relays.push(relay),
-                None => unreadable += 1,
-            }
+        // One that is missing was lost: its relay says it again at the next beat.
+        let Value::BulkString(description) = description else {
+            continue;
+        };
+        match read_relay(&description) {
+            Some(relay) => relays.push(relay),
+            None => unreadable += 1,
         }
     }
     Some((relays, unreadable, version))

@@ -11,7 +11,7 @@ mod zombie;
 use std::time::Duration;
 
 use tokio::time::sleep;
-use trunkline_tests::{PATIENCE, Proxy, Redis, Reply};
+use trunkline_tests::{PATIENCE, Proxy, Redis, Reply, until};
 
 use crate::{
     faults::long,
@@ -155,8 +155,8 @@ impl Scene {
             }
             Fault::RedisSleeps => self.redis.sleep(Duration::from_secs(1)),
             Fault::RedisFlushed => self.flush(),
-            Fault::SubscribersEnded => self.disconnect("pubsub"),
-            Fault::ConnectionsEnded => self.disconnect("normal"),
+            Fault::SubscribersEnded => self.disconnect("pubsub").await,
+            Fault::ConnectionsEnded => self.disconnect("normal").await,
             Fault::NetworkSliced => {
                 self.network.slice(5);
                 self.network.latency(Duration::from_millis(20));
@@ -192,9 +192,12 @@ impl Scene {
         assert_eq!(reply, Reply::Text("OK".to_owned()));
     }
 
-    /// Redis ends the nodes' connections of this kind; there are some.
-    fn disconnect(&self, kind: &str) {
-        assert!(self.redis.disconnect(kind) > 0, "no {kind} connections");
+    /// Redis ends the nodes' connections of this kind; after another fault it may take a while until there are some.
+    async fn disconnect(&self, kind: &str) {
+        until("connections to end", async || {
+            self.redis.disconnect(kind) > 0
+        })
+        .await;
     }
 
     /// Redis is away in this way for so long.

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     sync::mpsc,
     task::{JoinHandle, JoinSet},
@@ -17,6 +18,16 @@ use crate::{
     history::{Deeds, Ending, History, Micros, NodeNumber, PeerNumber},
     member::{Member, Order, State, live},
 };
+
+/// As many as the system lets this process have: each member has a socket.
+fn may_have_many_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    setrlimit(Resource::Nofile, raised).expect("a limit that may be raised");
+}
 
 /// What members share.
 #[derive(Debug)]
@@ -46,6 +57,7 @@ pub(crate) struct Field {
 
 impl Field {
     pub(crate) fn new(seed: u64) -> Self {
+        may_have_many_descriptors();
         Self {
             shared: Arc::new(Shared {
                 start: Instant::now(),
@@ -338,7 +350,7 @@ impl Field {
     }
 
     /// What happened. Nobody does anything any more.
-    pub(crate) fn history(mut self) -> History {
+    pub(crate) fn history(&mut self) -> History {
         let end = self.shared.now();
         self.tasks.abort_all();
         let lives = self.members.iter();
@@ -346,7 +358,7 @@ impl Field {
             lives: lives
                 .map(|member| member.state.lock().unwrap().life.clone())
                 .collect(),
-            deeds: self.deeds,
+            deeds: self.deeds.clone(),
             end,
         }
     }

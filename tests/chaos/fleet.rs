@@ -1,44 +1,54 @@
 //! Nodes as processes, to which what happens to hosts can be done.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use tokio::time::sleep;
 use trunkline_tests::{Process, free_port};
 
 use crate::{field::Field, history::NodeNumber};
 
-/// Node processes with the same options.
+/// Node processes.
 #[derive(Debug)]
 pub(crate) struct Fleet {
-    options: Vec<String>,
     nodes: Vec<Host>,
 }
 
-/// A host: a port, and the node that runs there.
+/// A host: a port, a node's options, and the node that runs there.
 #[derive(Debug)]
 struct Host {
     port: u16,
+    options: Vec<String>,
     process: Process,
     number: NodeNumber,
 }
 
 impl Fleet {
-    /// Starts so many nodes and opens them to the field's members.
+    /// Starts so many nodes with the same options and opens them to the field's members.
     pub(crate) fn start(field: &mut Field, count: usize, options: &[&str]) -> Self {
-        let nodes = (0..count).map(|_| {
+        Self::start_each(field, &vec![options.to_vec(); count])
+    }
+
+    /// Starts a node with each of these options and opens it to the field's members.
+    pub(crate) fn start_each(field: &mut Field, options: &[Vec<&str>]) -> Self {
+        let nodes = options.iter().map(|options| {
             let port = free_port();
             let process = Process::signal_at(port, options);
             let number = field.open(process.public);
             Host {
                 port,
+                options: options.iter().map(|&option| option.to_owned()).collect(),
                 process,
                 number,
             }
         });
         Self {
             nodes: nodes.collect(),
-            options: options.iter().map(|&option| option.to_owned()).collect(),
         }
+    }
+
+    /// Where members come to the nodes, in the order of their hosts.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        self.nodes.iter().map(|host| host.process.public).collect()
     }
 
     /// The node that runs at this host now.
@@ -59,8 +69,8 @@ impl Fleet {
 
     /// Starts a node again where one was killed.
     pub(crate) fn start_again(&mut self, field: &mut Field, host: usize) {
-        let options: Vec<&str> = self.options.iter().map(String::as_str).collect();
         let place = &mut self.nodes[host];
+        let options: Vec<&str> = place.options.iter().map(String::as_str).collect();
         place.process = Process::signal_at(place.port, &options);
         place.number = field.open(place.process.public);
     }

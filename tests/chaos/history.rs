@@ -109,6 +109,8 @@ pub(crate) struct Deeds {
     pub(crate) frozen: Vec<(NodeNumber, Micros, Micros)>,
     /// Every connection to it was cut by the network.
     pub(crate) severed: Vec<(NodeNumber, Micros)>,
+    /// Cut off from Redis, and so from the others, for longer than its lease, while they were not.
+    pub(crate) isolated: Vec<(NodeNumber, Micros, Micros)>,
     /// Redis was away.
     pub(crate) outages: Vec<(Micros, Micros)>,
 }
@@ -144,7 +146,7 @@ impl Rules {
     pub(crate) fn for_window(window: Micros) -> Self {
         Self {
             window,
-            lease: (10 * SECOND).max(window + 2_500_000),
+            lease: (10 * SECOND).max(window + 2 * SECOND),
             beat: SECOND,
             late: 4 * SECOND,
             in_flight: 2 * SECOND,

@@ -1,7 +1,9 @@
 //! Several nodes over Redis, and what happens to nodes, to Redis, and to the network between them.
 
+mod alone;
 mod crash;
 mod exact;
+mod halves;
 mod outage;
 mod several;
 mod zombie;
@@ -9,7 +11,7 @@ mod zombie;
 use std::time::Duration;
 
 use tokio::time::sleep;
-use trunkline_tests::{Proxy, Redis, Reply};
+use trunkline_tests::{PATIENCE, Proxy, Redis, Reply, until};
 
 use crate::{
     faults::long,
@@ -32,7 +34,7 @@ fn rules() -> Rules {
     let (window, lease) = if long() { (8, 10) } else { (2, 3) };
     let beat = lease * SECOND / 10;
     Rules {
-        lease: (lease * SECOND).max(window * SECOND + beat * 5 / 2),
+        lease: (lease * SECOND).max(window * SECOND + beat * 2),
         beat,
         in_flight: 3 * SECOND,
         noticed: 2 * SECOND,
@@ -68,6 +70,10 @@ enum Fault {
     SubscribersEnded,
     ConnectionsEnded,
     NetworkSliced,
+    /// The network carries less than is said.
+    NetworkSlow,
+    /// Redis loses its connections, and the nodes are not told.
+    NetworkHalfOpen,
     WithoutRedis(Outage),
 }
 
@@ -81,9 +87,12 @@ enum Outage {
     Cut,
     /// The network lets nothing through.
     Held,
+    /// The network lets nothing through to Redis, or nothing from it.
+    HeldToRedis,
+    HeldFromRedis,
 }
 
-const FAULTS: [Fault; 12] = [
+const FAULTS: [Fault; 16] = [
     Fault::NodeKilled,
     Fault::NodeFrozen,
     Fault::MembersCut,
@@ -92,10 +101,14 @@ const FAULTS: [Fault; 12] = [
     Fault::SubscribersEnded,
     Fault::ConnectionsEnded,
     Fault::NetworkSliced,
+    Fault::NetworkSlow,
+    Fault::NetworkHalfOpen,
     Fault::WithoutRedis(Outage::Stopped),
     Fault::WithoutRedis(Outage::Frozen),
     Fault::WithoutRedis(Outage::Cut),
     Fault::WithoutRedis(Outage::Held),
+    Fault::WithoutRedis(Outage::HeldToRedis),
+    Fault::WithoutRedis(Outage::HeldFromRedis),
 ];
 
 impl Scene {
@@ -142,16 +155,35 @@ impl Scene {
             }
             Fault::RedisSleeps => self.redis.sleep(Duration::from_secs(1)),
             Fault::RedisFlushed => self.flush(),
-            Fault::SubscribersEnded => self.disconnect("pubsub"),
-            Fault::ConnectionsEnded => self.disconnect("normal"),
+            Fault::SubscribersEnded => self.disconnect("pubsub").await,
+            Fault::ConnectionsEnded => self.disconnect("normal").await,
             Fault::NetworkSliced => {
                 self.network.slice(5);
                 self.network.latency(Duration::from_millis(20));
                 wait(SECOND).await;
                 self.network.restore().await;
             }
+            Fault::NetworkSlow => {
+                self.network.bandwidth(20_000);
+                wait(SECOND).await;
+                self.network.restore().await;
+            }
+            Fault::NetworkHalfOpen => self.half_open().await,
             Fault::WithoutRedis(outage) => self.without_redis(outage, 1_500_000).await,
         }
+    }
+
+    /// Every connection to Redis is dead; returns when the nodes have made new ones.
+    async fn half_open(&mut self) {
+        let (since, network) = (self.field.now(), &self.network);
+        let before = network.accepted();
+        network.half_open();
+        let anew = || network.accepted() >= before + self.hosts;
+        self.field
+            .until("the nodes to connect anew", PATIENCE, anew)
+            .await;
+        let now = self.field.now();
+        self.field.deeds.outages.push((since, now));
     }
 
     /// Redis loses everything.
@@ -160,9 +192,12 @@ impl Scene {
         assert_eq!(reply, Reply::Text("OK".to_owned()));
     }
 
-    /// Redis ends the nodes' connections of this kind; there are some.
-    fn disconnect(&self, kind: &str) {
-        assert!(self.redis.disconnect(kind) > 0, "no {kind} connections");
+    /// Redis ends the nodes' connections of this kind; after another fault it may take a while until there are some.
+    async fn disconnect(&self, kind: &str) {
+        until("connections to end", async || {
+            self.redis.disconnect(kind) > 0
+        })
+        .await;
     }
 
     /// Redis is away in this way for so long.
@@ -180,6 +215,8 @@ impl Scene {
             Outage::Frozen => self.redis.freeze(),
             Outage::Cut => self.network.cut().await,
             Outage::Held => self.network.blackhole(),
+            Outage::HeldToRedis => self.network.blackhole_to_server(),
+            Outage::HeldFromRedis => self.network.blackhole_to_client(),
         }
         since
     }
@@ -189,7 +226,9 @@ impl Scene {
         match outage {
             Outage::Stopped => self.redis.start_again(),
             Outage::Frozen => self.redis.thaw(),
-            Outage::Cut | Outage::Held => self.network.restore().await,
+            Outage::Cut | Outage::Held | Outage::HeldToRedis | Outage::HeldFromRedis => {
+                self.network.restore().await;
+            }
         }
         let now = self.field.now();
         self.field.deeds.outages.push((since, now));

@@ -40,6 +40,8 @@
 //!    comes back.
 //! 9. *A store that goes on without its last writes*: who left in them, or went to another node, may be back as before
 //!    until their node has said otherwise, and is told joined and left once more.
+//! 10. *A peer that leaves and comes back*: with its stay, a conversation has ended. What it said before may reach a
+//!    peer that has moved meanwhile after what it says now.
 
 mod leases;
 mod messages;
@@ -226,6 +228,7 @@ impl Oracle {
     /// The node's way to the store does not work from `from` to `until`.
     pub(crate) fn trouble(&mut self, node: usize, from: Time, until: Time) {
         self.troubles[node].push((from, until));
+        self.messages.trouble(from, until);
     }
 
     /// The node alone cannot do its work from `from` to `until`.

@@ -8,7 +8,8 @@
 //! is given, for while it does not the flush cannot arrive, however well the old node is. So this node sends itself a
 //! *probe*, a flush of which it is both ends, half a second after the other flush, and one more half a second after
 //! that. When both have come back at once, what could arrive has arrived. When one was late, all nodes get time to
-//! find the cluster again, and to repeat what was lost, before the second begins anew.
+//! find the cluster again, and to repeat what was lost, before the second begins anew. So they do when the flush itself
+//! had to wait until the cluster had seen the move.
 //!
 //! A peer that moves again meanwhile may have left what was said first on its way behind it. Each node that it has
 //! left gets a flush of its own, one after the other.
@@ -223,7 +224,8 @@ impl Switchboard {
             return;
         };
         if !handover.flushing {
-            handover.until = now + PAUSE;
+            // It has taken the cluster long to see the move: others may find it again later than this node has.
+            handover.until = now + if member.unseen { PAUSE } else { RECOVERY };
             member.hold(*handover, room, peer, effects);
             member.flush((room, peer), &self.node, effects);
             return;

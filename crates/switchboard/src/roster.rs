@@ -300,6 +300,11 @@ impl Switchboard {
             RosterState::Known { epoch: old, .. } => (old == epoch, Vec::new()),
             RosterState::Unknown { epoch: old, early } => (old == Some(epoch), early),
         };
+        if !same_epoch {
+            // What nodes have confirmed is what the roster had in its life before.
+            state.confirmed.clear();
+            state.confirmed_late.clear();
+        }
         let listed: BTreeSet<PeerId> = roster.iter().map(|entry| entry.peer.clone()).collect();
         let mut gone = Vec::new();
         let mut missing = false;

@@ -1,5 +1,7 @@
 //! What the oracle is for, planted: each wrong history is found, and the right one is not blamed.
 
+mod away;
+
 use super::{Message, Sighting, Violation, judge};
 use crate::history::{Ending, Event, History, Life, Micros, PeerNumber, Rules, SECOND, Session};
 

@@ -68,7 +68,7 @@ async fn directed_messages_between_nodes_arrive_once_and_in_order() {
     let (messages, every) = if long() {
         (1_000_000, 10_000)
     } else {
-        (50_000, 2_000)
+        (50_000, 1_500)
     };
     let talk = Talk {
         seed: seed_or(4711),
@@ -86,7 +86,7 @@ async fn broadcasts_between_nodes_arrive_once_and_in_order() {
     let (messages, every) = if long() {
         (1_000_000, 10_000)
     } else {
-        (12_500, 2_000)
+        (12_500, 1_500)
     };
     let talk = Talk {
         seed: seed(),

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Outage, Scene, rules, wait};
+use super::{Outage, Scene, halves::Half, rules, wait};
 use crate::{
     faults::{long, seed, turn},
     history::{History, Rules, SECOND},
+    member::Order,
     oracle::judge,
 };
 
@@ -93,4 +94,58 @@ async fn when_redis_forgets_everything_nobody_hears_of_it() {
     scene.field.last_words(Duration::from_secs(10)).await;
     wait(rules().lease + SECOND).await;
     innocent(&scene.field.history(), &rules());
+}
+
+/// While Redis is away members move, leave and come, in a third of the rooms each. Five seconds are promised; how long it
+/// took is printed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_redis_is_back_the_rosters_of_all_rooms_are_soon_equal() {
+    let _turn = turn().await;
+    let test = "redis::outage::when_redis_is_back_the_rosters_of_all_rooms_are_soon_equal";
+    let mut half = Half::begin(test).await;
+    let rooms = half.rooms(if long() { 10_000 } else { 600 });
+    let seconds = if long() { 30 } else { 4 };
+    let field = half.field();
+    field.populate(rooms.clone(), 2).await;
+    let talk = field.talk((seconds + 3) * 200, 200, false);
+    let since = half.lose_redis(Outage::Stopped).await;
+    let field = half.field();
+    let mut newcomers = Vec::new();
+    for (first, room) in (0..).step_by(2).zip(rooms) {
+        match room % 3 {
+            0 => {
+                let soon = Duration::from_millis(field.seed.within(0..1000));
+                field.returns(first, Some(soon));
+                field.order(first, Order::Cut);
+            }
+            1 => {
+                field.order(first, Order::Leave);
+            }
+            _ => newcomers.push(field.enter(room, None)),
+        }
+        if room % 64 == 0 {
+            wait(SECOND / 20).await;
+        }
+    }
+    field.until_joined(&newcomers).await;
+    wait(seconds * SECOND).await;
+    half.find_redis(Outage::Stopped, since).await;
+    let field = half.field();
+    // Thousands of rooms take a busy machine longer.
+    let bound = Duration::from_secs(if long() { 50 } else { 5 });
+    let took = field.converge(bound).await;
+    println!("rosters were equal {took:?} after");
+    talk.await.unwrap();
+    field.last_words(Duration::from_secs(30)).await;
+    // A leave that was only put off would come within a lease.
+    let rules = rules();
+    wait(rules.lease + SECOND).await;
+    let verdict = judge(&field.history(), &rules);
+    println!("{verdict}");
+    verdict.demand_innocence();
+    assert!(
+        verdict.directed > 0 && verdict.announces > 0,
+        "nothing was proved: {verdict}"
+    );
+    half.end().await;
 }

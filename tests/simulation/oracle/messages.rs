@@ -12,19 +12,20 @@ const ABOUT_CALM: Time = SECOND;
 #[derive(Debug, Default)]
 pub(crate) struct Messages {
     said: Vec<Said>,
-    /// In which of its sender's stays each was said.
-    sender_stays: Vec<u64>,
+    /// In which of its stays the sender of each message was.
+    said_in: Vec<u64>,
     received: BTreeSet<(usize, usize)>,
     /// The last message of each sender's connection that each receiver has heard.
     last: BTreeMap<(usize, u64, u64), usize>,
-    /// The same of what was said to it alone, wherever it was, and by sender's stay: one that leaves and comes again
-    /// is another member.
+    /// The same of what was said to it alone, wherever it was, in each stay of the sender.
     last_directed: BTreeMap<(usize, u64, u64), usize>,
     pub(crate) stays: Stays,
     /// Each client's stay, by number, and since when it is.
     stretches: BTreeMap<usize, (u64, Time)>,
     /// From when to when each client was on its way from one node to another.
     moves: BTreeMap<usize, Vec<(Time, Time)>>,
+    /// When nodes could not reach the store.
+    troubles: Vec<(Time, Time)>,
     expected: Vec<Expected>,
     contested: BTreeSet<usize>,
     /// Whether nothing goes wrong.
@@ -90,7 +91,7 @@ impl Messages {
                 stay: self.stays.number(receiver.client),
             });
         }
-        self.sender_stays.push(self.stays.number(said.by.client));
+        self.said_in.push(self.stays.number(said.by.client));
         self.said.push(said);
     }
 
@@ -109,11 +110,24 @@ impl Messages {
         self.moves.entry(client).or_default().push((from, until));
     }
 
-    /// Whether what was said then may have been forwarded from the client's old node.
+    /// A node's way to the store does not work from then to then.
+    pub(crate) fn trouble(&mut self, from: Time, until: Time) {
+        if until < Time::MAX {
+            self.troubles.push((from, until));
+        }
+    }
+
+    /// Whether what was said then may have been forwarded from the client's old node, or have waited for the client at
+    /// the new one: until the store has been told.
     fn was_moving(&self, client: usize, at: Time) -> bool {
         let about = if self.calm { ABOUT_CALM } else { ABOUT };
         let mut moves = self.moves.get(&client).into_iter().flatten();
-        moves.any(|(from, until)| *from <= at + about && at <= *until + about)
+        moves.any(|&(from, until)| {
+            let kept_from = |(begin, end): &&(Time, Time)| *begin <= until + about && until < *end;
+            let troubles = self.troubles.iter().filter(kept_from);
+            let told = troubles.map(|(_, end)| *end).max().unwrap_or(until);
+            from <= at + about && at <= told.max(until) + about
+        })
     }
 
     /// Two clients use this person's id: which of them hears what is not known.
@@ -121,14 +135,14 @@ impl Messages {
         self.contested.insert(person);
     }
 
-    /// A message to one peer comes after one that the same connection said to it later.
+    /// A message to one peer comes after one that the same connection said to it later in the same stay.
     pub(crate) fn overtaken(&mut self, client: usize, number: usize) -> Option<Overtaken> {
         let said = *self.said.get(number)?;
         if said.to.is_none() || said.at < self.stays.since(client) {
             return None;
         }
-        let stay = self.sender_stays[number];
-        let last = self.last_directed.entry((client, said.connection, stay));
+        let sender = (client, said.connection, self.said_in[number]);
+        let last = self.last_directed.entry(sender);
         let last = last.or_insert(number);
         let before = *last;
         *last = before.max(number);

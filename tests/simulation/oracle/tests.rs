@@ -155,6 +155,18 @@ fn a_message_arrives_once_in_order_at_whom_it_was_meant_for() {
         tell(&mut oracle(), &message(3), 4 * SECOND).is_some(),
         "nobody's"
     );
+    // Who has left and is back begins anew, for a receiver that is wherever it is now.
+    let mut directed = oracle();
+    directed.messages.said(said(Some(0)), &[receiver]);
+    let behind = |oracle: &mut Oracle| {
+        let first = oracle.messages.overtaken(0, 3);
+        first.or_else(|| oracle.messages.overtaken(0, 1))
+    };
+    assert!(behind(&mut directed).is_some());
+    let mut back = oracle();
+    back.messages.stays.end(1, 4 * SECOND);
+    back.messages.said(said(Some(0)), &[receiver]);
+    assert!(behind(&mut back).is_none());
     let mut lost = oracle();
     for second in 0..30 {
         lost.leases.beat(0, second * SECOND);

@@ -78,6 +78,21 @@ fn a_peer_that_a_new_epoch_lacks_leaves_when_its_node_has_confirmed_it() {
 }
 
 #[test]
+fn what_a_node_confirmed_of_a_roster_does_not_count_once_it_is_made_anew_again() {
+    let mut board = board();
+    board.event(ClusterEvent::Gap { room: room("r") });
+    board.event(asserted(2, 9, false));
+    board.event(ClusterEvent::Gap { room: room("r") });
+    board.event(ClusterEvent::Confirmed {
+        room: room("r"),
+        node: node("there"),
+    });
+    board.event(asserted(3, 2, false));
+    board.event(asserted(3, 2, false));
+    board.assert_nothing_else();
+}
+
+#[test]
 fn a_peer_that_its_node_enters_again_after_a_new_epoch_is_no_news() {
     let mut board = board();
     board.event(ClusterEvent::Gap { room: room("r") });

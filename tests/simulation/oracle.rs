@@ -41,7 +41,7 @@
 //! 9. *A store that goes on without its last writes*: who left in them, or went to another node, may be back as before
 //!    until their node has said otherwise, and is told joined and left once more.
 //! 10. *A peer that leaves and comes back*: with its stay, a conversation has ended. What it said before may reach a
-//!    peer that has moved meanwhile after what it says now.
+//!     peer that has moved meanwhile after what it says now.
 
 mod leases;
 mod messages;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use trunkline_tests::{Proxy, Redis};
 
-use super::{Outage, rules, timers, wait};
+use super::{rules, timers, wait};
 use crate::{
     faults::{long, seed, turn},
     field::Field,
@@ -39,13 +39,9 @@ async fn the_peers_of_a_node_that_is_cut_off_alone_are_left_once_and_join_again(
     let rules = rules();
     let since = field.now();
     let network = &mut networks[host];
-    let how = *field
-        .seed
-        .pick(&[Outage::Cut, Outage::Held, Outage::HeldToRedis]);
-    println!("{how:?}");
-    match how {
-        Outage::Cut => network.cut().await,
-        Outage::Held => network.blackhole(),
+    match field.seed.within(0..3) {
+        0 => network.cut().await,
+        1 => network.blackhole(),
         _ => network.blackhole_to_server(),
     }
     // Until its lease has ended in the eyes of the others.

@@ -68,12 +68,12 @@ async fn directed_messages_between_nodes_arrive_once_and_in_order() {
     let (messages, every) = if long() {
         (1_000_000, 10_000)
     } else {
-        (50_000, 1_500)
+        (50_000, 2_000)
     };
     let talk = Talk {
         seed: seed_or(4711),
         messages,
-        a_second: 2000,
+        a_second: 1600,
         broadcast: false,
         obliged: if long() { 80 } else { 60 },
     };
@@ -86,12 +86,12 @@ async fn broadcasts_between_nodes_arrive_once_and_in_order() {
     let (messages, every) = if long() {
         (1_000_000, 10_000)
     } else {
-        (12_500, 1_500)
+        (12_500, 2_000)
     };
     let talk = Talk {
         seed: seed(),
         messages,
-        a_second: 500,
+        a_second: 400,
         broadcast: true,
         obliged: 75,
     };

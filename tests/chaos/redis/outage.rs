@@ -136,7 +136,8 @@ async fn when_redis_is_back_the_rosters_of_all_rooms_are_soon_equal() {
     let took = field.converge(bound).await;
     println!("rosters were equal {took:?} after");
     talk.await.unwrap();
-    field.last_words(Duration::from_secs(30)).await;
+    let bound = Duration::from_secs(if long() { 120 } else { 30 });
+    field.last_words(bound).await;
     // A leave that was only put off would come within a lease.
     let rules = rules();
     wait(rules.lease + SECOND).await;

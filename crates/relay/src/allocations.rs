@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use slab::Slab;
 
 use crate::{
-    Client, Traffic, UserId, allocation::Allocation, credentials::LongTermKey, wire::TransactionId,
+    Client, Traffic, UserId, allocation::Allocation, long_term_key::Signer, wire::TransactionId,
 };
 
 /// One allocation of one [`Relay`](crate::Relay), and its relay socket; never used again.
@@ -56,7 +56,7 @@ pub(crate) struct Opening {
     pub(crate) user: UserId,
     pub(crate) transaction: TransactionId,
     pub(crate) has_fingerprint: bool,
-    pub(crate) key: LongTermKey,
+    pub(crate) signer: Signer,
     /// In seconds, to be granted.
     pub(crate) lifetime: u64,
 }

@@ -32,7 +32,10 @@
 //! # Rules worth knowing
 //!
 //! - Of several attributes of one type the first counts; what stands after MESSAGE-INTEGRITY is not looked
-//!   at, FINGERPRINT excepted.
+//!   at, MESSAGE-INTEGRITY-SHA256 and FINGERPRINT excepted. Where both are, the better one is checked.
+//! - SHA-256 is offered for passwords and messages, RFC 8489; a request gets the integrity of its own kind as
+//!   an answer. USERHASH names static users only: of the time-limited nothing is kept in which one could look
+//!   it up. Clients are told to hash their names where all users are static.
 //! - A user is the id in a time-limited username, without expiry and trace: an allocation may be refreshed
 //!   with a newer credential ([`UserId`]). The expiry is looked at in Allocate only;
 //!   [`Config::max_allocation_age`] bounds the rest.
@@ -50,12 +53,12 @@
 //! # What the `turn` crate's server got wrong
 //!
 //! Its defects, as they were observed in 0.17.2, are tests here by number: `tests/defects.rs` has 1 to 6, 7
-//! (unknown attributes), 8 to 13, 16 to 18 and 23; `tests/allocate.rs` what is well-defined of 19.
-//! The others are no concern of this crate, or not yet:
+//! (unknown attributes), 8 to 13, 16 to 18 and 23; `tests/sha256.rs` has 22; `tests/allocate.rs` what is
+//! well-defined of 19. The others are no concern of this crate, or not yet:
 //!
-//! - 14, 15, 20, 21, 22 and the rest of 19: an even port is given where one is asked for; reservations
+//! - 14, 15, 20, 21 and the rest of 19: an even port is given where one is asked for; reservations
 //!   (EVEN-PORT with its bit, RESERVATION-TOKEN) and DONT-FRAGMENT are answered 420,
-//!   ADDITIONAL-ADDRESS-FAMILY is ignored, and so are SHA-256, mobility and TCP until they are built;
+//!   ADDITIONAL-ADDRESS-FAMILY is ignored, and so are mobility and TCP until they are built;
 //! - 24: [`Traffic`] counts both ways, and [`DropReason`] and [`Answer`] are there to be counted;
 //! - 25, 26, 27: no locks, no callbacks, and sockets are the caller's;
 //! - 28: there is no logging in here;
@@ -73,6 +76,7 @@ mod control;
 mod credentials;
 mod drop_reason;
 mod error_code;
+mod long_term_key;
 mod nonce;
 mod output;
 mod peer_policy;

@@ -9,7 +9,9 @@ use std::{
 };
 
 use stun::{
-    attributes::{ATTR_MESSAGE_INTEGRITY, ATTR_XOR_PEER_ADDRESS, AttrType},
+    attributes::{
+        ATTR_MESSAGE_INTEGRITY, ATTR_MESSAGE_INTEGRITY_SHA256, ATTR_XOR_PEER_ADDRESS, AttrType,
+    },
     error_code::ErrorCodeAttribute,
     fingerprint::FINGERPRINT,
     integrity::MessageIntegrity,
@@ -41,6 +43,7 @@ mod messages;
 mod model;
 mod permissions;
 mod refresh;
+mod sha256;
 mod vectors;
 
 use messages::*;
@@ -207,7 +210,9 @@ impl Server {
                 let mut message = Message::new();
                 message.write(self.relay.answer()).unwrap();
                 let verified = answer.verified;
-                assert_eq!(message.contains(ATTR_MESSAGE_INTEGRITY), verified);
+                let signatures = [ATTR_MESSAGE_INTEGRITY, ATTR_MESSAGE_INTEGRITY_SHA256];
+                let signed = signatures.iter().filter(|typ| message.contains(**typ));
+                assert_eq!(signed.count(), usize::from(verified));
                 let reply = Reply { message, verified };
                 match answer.error {
                     None => Reaction::Success(reply),
@@ -233,8 +238,10 @@ impl Server {
 
     fn nonce(&self, client: &str) -> Vec<u8> {
         let source = client.parse().unwrap();
-        let key = &self.relay.config.nonce_key;
-        key.mint(source, self.now.unix).to_vec()
+        let config = &self.relay.config;
+        let features = config.credentials.features();
+        let nonce = config.nonce_key.mint(source, self.now.unix, features);
+        nonce.to_vec()
     }
 
     /// A request that is signed by `login`, with a nonce that is valid.

@@ -12,7 +12,7 @@ mod method;
 pub(crate) use address::{decode_xor_address, encode_xor_address};
 pub(crate) use answer::AnswerWriter;
 pub(crate) use channel_data::{CHANNEL_DATA_HEADER_BYTES, ChannelData};
-pub(crate) use integrity::Integrity;
+pub(crate) use integrity::{Integrity, IntegrityHash, sign};
 pub(crate) use message::{Message, UnknownAttributes};
 pub use method::Method;
 pub(crate) use method::{Class, encode_data_indication_type};
@@ -42,8 +42,12 @@ pub(crate) mod attribute {
     pub(crate) const EVEN_PORT: u16 = 0x0018;
     pub(crate) const REQUESTED_TRANSPORT: u16 = 0x0019;
     pub(crate) const DONT_FRAGMENT: u16 = 0x001A;
+    pub(crate) const MESSAGE_INTEGRITY_SHA256: u16 = 0x001C;
+    pub(crate) const PASSWORD_ALGORITHM: u16 = 0x001D;
+    pub(crate) const USERHASH: u16 = 0x001E;
     pub(crate) const XOR_MAPPED_ADDRESS: u16 = 0x0020;
     pub(crate) const RESERVATION_TOKEN: u16 = 0x0022;
+    pub(crate) const PASSWORD_ALGORITHMS: u16 = 0x8002;
     pub(crate) const FINGERPRINT: u16 = 0x8028;
 
     /// Attributes from here on may be ignored by who does not understand them, RFC 8489 §15.
@@ -68,6 +72,9 @@ pub(crate) mod attribute {
             | XOR_RELAYED_ADDRESS
             | REQUESTED_ADDRESS_FAMILY
             | REQUESTED_TRANSPORT
+            | MESSAGE_INTEGRITY_SHA256
+            | PASSWORD_ALGORITHM
+            | USERHASH
             | XOR_MAPPED_ADDRESS
         )
     }

@@ -3,6 +3,10 @@
 use std::net::SocketAddr;
 
 use arbitrary::{Result, Unstructured};
+use aws_lc_rs::{
+    digest::{SHA256, digest},
+    hmac,
+};
 use stun::{
     attributes::{ATTR_XOR_PEER_ADDRESS, AttrType},
     fingerprint::FINGERPRINT,
@@ -104,13 +108,46 @@ pub fn bytes<'a>(u: &mut Unstructured<'a>) -> Result<&'a [u8]> {
     u.bytes(length.min(u.len()))
 }
 
-pub fn sign(message: &mut Message, (name, password): (String, String), nonce: &[u8]) {
-    message.add(AttrType(0x0006), name.as_bytes());
+/// How a request is signed.
+#[derive(Clone, Copy, Debug)]
+pub enum Signature {
+    /// As in RFC 5389.
+    Sha1,
+    /// With all that RFC 8489 adds.
+    Sha256,
+    /// The same, with the name hashed.
+    Sha256AndUserhash,
+}
+
+pub fn sign(
+    message: &mut Message,
+    (name, password): (String, String),
+    nonce: &[u8],
+    signature: Signature,
+) {
+    match signature {
+        Signature::Sha256AndUserhash => {
+            let hash = digest(&SHA256, format!("{name}:{REALM}").as_bytes());
+            message.add(AttrType(0x001E), hash.as_ref());
+        }
+        Signature::Sha1 | Signature::Sha256 => message.add(AttrType(0x0006), name.as_bytes()),
+    }
     message.add(AttrType(0x0014), REALM.as_bytes());
     message.add(AttrType(0x0015), nonce);
-    let key = MessageIntegrity::new_long_term_integrity(name, REALM.to_owned(), password);
-    // It refuses to stand behind a FINGERPRINT.
-    let _ = key.add_to(message);
+    if matches!(signature, Signature::Sha1) {
+        let key = MessageIntegrity::new_long_term_integrity(name, REALM.to_owned(), password);
+        // It refuses to stand behind a FINGERPRINT.
+        let _ = key.add_to(message);
+        return;
+    }
+    message.add(AttrType(0x001D), &[0, 2, 0, 0]);
+    message.add(AttrType(0x8002), &[0, 2, 0, 0, 0, 1, 0, 0]);
+    let key = digest(&SHA256, format!("{name}:{REALM}:{password}").as_bytes());
+    let mut protected = message.raw.clone();
+    let length = (message.length + 36) as u16;
+    protected[2..4].copy_from_slice(&length.to_be_bytes());
+    let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()), &protected);
+    message.add(AttrType(0x001C), mac.as_ref());
 }
 
 pub fn add_fingerprint(message: &mut Message) {

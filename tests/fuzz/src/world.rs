@@ -11,13 +11,13 @@ use relay::{
     Output, Refusal, Relay, Time,
 };
 use stun::{
-    attributes::{ATTR_MESSAGE_INTEGRITY, ATTR_NONCE},
+    attributes::{ATTR_MESSAGE_INTEGRITY, ATTR_MESSAGE_INTEGRITY_SHA256, ATTR_NONCE},
     message::{METHOD_ALLOCATE, Message},
 };
 
 use crate::{
     UNIX, config,
-    messages::{request, sign},
+    messages::{Signature, add_transport, request, sign},
 };
 
 /// Most outputs that one input may have.
@@ -164,7 +164,8 @@ impl World {
 
     /// A nonce for `client`, from the 401 that it gets for an unsigned request.
     pub fn nonce(&mut self, client: SocketAddr) -> Vec<u8> {
-        let unsigned = request(METHOD_ALLOCATE, 0xEE);
+        let mut unsigned = request(METHOD_ALLOCATE, 0xEE);
+        add_transport(&mut unsigned);
         self.receive(client, &unsigned.raw);
         let mut answer = Message::new();
         answer.write(self.relay.answer()).expect("a STUN message");
@@ -173,7 +174,7 @@ impl World {
 
     pub fn ask(&mut self, client: SocketAddr, login: u8, mut message: Message) -> Action {
         let nonce = self.nonce(client);
-        sign(&mut message, crate::login(login), &nonce);
+        sign(&mut message, crate::login(login), &nonce, Signature::Sha1);
         self.receive(client, &message.raw)
     }
 
@@ -218,7 +219,9 @@ impl World {
         let mut message = Message::new();
         message.write(bytes).expect("a STUN message");
         assert_eq!(bytes.len(), 20 + message.length as usize);
-        assert_eq!(message.contains(ATTR_MESSAGE_INTEGRITY), verified);
+        let signed = message.contains(ATTR_MESSAGE_INTEGRITY)
+            || message.contains(ATTR_MESSAGE_INTEGRITY_SHA256);
+        assert_eq!(signed, verified);
         message
     }
 }

@@ -10,7 +10,7 @@ use relay::Refusal;
 use trunkline_fuzz::{
     client, config, login,
     messages::{
-        add_attributes, add_fingerprint, bytes, channel, channel_data, method, request,
+        Signature, add_attributes, add_fingerprint, bytes, channel, channel_data, method, request,
         send_indication, sign,
     },
     peer,
@@ -67,7 +67,12 @@ fn ask(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
             0 => world.nonce(client),
             _ => b"AAAAAAAAAAA".to_vec(),
         };
-        sign(&mut message, login(user), &nonce);
+        let signature = match flags & 0x30 {
+            0x10 => Signature::Sha256,
+            0x20 => Signature::Sha256AndUserhash,
+            _ => Signature::Sha1,
+        };
+        sign(&mut message, login(user), &nonce, signature);
     }
     if flags & 4 != 0 {
         add_attributes(&mut message, u)?;

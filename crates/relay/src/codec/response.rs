@@ -1,10 +1,9 @@
 use std::{net::SocketAddr, time::Duration};
 
 use stun::{
-    attributes::ATTR_UNKNOWN_ATTRIBUTES,
+    attributes::{ATTR_UNKNOWN_ATTRIBUTES, AttrType},
     error_code::{ErrorCode as StunErrorCode, ErrorCodeAttribute},
     fingerprint::FINGERPRINT,
-    integrity::MessageIntegrity,
     message::{
         CLASS_ERROR_RESPONSE, CLASS_SUCCESS_RESPONSE, METHOD_ALLOCATE, METHOD_BINDING,
         METHOD_CHANNEL_BIND, METHOD_CONNECT, METHOD_CONNECTION_BIND, METHOD_CREATE_PERMISSION,
@@ -15,7 +14,11 @@ use stun::{
 };
 use turn::proto::{lifetime::Lifetime, relayaddr::RelayedAddress};
 
-use crate::{ErrorCode, Method, credentials::LongTermKey, wire::TransactionId};
+use crate::{
+    ErrorCode, Method,
+    long_term_key::Signer,
+    wire::{IntegrityHash, TransactionId, attribute, sign},
+};
 
 /// An answer to a verified client.
 #[derive(Debug)]
@@ -64,8 +67,14 @@ impl Response {
     }
 
     /// Signs the answer and writes it into `buffer`.
-    pub(crate) fn finish(mut self, key: &LongTermKey, fingerprint: bool, buffer: &mut Vec<u8>) {
-        self.add(&MessageIntegrity(key.as_bytes().to_vec()));
+    pub(crate) fn finish(mut self, signer: &Signer, fingerprint: bool, buffer: &mut Vec<u8>) {
+        let attribute = match signer.hash {
+            IntegrityHash::Sha1 => attribute::MESSAGE_INTEGRITY,
+            IntegrityHash::Sha256 => attribute::MESSAGE_INTEGRITY_SHA256,
+        };
+        let mac = sign(&self.0.raw, signer.hash, signer.key.as_bytes());
+        let mac = mac.expect("answers of ours are short");
+        self.0.add(AttrType(attribute), mac.as_ref());
         if fingerprint {
             self.add(&FINGERPRINT);
         }

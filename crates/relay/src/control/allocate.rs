@@ -102,7 +102,7 @@ impl Relay {
             user: user.clone(),
             transaction: asker.transaction,
             has_fingerprint: asker.has_fingerprint,
-            key: asker.key.clone(),
+            signer: asker.signer.clone(),
             lifetime: wanted.lifetime,
         });
         self.outputs.push_back(Output::Open(Open {
@@ -132,7 +132,7 @@ impl Relay {
         let Some((opening, response, error)) = opened else {
             return Action::Dropped(DropReason::NoAllocation);
         };
-        response.finish(&opening.key, opening.has_fingerprint, &mut self.answer);
+        response.finish(&opening.signer, opening.has_fingerprint, &mut self.answer);
         Action::Answer(Answer {
             client: opening.client,
             method: Method::Allocate,

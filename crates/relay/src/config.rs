@@ -31,6 +31,9 @@ pub struct Config {
     /// Whether channels are numbered 0x4000 to 0x7FFF as in RFC 5766, for clients of its time, and not only
     /// to 0x4FFF as in RFC 8656.
     pub old_channels: bool,
+    /// Whether the caller can send packets that may not be fragmented: else DONT-FRAGMENT is answered 420 in an
+    /// Allocate, and what is sent with it is dropped.
+    pub dont_fragment: bool,
 }
 
 /// Whether, and as what, clients are given relayed addresses of a family.
@@ -64,6 +67,7 @@ impl Config {
             max_permissions: 128,
             max_channels: 128,
             old_channels: false,
+            dont_fragment: true,
         }
     }
 }

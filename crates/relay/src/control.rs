@@ -83,7 +83,7 @@ impl Relay {
             return self.refuse(&asker, ErrorCode::BadRequest);
         };
         let response = match message.method {
-            Method::Allocate => return self.allocate(&asker, &request, &message.unsupported),
+            Method::Allocate => return self.allocate(&asker, &request, message.dont_fragment),
             Method::Refresh => self.refresh(&asker, &request),
             Method::CreatePermission => self.create_permission(&asker, &request),
             Method::ChannelBind => self.channel_bind(&asker, &request),

@@ -3,6 +3,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
     thread,
+    time::Instant,
 };
 
 use daemon::{
@@ -22,8 +23,10 @@ use crate::{
     addresses::{Addresses, interfaces},
     listeners::Listeners,
     metrics::{Counters, Sum},
+    openings::Openings,
     quotas::Quotas,
-    relay_sockets::{Ports, udp},
+    relay_sockets::{CAN_SEND_WHOLE, Ports, udp},
+    reservations::Reservations,
     worker::{Parts, Stop, Worker},
 };
 
@@ -126,12 +129,14 @@ impl Turn {
             ipv6: addresses.told_v6(),
             max_allocation_age: args.turn_max_allocation_age,
             old_channels: args.turn_old_channels,
+            dont_fragment: CAN_SEND_WHOLE,
             ..Config::new(Arc::new(credentials(args)?), NonceKey::new(&nonce_key))
         };
         let quotas = Arc::new(Quotas::new(
             args.turn_user_quota,
             Quotas::total_of_process(threads * (listening.len() + 2)),
         ));
+        let reservations = Arc::new(Reservations::new(Instant::now()));
         let mut workers = Vec::new();
         let mut counters = Vec::new();
         for listeners in listeners {
@@ -140,9 +145,12 @@ impl Turn {
             workers.push(Worker::new(Parts {
                 listeners,
                 relay: Relay::new(config.clone(), getrandom::u64()?),
-                ports: Ports::new(args.turn_relay_ports.clone()),
-                addresses,
-                quotas: quotas.clone(),
+                openings: Openings::new(
+                    Ports::new(args.turn_relay_ports.clone()),
+                    addresses,
+                    quotas.clone(),
+                    reservations.clone(),
+                ),
                 counters: count,
             })?);
         }

@@ -76,7 +76,7 @@ pub fn channel(u: &mut Unstructured<'_>) -> Result<u16> {
 /// Up to 15 attributes, each of a byte for its kind and what it needs.
 pub fn add_attributes(message: &mut Message, u: &mut Unstructured<'_>) -> Result<()> {
     for _ in 0..u.arbitrary::<u8>()? % 16 {
-        match u.arbitrary::<u8>()? % 8 {
+        match u.arbitrary::<u8>()? % 11 {
             0 => add_transport(message),
             1 => add_peer(message, peer(u.arbitrary()?)),
             2 => add_channel(message, channel(u)?),
@@ -89,6 +89,17 @@ pub fn add_attributes(message: &mut Message, u: &mut Unstructured<'_>) -> Result
                 message.add(AttrType(0x0017), &[family, 0, 0, 0]);
             }
             5 => message.add(AttrType(0x0018), &[u.arbitrary()?]),
+            8 => {
+                let family = u.arbitrary::<u8>()? % 4;
+                message.add(AttrType(0x8000), &[family, 0, 0, 0]);
+            }
+            9 => {
+                // Of the tokens that the world gives, most are of a low number.
+                let (family, number) = (u.arbitrary::<u8>()? & 0x80, u.arbitrary::<u16>()?);
+                let [high, low] = number.to_be_bytes();
+                message.add(AttrType(0x0022), &[family, 0, 0, 0, 0, 0, high, low]);
+            }
+            10 => message.add(AttrType(0x001A), &[]),
             6 => {
                 let typ = u.arbitrary::<u8>()?;
                 message.add(AttrType(typ.into()), bytes(u)?);

@@ -1,7 +1,8 @@
 use std::{net::SocketAddr, time::Duration};
 
 use stun::{
-    attributes::{ATTR_UNKNOWN_ATTRIBUTES, AttrType},
+    addr::MappedAddress,
+    attributes::{ATTR_RESERVATION_TOKEN, ATTR_UNKNOWN_ATTRIBUTES, AttrType},
     error_code::{ErrorCode as StunErrorCode, ErrorCodeAttribute},
     fingerprint::FINGERPRINT,
     message::{
@@ -15,9 +16,9 @@ use stun::{
 use turn::proto::{lifetime::Lifetime, relayaddr::RelayedAddress};
 
 use crate::{
-    ErrorCode, Method,
+    ErrorCode, Family, Method, ReservationToken,
     long_term_key::Signer,
-    wire::{IntegrityHash, TransactionId, attribute, sign},
+    wire::{IntegrityHash, TransactionId, address_family, attribute, sign},
 };
 
 /// An answer to a verified client.
@@ -64,6 +65,26 @@ impl Response {
     pub(crate) fn xor_relayed_address(&mut self, address: SocketAddr) {
         let (ip, port) = (address.ip(), address.port());
         self.add(&RelayedAddress { ip, port });
+    }
+
+    pub(crate) fn reservation_token(&mut self, token: ReservationToken) {
+        self.0.add(ATTR_RESERVATION_TOKEN, token.as_bytes());
+    }
+
+    /// ADDRESS-ERROR-CODE, RFC 8656 §18.12: why there is no address of this family.
+    pub(crate) fn address_error_code(&mut self, family: Family, code: ErrorCode) {
+        let [_, _, class, number] = code.value();
+        let header = [address_family(family), 0, class, number];
+        let value = [&header[..], code.reason().as_bytes()].concat();
+        self.0.add(AttrType(attribute::ADDRESS_ERROR_CODE), &value);
+    }
+
+    /// ALTERNATE-SERVER, RFC 8489 §14.15.
+    pub(crate) fn alternate_server(&mut self, address: SocketAddr) {
+        let (ip, port) = (address.ip(), address.port());
+        let address = MappedAddress { ip, port };
+        let added = address.add_to_as(&mut self.0, AttrType(attribute::ALTERNATE_SERVER));
+        added.expect("an address is of a family");
     }
 
     /// Signs the answer and writes it into `buffer`.

@@ -31,10 +31,10 @@ pub(crate) struct Message<'a> {
     pub(crate) peer: Option<&'a [u8]>,
     /// Where the value of the first DATA stands in the datagram.
     pub(crate) data: Option<(usize, usize)>,
+    /// Whether DONT-FRAGMENT is there.
+    pub(crate) dont_fragment: bool,
     /// Comprehension-required attributes that are not understood.
     pub(crate) unknown: UnknownAttributes,
-    /// Those that are refused in an Allocate only after other checks.
-    pub(crate) unsupported: UnknownAttributes,
 }
 
 impl<'a> Message<'a> {
@@ -117,8 +117,8 @@ impl<'a> Message<'a> {
             has_fingerprint: false,
             peer: None,
             data: None,
+            dont_fragment: false,
             unknown: UnknownAttributes::default(),
-            unsupported: UnknownAttributes::default(),
         })
     }
 
@@ -143,19 +143,11 @@ impl<'a> Message<'a> {
             attribute::REALM => first(&mut self.realm, value),
             attribute::NONCE => first(&mut self.nonce, value),
             attribute::XOR_PEER_ADDRESS => first(&mut self.peer, value),
+            attribute::DONT_FRAGMENT => self.dont_fragment = true,
             attribute::DATA => first(&mut self.data, (start, start + value.len())),
             attribute::PASSWORD_ALGORITHM => first(&mut self.password_algorithm, value),
             attribute::PASSWORD_ALGORITHMS => first(&mut self.password_algorithms, value),
             _ if attribute >= COMPREHENSION_OPTIONAL || attribute::is_understood(attribute) => {}
-            // Without its bit it asks for no reservation, only for an even port.
-            attribute::EVEN_PORT
-                if self.method == Method::Allocate
-                    && value.first().is_none_or(|bits| bits & 0x80 == 0) => {}
-            _ if self.method == Method::Allocate
-                && attribute::is_unsupported_in_allocate(attribute) =>
-            {
-                self.unsupported.push(attribute);
-            }
             _ => self.unknown.push(attribute),
         }
     }

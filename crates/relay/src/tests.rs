@@ -40,6 +40,7 @@ mod defects;
 mod denied_peers;
 mod drain;
 mod dual;
+mod foreign_client;
 mod heap;
 mod messages;
 mod model;

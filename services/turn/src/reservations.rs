@@ -118,7 +118,10 @@ impl Reservations {
     /// Rounded up, so that what is due is over.
     fn set_due(&self, held: &Held) {
         let due = match held.in_order.first() {
-            Some((until, _)) => self.millis(*until) + 1,
+            Some((until, _)) => {
+                let since = until.saturating_duration_since(self.start);
+                u64::try_from(since.as_nanos().div_ceil(1_000_000)).unwrap_or(NEVER - 1)
+            }
             None => NEVER,
         };
         self.due.store(due, Ordering::Relaxed);

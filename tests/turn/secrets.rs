@@ -136,8 +136,8 @@ async fn relays_of_one_cluster_key_take_each_other_s_nonces() {
         let length = client.recv(&mut answer).unwrap();
         let at = answer[..length]
             .windows(4)
-            .position(|four| four == [0, 0x15, 0, 11]);
-        answer[at.unwrap() + 4..][..11].to_vec()
+            .position(|four| four == [0, 0x15, 0, 24]);
+        answer[at.unwrap() + 4..][..24].to_vec()
     };
     let one = Process::turn(&options);
     let other = Process::turn(&options);

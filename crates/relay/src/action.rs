@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
 use crate::{
-    AllocationId, DropReason, ErrorCode, Method,
+    AllocationId, DropReason, ErrorCode, Family, Method,
     wire::{
         CHANNEL_DATA_HEADER_BYTES, ChannelData, HEADER_BYTES, MAGIC_COOKIE, TransactionId,
         attribute, encode_data_indication_type, encode_xor_address,
@@ -38,7 +38,7 @@ pub enum Action {
     Pending,
 }
 
-/// `payload[start..end]` goes from the allocation's relay socket to `peer`; it may be empty.
+/// `payload[start..end]` goes from the allocation's relay socket of the peer's family to `peer`; it may be empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ToPeer {
     /// Whose relay socket sends.
@@ -49,9 +49,16 @@ pub struct ToPeer {
     pub start: usize,
     /// Where it ends.
     pub end: usize,
+    /// Whether it goes in one piece or not at all, RFC 8656 §11.3.
+    pub dont_fragment: bool,
 }
 
 impl ToPeer {
+    /// Which of the allocation's relay sockets sends.
+    pub fn family(&self) -> Family {
+        Family::of(self.peer)
+    }
+
     /// The data, of the packet that was handed in.
     pub fn data<'a>(&self, payload: &'a [u8]) -> &'a [u8] {
         payload.get(self.start..self.end).unwrap_or_default()

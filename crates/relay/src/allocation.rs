@@ -1,9 +1,13 @@
 use std::{
+    mem,
     net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
 
-use crate::{Client, Family, Traffic, UserId, peer_policy::Ruling, wire::TransactionId};
+use crate::{
+    Client, ErrorCode, Family, ReservationToken, Traffic, UserId, peer_policy::Ruling,
+    wire::TransactionId,
+};
 
 /// RFC 8656 §9: "The Permission Lifetime MUST be 300 seconds".
 pub(crate) const PERMISSION_LIFETIME: Duration = Duration::from_secs(300);
@@ -14,31 +18,48 @@ pub(crate) const CHANNEL_LIFETIME: Duration = Duration::from_secs(600);
 /// More than any host is up; what is longer would not fit a clock.
 const ENDLESS: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// One relayed transport address and whom it relays for.
+/// What a client has, and whom it may reach: a relayed transport address, or one of each family.
 ///
 /// Permissions and channels have no timers: what is over is absent to every look-up from its instant on, and
-/// its place is taken back when another is added. Both lists are short and sorted.
+/// its place is taken back when another is added. Both lists are short and sorted. Those of a family go with
+/// its relayed address.
 #[derive(Debug)]
 pub(crate) struct Allocation {
     pub(crate) client: Client,
     pub(crate) user: UserId,
-    /// As the client was told.
-    pub(crate) relayed: SocketAddr,
-    /// Of the Allocate that made it, and the lifetime in seconds that it was answered: a retransmission gets
-    /// the same answer.
-    pub(crate) transaction: TransactionId,
-    pub(crate) lifetime: u64,
-    /// When it ends unless it is refreshed.
-    pub(crate) until: Instant,
+    pub(crate) granted: Granted,
     /// When it ends in any case.
     pub(crate) last: Instant,
-    pub(crate) traffic: Traffic,
+    /// By family.
+    relayed: [Option<Relayed>; 2],
     /// By IP address.
     permissions: Vec<Permission>,
     /// By number.
     channels: Vec<Channel>,
     /// By peer.
     channel_numbers: Vec<(SocketAddr, u16)>,
+}
+
+/// A relayed transport address.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Relayed {
+    /// As the client was told.
+    pub(crate) address: SocketAddr,
+    /// When it ends unless it is refreshed.
+    pub(crate) until: Instant,
+    pub(crate) traffic: Traffic,
+}
+
+/// What an Allocate was answered: a retransmission gets the same.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Granted {
+    pub(crate) transaction: TransactionId,
+    /// In seconds.
+    pub(crate) lifetime: u64,
+    /// For the next port, if that was asked for.
+    pub(crate) reserved: Option<ReservationToken>,
+    /// Of the two families that were asked for, the one that could not be had.
+    pub(crate) missing: Option<(Family, ErrorCode)>,
 }
 
 /// A peer's IP address from which and to which packets are relayed.
@@ -61,44 +82,79 @@ struct Channel {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bound;
 
-/// What is known of an allocation when its relay socket is open.
+/// What is known of an allocation when its relay sockets are open.
 #[derive(Debug)]
 pub(crate) struct Terms {
     pub(crate) client: Client,
     pub(crate) user: UserId,
-    pub(crate) relayed: SocketAddr,
-    pub(crate) transaction: TransactionId,
-    /// In seconds.
-    pub(crate) lifetime: u64,
+    pub(crate) granted: Granted,
+    /// By family.
+    pub(crate) relayed: [Option<SocketAddr>; 2],
     pub(crate) max_age: Duration,
 }
 
 impl Allocation {
     pub(crate) fn new(terms: Terms, now: Instant) -> Self {
+        let relayed = |address| Relayed {
+            address,
+            until: now + Duration::from_secs(terms.granted.lifetime),
+            traffic: Traffic::default(),
+        };
         Self {
             client: terms.client,
             user: terms.user,
-            relayed: terms.relayed,
-            transaction: terms.transaction,
-            lifetime: terms.lifetime,
-            until: now + Duration::from_secs(terms.lifetime),
+            granted: terms.granted,
             last: now + terms.max_age.min(ENDLESS),
-            traffic: Traffic::default(),
+            relayed: terms.relayed.map(|address| address.map(relayed)),
             permissions: Vec::new(),
             channels: Vec::new(),
             channel_numbers: Vec::new(),
         }
     }
 
-    pub(crate) fn family(&self) -> Family {
-        Family::of(self.relayed)
+    /// Its relayed addresses, over or not; IPv4 first.
+    pub(crate) fn relayed(&self) -> impl Iterator<Item = &Relayed> {
+        self.relayed.iter().flatten()
+    }
+
+    /// Its relayed address of `family`, over or not.
+    pub(crate) fn relayed_of(&mut self, family: Family) -> Option<&mut Relayed> {
+        self.relayed[family.place()].as_mut()
+    }
+
+    /// Whether it has a relayed address of `family` now.
+    pub(crate) fn has(&self, family: Family, now: Instant) -> bool {
+        self.relayed[family.place()].is_some_and(|relayed| relayed.until > now)
+    }
+
+    /// Whether it has any relayed address now.
+    pub(crate) fn is_open(&self, now: Instant) -> bool {
+        self.relayed().any(|relayed| relayed.until > now)
+    }
+
+    /// Takes the relayed address of `family` away, and with it its permissions and channels.
+    pub(crate) fn remove(&mut self, family: Family) -> Option<Relayed> {
+        let relayed = self.relayed[family.place()].take()?;
+        let is_other = |ip| Family::of_ip(ip) != family;
+        self.permissions
+            .retain(|permission| is_other(permission.ip));
+        self.channels.retain(|channel| is_other(channel.peer.ip()));
+        self.channel_numbers.retain(|(peer, _)| is_other(peer.ip()));
+        Some(relayed)
     }
 
     /// What was decided about `ip`, if it has a permission now.
     pub(crate) fn permission(&self, ip: IpAddr, now: Instant) -> Option<Ruling> {
         let at = self.permission_at(ip).ok()?;
         let permission = self.permissions[at];
-        (permission.until > now).then_some(permission.ruling)
+        self.is_live(permission.ip, permission.until, now)
+            .then_some(permission.ruling)
+    }
+
+    /// Whether what an address may do until then, it may do now: only as long as there is a relayed address of its
+    /// family.
+    fn is_live(&self, ip: IpAddr, until: Instant, now: Instant) -> bool {
+        until > now && self.has(Family::of_ip(ip), now)
     }
 
     /// The peer of a channel that is bound now.
@@ -120,7 +176,9 @@ impl Allocation {
         max: usize,
         now: Instant,
     ) -> bool {
-        self.permissions.retain(|permission| permission.until > now);
+        let mut permissions = mem::take(&mut self.permissions);
+        permissions.retain(|permission| self.is_live(permission.ip, permission.until, now));
+        self.permissions = permissions;
         let mut new: Vec<_> = ips
             .into_iter()
             .filter(|ip| self.permission_at(*ip).is_err())
@@ -156,15 +214,18 @@ impl Allocation {
 
     /// Channels that are bound now.
     pub(crate) fn channels(&self, now: Instant) -> usize {
-        let bound = self.channels.iter().filter(|channel| channel.until > now);
-        bound.count()
+        let is_bound = |channel: &&Channel| self.is_live(channel.peer.ip(), channel.until, now);
+        self.channels.iter().filter(is_bound).count()
     }
 
     /// Binds or refreshes a channel, of which [`Self::is_bound`] must have been asked; drops those that are
     /// over.
     pub(crate) fn bind(&mut self, number: u16, peer: SocketAddr, now: Instant) {
-        self.channels
-            .retain(|channel| channel.until > now && channel.number != number);
+        let mut channels = mem::take(&mut self.channels);
+        channels.retain(|channel| {
+            self.is_live(channel.peer.ip(), channel.until, now) && channel.number != number
+        });
+        self.channels = channels;
         let at = self
             .channels
             .partition_point(|channel| channel.number < number);
@@ -188,7 +249,9 @@ impl Allocation {
             .channels
             .binary_search_by_key(&number, |channel| channel.number)
             .ok()?;
-        Some(&self.channels[at]).filter(|channel| channel.until > now)
+        let channel = &self.channels[at];
+        self.is_live(channel.peer.ip(), channel.until, now)
+            .then_some(channel)
     }
 
     fn permission_at(&self, ip: IpAddr) -> Result<usize, usize> {

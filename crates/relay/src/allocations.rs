@@ -10,10 +10,13 @@ use hashbrown::HashMap;
 use slab::Slab;
 
 use crate::{
-    Client, Traffic, UserId, allocation::Allocation, credentials::LongTermKey, wire::TransactionId,
+    Client, ErrorCode, Family, Traffic, UserId,
+    allocation::{Allocation, Granted, Relayed},
+    long_term_key::Signer,
+    output::Bound,
 };
 
-/// One allocation of one [`Relay`](crate::Relay), and its relay socket; never used again.
+/// One allocation of one [`Relay`](crate::Relay), and its relay sockets; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AllocationId {
     index: u32,
@@ -35,10 +38,14 @@ impl AllocationId {
         }
     }
 
-    /// A small number that no other allocation has as long as this one lives: the place of its relay socket
-    /// in a table.
+    /// A small number that no other allocation has as long as this one lives.
     pub fn index(self) -> usize {
         self.index as usize
+    }
+
+    /// The same for its relay socket of `family`: the place of that in a table.
+    pub fn socket(self, family: Family) -> usize {
+        2 * self.index() + family.place()
     }
 }
 
@@ -47,7 +54,7 @@ impl AllocationId {
 pub(crate) struct Allocations {
     entries: Slab<Entry>,
     index_by_client: HashMap<ClientKey, u32, FixedState>,
-    ends: BTreeSet<(Instant, AllocationId)>,
+    ends: BTreeSet<(Instant, AllocationId, Family)>,
     generation: u32,
 }
 
@@ -63,16 +70,46 @@ enum State {
     Open(Allocation),
 }
 
-/// An Allocate that waits for its relay socket.
+/// An Allocate that waits for its relay sockets.
 #[derive(Debug)]
 pub(crate) struct Opening {
     pub(crate) client: Client,
     pub(crate) user: UserId,
-    pub(crate) transaction: TransactionId,
     pub(crate) has_fingerprint: bool,
-    pub(crate) key: LongTermKey,
-    /// In seconds, to be granted.
-    pub(crate) lifetime: u64,
+    pub(crate) signer: Signer,
+    /// To be granted.
+    pub(crate) granted: Granted,
+    /// By family.
+    pub(crate) sockets: [Wish; 2],
+}
+
+/// What has become of a relay socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// Not wanted.
+    None,
+    Waiting,
+    Bound(Bound),
+    Refused(ErrorCode),
+}
+
+impl Opening {
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.sockets.contains(&Wish::Waiting)
+    }
+
+    pub(crate) fn is_bound(&self) -> bool {
+        let mut sockets = self.sockets.iter();
+        sockets.any(|socket| matches!(socket, Wish::Bound(_)))
+    }
+}
+
+/// A relayed address that was taken away, and whose it was.
+#[derive(Debug)]
+pub(crate) struct Removed {
+    pub(crate) client: Client,
+    pub(crate) user: UserId,
+    pub(crate) relayed: Relayed,
 }
 
 /// What a 5-tuple has.
@@ -109,7 +146,7 @@ impl Allocations {
         };
         match &entry.state {
             State::Opening(_) => Found::Opening,
-            State::Open(allocation) if allocation.until > now => Found::Open(allocation),
+            State::Open(allocation) if allocation.is_open(now) => Found::Open(allocation),
             State::Open(_) => Found::Over(AllocationId {
                 index: *index,
                 generation: entry.generation,
@@ -127,7 +164,7 @@ impl Allocations {
         let entry = self.entries.get_mut(index as usize)?;
         let generation = entry.generation;
         match &mut entry.state {
-            State::Open(allocation) if allocation.until > now => {
+            State::Open(allocation) if allocation.is_open(now) => {
                 Some((AllocationId { index, generation }, allocation))
             }
             State::Open(_) | State::Opening(_) => None,
@@ -139,7 +176,7 @@ impl Allocations {
         let entry = self.entries.get_mut(id.index())?;
         match &mut entry.state {
             State::Open(allocation)
-                if entry.generation == id.generation && allocation.until > now =>
+                if entry.generation == id.generation && allocation.is_open(now) =>
             {
                 Some(allocation)
             }
@@ -152,7 +189,7 @@ impl Allocations {
         let entry = self.entries.get(id.index())?;
         match &entry.state {
             State::Open(allocation) if entry.generation == id.generation => {
-                Some(allocation.traffic)
+                Some(allocation.relayed().map(|relayed| relayed.traffic).sum())
             }
             State::Open(_) | State::Opening(_) => None,
         }
@@ -168,6 +205,15 @@ impl Allocations {
         let index = u32::try_from(index).expect("memory ends before four thousand million entries");
         self.index_by_client.insert(key, index);
         AllocationId { index, generation }
+    }
+
+    /// The Allocate that waits, if it does.
+    pub(crate) fn opening(&mut self, id: AllocationId) -> Option<&mut Opening> {
+        let entry = self.entries.get_mut(id.index())?;
+        match &mut entry.state {
+            State::Opening(opening) if entry.generation == id.generation => Some(opening),
+            State::Opening(_) | State::Open(_) => None,
+        }
     }
 
     /// Takes an Allocate that waits away, to be refused.
@@ -199,39 +245,49 @@ impl Allocations {
             return None;
         }
         let allocation = allocation(opening);
-        self.ends.insert((allocation.until, id));
+        for relayed in allocation.relayed() {
+            let family = Family::of(relayed.address);
+            self.ends.insert((relayed.until, id, family));
+        }
         match mem::replace(&mut entry.state, State::Open(allocation)) {
             State::Opening(opening) => Some(opening),
             State::Open(_) => None,
         }
     }
 
-    /// Lets the allocation end at another time.
-    pub(crate) fn prolong(&mut self, id: AllocationId, until: Instant) {
+    /// Lets a relayed address end at another time.
+    pub(crate) fn prolong(&mut self, id: AllocationId, family: Family, until: Instant) {
         if let Some(entry) = self.entries.get_mut(id.index())
             && let State::Open(allocation) = &mut entry.state
+            && let Some(relayed) = allocation.relayed_of(family)
         {
-            self.ends.remove(&(allocation.until, id));
-            self.ends.insert((until, id));
-            allocation.until = until;
+            self.ends.remove(&(relayed.until, id, family));
+            self.ends.insert((until, id, family));
+            relayed.until = until;
         }
     }
 
-    /// Takes an allocation away, over or not.
-    pub(crate) fn remove(&mut self, id: AllocationId) -> Option<Allocation> {
-        let entry = self.entries.get(id.index())?;
-        if entry.generation != id.generation || matches!(entry.state, State::Opening(_)) {
+    /// Takes a relayed address away, over or not, and with the last one its allocation.
+    pub(crate) fn remove(&mut self, id: AllocationId, family: Family) -> Option<Removed> {
+        let entry = self.entries.get_mut(id.index())?;
+        let State::Open(allocation) = &mut entry.state else {
+            return None;
+        };
+        if entry.generation != id.generation {
             return None;
         }
-        match self.entries.remove(id.index()).state {
-            State::Open(allocation) => {
-                self.ends.remove(&(allocation.until, id));
-                self.index_by_client
-                    .remove(&ClientKey::new(allocation.client));
-                Some(allocation)
-            }
-            State::Opening(_) => None,
+        let relayed = allocation.remove(family)?;
+        self.ends.remove(&(relayed.until, id, family));
+        let (client, user) = (allocation.client, allocation.user.clone());
+        if allocation.relayed().next().is_none() {
+            self.index_by_client.remove(&ClientKey::new(client));
+            self.entries.remove(id.index());
         }
+        Some(Removed {
+            client,
+            user,
+            relayed,
+        })
     }
 
     /// Open allocations whose places are `from` and after, in the order of their places; those that are over but
@@ -252,8 +308,8 @@ impl Allocations {
         })
     }
 
-    /// The allocation that ends first, and when.
-    pub(crate) fn first_end(&self) -> Option<(Instant, AllocationId)> {
+    /// The relayed address that ends first, and when.
+    pub(crate) fn first_end(&self) -> Option<(Instant, AllocationId, Family)> {
         self.ends.first().copied()
     }
 }

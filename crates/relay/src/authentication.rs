@@ -7,7 +7,8 @@ pub enum Authentication {
     Accepted,
     /// No MESSAGE-INTEGRITY, as in every client's first request.
     Missing,
-    /// MESSAGE-INTEGRITY without USERNAME, REALM or NONCE.
+    /// MESSAGE-INTEGRITY without USERNAME or USERHASH, REALM or NONCE, or password algorithms other than those that
+    /// were offered.
     Malformed,
     /// Another realm.
     WrongRealm,

@@ -12,5 +12,5 @@
 mod request;
 mod response;
 
-pub(crate) use request::{AddressFamily, Malformed, Request};
+pub(crate) use request::{AddressFamily, EvenPort, Malformed, Request};
 pub(crate) use response::Response;

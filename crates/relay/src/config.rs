@@ -26,8 +26,6 @@ pub struct Config {
     pub max_allocation_age: Duration,
     /// How long a credential is taken after its expiry, since clocks of hosts differ.
     pub expiry_leeway: Duration,
-    /// Whether the relay takes no new allocations, and answers them 508; those that it has go on.
-    pub draining: bool,
     /// Most users that are kept out at a time; see [`Relay::handle_kick`](crate::Relay::handle_kick).
     pub max_kicked: usize,
     /// Most peers' addresses that one allocation may have permissions for at a time; 508 beyond.
@@ -37,6 +35,9 @@ pub struct Config {
     /// Whether channels are numbered 0x4000 to 0x7FFF as in RFC 5766, for clients of its time, and not only
     /// to 0x4FFF as in RFC 8656.
     pub old_channels: bool,
+    /// Whether the caller can send packets that may not be fragmented: else DONT-FRAGMENT is answered 420 in an
+    /// Allocate, and what is sent with it is dropped.
+    pub dont_fragment: bool,
 }
 
 /// Whether, and as what, clients are given relayed addresses of a family.
@@ -68,11 +69,11 @@ impl Config {
             ipv6: RelayedFamily::None,
             max_allocation_age: Duration::from_secs(12 * 60 * 60),
             expiry_leeway: Duration::ZERO,
-            draining: false,
             max_kicked: 4096,
             max_permissions: 128,
             max_channels: 128,
             old_channels: false,
+            dont_fragment: true,
         }
     }
 }

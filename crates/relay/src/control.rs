@@ -1,6 +1,7 @@
 //! Requests: who may ask, in which order that is checked, and how it is answered.
 
 mod allocate;
+mod authenticate;
 mod channel_bind;
 mod create_permission;
 mod refresh;
@@ -11,8 +12,9 @@ use crate::{
     Action, AllocationId, Answer, Authentication, Client, DropReason, ErrorCode, Relay, Time,
     allocation::Allocation,
     codec::{Malformed, Request, Response},
-    credentials::{Claim, LongTermKey},
-    wire::{AnswerWriter, Class, Message, Method, TransactionId, attribute},
+    credentials::Claim,
+    long_term_key::Signer,
+    wire::{AnswerWriter, Class, Message, Method, TransactionId},
 };
 
 /// Who asks, for what, and with which key that was proved.
@@ -23,7 +25,7 @@ struct Asker<'a> {
     transaction: TransactionId,
     has_fingerprint: bool,
     claim: Claim<'a>,
-    key: LongTermKey,
+    signer: Signer,
     now: Time,
 }
 
@@ -61,7 +63,8 @@ impl Relay {
         message: &Message<'_>,
         now: Time,
     ) -> Action {
-        let (claim, key) = match self.authenticate(client, message, now) {
+        let credentials = self.config.credentials.clone();
+        let (claim, signer) = match self.authenticate(&credentials, client, message, now) {
             Ok(verified) => verified,
             Err(failure) => {
                 self.authentication = Some(failure);
@@ -75,19 +78,17 @@ impl Relay {
             transaction: message.transaction,
             has_fingerprint: message.has_fingerprint,
             claim,
-            key,
+            signer,
             now,
         };
         if !message.unknown.is_empty() {
             return self.refuse_attributes(&asker, message.unknown.as_slice());
         }
-        let protected = message.integrity.map(|integrity| integrity.protected);
-        let request = Request::decode(protected.unwrap_or_default(), message.transaction);
-        let Ok(request) = request else {
+        let Ok(request) = Request::decode(message.content, message.transaction) else {
             return self.refuse(&asker, ErrorCode::BadRequest);
         };
         let response = match message.method {
-            Method::Allocate => return self.allocate(&asker, &request, &message.unsupported),
+            Method::Allocate => return self.allocate(&asker, &request, message.dont_fragment),
             Method::Refresh => self.refresh(&asker, &request),
             Method::CreatePermission => self.create_permission(&asker, &request),
             Method::ChannelBind => self.channel_bind(&asker, &request),
@@ -103,75 +104,6 @@ impl Relay {
             Ok(response) => self.grant(&asker, response),
             Err(code) => self.refuse(&asker, code),
         }
-    }
-
-    /// RFC 8489 §9.2.4, in its order: a wrong password is told before an old nonce.
-    fn authenticate<'a>(
-        &self,
-        client: Client,
-        message: &Message<'a>,
-        now: Time,
-    ) -> Result<(Claim<'a>, LongTermKey), Authentication> {
-        let integrity = message.integrity.ok_or(Authentication::Missing)?;
-        let (Some(username), Some(realm), Some(nonce)) =
-            (message.username, message.realm, message.nonce)
-        else {
-            return Err(Authentication::Malformed);
-        };
-        let credentials = &self.config.credentials;
-        if realm != credentials.realm().as_bytes() {
-            return Err(Authentication::WrongRealm);
-        }
-        let (claim, key) = credentials
-            .verify(username, |key| integrity.is_by(&key.sha1()))
-            .ok_or(Authentication::Wrong)?;
-        // An allocation outlives the credential that it was made with, up to its greatest age.
-        let valid_until = now.unix.saturating_sub(self.config.expiry_leeway.as_secs());
-        if message.method == Method::Allocate && claim.is_expired_at(valid_until) {
-            return Err(Authentication::Expired);
-        }
-        if self.kicked.holds(claim.user_name(), now.unix) {
-            return Err(Authentication::Kicked);
-        }
-        let lifetime = self.config.nonce_lifetime;
-        let nonce_key = &self.config.nonce_key;
-        if !nonce_key.is_valid(nonce, client.address, now.unix, lifetime) {
-            return Err(Authentication::StaleNonce);
-        }
-        Ok((claim, key))
-    }
-
-    /// Refuses what somebody asked who has not proved who it is, in few bytes and without heap. 401 and 438
-    /// tell how to prove it.
-    fn refuse_unverified(
-        &mut self,
-        client: Client,
-        message: &Message<'_>,
-        code: ErrorCode,
-        now: Time,
-    ) -> Action {
-        let transaction = message.transaction;
-        let buffer = &mut self.answer;
-        let mut answer = AnswerWriter::new(buffer, message.method, Class::Error, transaction);
-        answer.error_code(code);
-        if code == ErrorCode::UnknownAttribute {
-            answer.unknown_attributes(message.unknown.as_slice());
-        }
-        if matches!(code, ErrorCode::Unauthenticated | ErrorCode::StaleNonce) {
-            let nonce = self.config.nonce_key.mint(client.address, now.unix);
-            let realm = self.config.credentials.realm();
-            answer.attribute(attribute::REALM, realm.as_bytes());
-            answer.attribute(attribute::NONCE, &nonce);
-        }
-        if message.has_fingerprint {
-            answer.fingerprint();
-        }
-        Action::Answer(Answer {
-            client,
-            method: message.method,
-            error: Some(code),
-            verified: false,
-        })
     }
 
     fn grant(&mut self, asker: &Asker<'_>, response: Response) -> Action {
@@ -196,7 +128,7 @@ impl Relay {
         response: Response,
         error: Option<ErrorCode>,
     ) -> Action {
-        response.finish(&asker.key, asker.has_fingerprint, &mut self.answer);
+        response.finish(&asker.signer, asker.has_fingerprint, &mut self.answer);
         Action::Answer(Answer {
             client: asker.client,
             method: asker.method,

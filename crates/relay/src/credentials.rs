@@ -2,9 +2,12 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use aws_lc_rs::hmac;
-use md5::{Digest, Md5};
 use turn_credentials::{Secret, Username};
+
+use crate::{
+    long_term_key::{LongTermKey, PasswordAlgorithm, sha256},
+    nonce::Features,
+};
 
 /// RFC 8489 §14.3: a USERNAME has fewer than 509 bytes.
 const MAX_USERNAME_BYTES: usize = 508;
@@ -19,6 +22,8 @@ pub struct Credentials {
     realm: String,
     secrets: Vec<Secret>,
     static_users: BTreeMap<String, String>,
+    /// The static users by the USERHASH of their names.
+    static_names: BTreeMap<[u8; 32], String>,
 }
 
 impl Credentials {
@@ -35,6 +40,7 @@ impl Credentials {
             realm: realm.to_owned(),
             secrets: Vec::new(),
             static_users: BTreeMap::new(),
+            static_names: BTreeMap::new(),
         })
     }
 
@@ -48,6 +54,8 @@ impl Credentials {
     /// Lets in a user with a password that does not expire. A static name that looks time-limited is static.
     #[must_use]
     pub fn with_static_user(mut self, name: &str, password: &str) -> Self {
+        self.static_names
+            .insert(sha256([name, ":", &self.realm]), name.to_owned());
         self.static_users
             .insert(name.to_owned(), password.to_owned());
         self
@@ -58,24 +66,36 @@ impl Credentials {
         &self.realm
     }
 
-    /// Finds the key of `username` that satisfies `proof`; several are tried while secrets are rotated.
+    /// What the nonces of these credentials announce. Whoever is told that usernames may be anonymous must send a
+    /// USERHASH, RFC 8489 §9.2.5. That of a time-limited username cannot be looked up, as nothing is kept of
+    /// what was minted: so it is announced only where all users are static.
+    pub(crate) fn features(&self) -> Features {
+        match self.secrets.is_empty() {
+            true => Features::PasswordAlgorithmsAndUsernameAnonymity,
+            false => Features::PasswordAlgorithms,
+        }
+    }
+
+    /// Finds the key of `name` that satisfies `proof`; several are tried while secrets are rotated.
     pub(crate) fn verify<'a>(
-        &self,
-        username: &'a [u8],
+        &'a self,
+        name: Name<'a>,
+        algorithm: PasswordAlgorithm,
         proof: impl Fn(&LongTermKey) -> bool,
     ) -> Option<(Claim<'a>, LongTermKey)> {
-        if username.len() > MAX_USERNAME_BYTES {
-            return None;
-        }
-        let username = std::str::from_utf8(username).ok()?;
+        let username = match name {
+            Name::Plain(name) if name.len() > MAX_USERNAME_BYTES => return None,
+            Name::Plain(name) => std::str::from_utf8(name).ok()?,
+            Name::Hash(hash) => self.static_names.get(hash)?,
+        };
+        let key = |password: &str| LongTermKey::new(username, &self.realm, password, algorithm);
         if let Some(password) = self.static_users.get(username) {
-            let key = LongTermKey::new(username, &self.realm, password);
+            let key = key(password);
             return proof(&key).then_some((Claim::Static(username), key));
         }
         let claim = Claim::TimeLimited(Username::parse(username).ok()?);
         self.secrets.iter().find_map(|secret| {
-            let password = secret.password(username);
-            let key = LongTermKey::new(username, &self.realm, password.as_str());
+            let key = key(secret.password(username).as_str());
             proof(&key).then_some((claim, key))
         })
     }
@@ -102,6 +122,15 @@ impl fmt::Display for InvalidRealm {
 }
 
 impl std::error::Error for InvalidRealm {}
+
+/// How a request names its user.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Name<'a> {
+    /// USERNAME.
+    Plain(&'a [u8]),
+    /// USERHASH, RFC 8489 §14.4: SHA-256(username ":" realm).
+    Hash(&'a [u8]),
+}
 
 /// A username whose password was proved.
 #[derive(Clone, Copy, Debug)]
@@ -168,36 +197,5 @@ impl UserId {
         match self {
             Self::Static(name) | Self::TimeLimited(name) => name,
         }
-    }
-}
-
-/// The key of the long-term mechanism, RFC 8489 §9.2.2: MD5(username ":" realm ":" password).
-///
-/// Names and passwords are taken byte for byte as they were configured or sent, not through OpaqueString.
-#[derive(Clone)]
-pub(crate) struct LongTermKey([u8; 16]);
-
-impl LongTermKey {
-    pub(crate) fn new(username: &str, realm: &str, password: &str) -> Self {
-        let mut hash = Md5::new();
-        for part in [username, ":", realm, ":", password] {
-            hash.update(part);
-        }
-        Self(hash.finalize().into())
-    }
-
-    /// The key of MESSAGE-INTEGRITY.
-    pub(crate) fn sha1(&self) -> hmac::Key {
-        hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &self.0)
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for LongTermKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LongTermKey(..)")
     }
 }

@@ -1,6 +1,8 @@
 /// What an error response says, RFC 8489 §14.8 and RFC 8656 §19.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ErrorCode {
+    /// 300: the relay is draining; another one is named.
+    TryAlternate,
     /// 400: the request is malformed, or asks for what cannot be.
     BadRequest,
     /// 401: no, unknown, wrong or expired credentials.
@@ -23,7 +25,7 @@ pub enum ErrorCode {
     PeerAddressFamilyMismatch,
     /// 486: the user has as many allocations as it may.
     AllocationQuotaReached,
-    /// 508: no port, or no place for another permission or channel.
+    /// 508: no port, no such reservation, no place for another permission or channel, or the relay is draining.
     InsufficientCapacity,
 }
 
@@ -31,6 +33,7 @@ impl ErrorCode {
     /// The number on the wire.
     pub fn number(self) -> u16 {
         match self {
+            Self::TryAlternate => 300,
             Self::BadRequest => 400,
             Self::Unauthenticated => 401,
             Self::Forbidden => 403,
@@ -49,6 +52,7 @@ impl ErrorCode {
     /// The phrase that the RFCs give it.
     pub fn reason(self) -> &'static str {
         match self {
+            Self::TryAlternate => "Try Alternate",
             Self::BadRequest => "Bad Request",
             Self::Unauthenticated => "Unauthenticated",
             Self::Forbidden => "Forbidden",

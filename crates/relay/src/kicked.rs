@@ -58,7 +58,7 @@ impl Relay {
     /// Unix time, as if they were unknown. `user` is the name of [`UserId`](crate::UserId), static or not. Returns
     /// how many allocations ended.
     ///
-    /// Outputs must have been carried out before: an Allocate that waits for its socket is granted.
+    /// Outputs must have been carried out before: an Allocate that waits for its sockets is granted.
     ///
     /// At most [`Config::max_kicked`](crate::Config::max_kicked) users are kept out at a time; for one more, the one
     /// whose time is over first is let in, and counted in [`Self::kicks_forgotten`].
@@ -72,7 +72,7 @@ impl Relay {
             .map(|(id, _)| id)
             .collect();
         for id in &theirs {
-            self.end(*id, CloseReason::Kicked);
+            self.end_all(*id, CloseReason::Kicked);
         }
         theirs.len()
     }
@@ -80,7 +80,7 @@ impl Relay {
     /// Ends one allocation, whosever it is; whether it was there. Its client may make another one.
     pub fn handle_end(&mut self, allocation: AllocationId) -> bool {
         let is_there = self.allocations.traffic(allocation).is_some();
-        self.end(allocation, CloseReason::Kicked);
+        self.end_all(allocation, CloseReason::Kicked);
         is_there
     }
 

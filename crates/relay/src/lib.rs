@@ -32,7 +32,10 @@
 //! # Rules worth knowing
 //!
 //! - Of several attributes of one type the first counts; what stands after MESSAGE-INTEGRITY is not looked
-//!   at, FINGERPRINT excepted.
+//!   at, MESSAGE-INTEGRITY-SHA256 and FINGERPRINT excepted. Where both are, the better one is checked.
+//! - SHA-256 is offered for passwords and messages, RFC 8489; a request gets the integrity of its own kind as
+//!   an answer. USERHASH names static users only: of the time-limited nothing is kept in which one could look
+//!   it up. Clients are told to hash their names where all users are static.
 //! - A user is the id in a time-limited username, without expiry and trace: an allocation may be refreshed
 //!   with a newer credential ([`UserId`]). The expiry is looked at in Allocate only;
 //!   [`Config::max_allocation_age`] bounds the rest.
@@ -42,9 +45,15 @@
 //! - Peers are denied by default ([`PeerPolicy`]), and a denied peer is a 403 whatever its encoding and the
 //!   family of the allocation. One denied peer refuses the whole CreatePermission.
 //! - Quotas are the caller's, who charges them when it is asked to open a socket and releases them when it is
-//!   told to close it; [`Output::Close`] comes exactly once for each.
-//! - An operator lists allocations and ends them, puts users out ([`Relay::handle_kick`]), and drains
-//!   ([`Config::draining`]). Who was put out is answered as a stranger is.
+//!   told to close it; [`Output::Close`] comes exactly once for each. An allocation of both families asks for
+//!   two sockets and is charged for both; of what could not be had of the two, the answer says why. Each
+//!   address has its own time, and takes the permissions and channels of its family along.
+//! - A port that is reserved is the caller's to hold, and its token the caller's to honour, from another
+//!   5-tuple and thread, but for the same user alone: the charge for it stays where it is.
+//! - An operator lists allocations and ends them, and puts users out ([`Relay::handle_kick`]): who was put out is
+//!   answered as a stranger is.
+//! - A relay that drains ([`Relay::handle_drain`]) sends new clients elsewhere, after everything else that may
+//!   be wrong with their Allocate.
 //! - Messages with unknown methods are discarded, RFC 8489 §6.3; Connect and ConnectionBind are refused,
 //!   authenticated, as there are no allocations of TCP.
 //! - Answers to verified clients carry MESSAGE-INTEGRITY and a reason phrase; others neither.
@@ -52,19 +61,20 @@
 //! # What the `turn` crate's server got wrong
 //!
 //! Its defects, as they were observed in 0.17.2, are tests here by number: `tests/defects.rs` has 1 to 6, 7
-//! (unknown attributes), 8 to 13, 16 to 18 and 23; `tests/allocate.rs` what is well-defined of 19.
-//! The others are no concern of this crate, or not yet:
+//! (unknown attributes), 8 to 13, 16 to 18 and 23; `tests/reservations.rs` 14 and 15; `tests/allocate.rs` and
+//! `tests/dual.rs` 19; `tests/allocate.rs` and `tests/data.rs` 20, without ICMP; `tests/sha256.rs` and
+//! `tests/foreign_client.rs` 22; `tests/drain.rs` the ALTERNATE-SERVER of 21. The others are no concern of this
+//! crate, or not yet:
 //!
-//! - 14, 15, 20, 21, 22 and the rest of 19: an even port is given where one is asked for; reservations
-//!   (EVEN-PORT with its bit, RESERVATION-TOKEN) and DONT-FRAGMENT are answered 420,
-//!   ADDITIONAL-ADDRESS-FAMILY is ignored, and so are SHA-256, mobility and TCP until they are built;
+//! - 20, 21: ICMP, mobility, behaviour discovery and TCP are not built yet;
 //! - 24: [`Traffic`] counts both ways, and [`DropReason`] and [`Answer`] are there to be counted;
 //! - 25, 26, 27: no locks, no callbacks, and sockets are the caller's;
 //! - 28: there is no logging in here;
 //! - 29: a client's, in a type that is not used;
 //! - 30: ChannelData is not padded over UDP (tested with the data path).
 //!
-//! What this crate does not do: it opens no socket, picks no port, limits no rates, and counts no quota.
+//! What this crate does not do: it opens no socket, picks no port, holds no reservation, limits no rates, and
+//! counts no quota.
 
 mod action;
 mod allocation;
@@ -74,14 +84,17 @@ mod codec;
 mod config;
 mod control;
 mod credentials;
+mod drain;
 mod drop_reason;
 mod error_code;
 mod kicked;
 mod listing;
+mod long_term_key;
 mod nonce;
 mod output;
 mod peer_policy;
 mod relay;
+mod reservation;
 mod wire;
 
 pub use action::{
@@ -91,13 +104,15 @@ pub use allocations::AllocationId;
 pub use authentication::Authentication;
 pub use config::{Config, RelayedFamily};
 pub use credentials::{Credentials, InvalidRealm, SHORT_REALM_BYTES, UserId};
+pub use drain::Drain;
 pub use drop_reason::DropReason;
 pub use error_code::ErrorCode;
 pub use listing::{Listed, Page};
 pub use nonce::NonceKey;
-pub use output::{Close, CloseReason, Family, Open, Output, Refusal, Traffic};
+pub use output::{Bound, Close, CloseReason, Family, Open, Output, Port, Refusal, Traffic};
 pub use peer_policy::{PeerPolicy, RelayAddress};
 pub use relay::{Relay, Time};
+pub use reservation::{RESERVATION_LIFETIME, ReservationToken};
 pub use wire::Method;
 
 #[cfg(test)]

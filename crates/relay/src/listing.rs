@@ -13,11 +13,11 @@ pub struct Listed {
     pub user: UserId,
     /// Where the user is.
     pub client: Client,
-    /// The relayed address, as the client was told.
-    pub relayed: SocketAddr,
-    /// In what time it ends unless it is refreshed.
+    /// Its relayed addresses that are not over, one or two, as the client was told.
+    pub relayed: Vec<SocketAddr>,
+    /// In what time the last of them ends unless it is refreshed.
     pub ends_in: Duration,
-    /// What it has relayed so far.
+    /// What they have relayed so far.
     pub traffic: Traffic,
 }
 
@@ -39,15 +39,19 @@ impl Relay {
         let is_wanted = |user: &UserId| page.user.is_none_or(|wanted| user.as_str() == wanted);
         self.allocations
             .open_from(page.from)
-            .filter(|(_, allocation)| allocation.until > now && is_wanted(&allocation.user))
+            .filter(|(_, allocation)| allocation.is_open(now) && is_wanted(&allocation.user))
             .take(page.limit)
-            .map(|(id, allocation)| Listed {
-                allocation: id,
-                user: allocation.user.clone(),
-                client: allocation.client,
-                relayed: allocation.relayed,
-                ends_in: allocation.until.saturating_duration_since(now),
-                traffic: allocation.traffic,
+            .map(|(id, allocation)| {
+                let relayed = || allocation.relayed().filter(|relayed| relayed.until > now);
+                let ends_in = relayed().map(|relayed| relayed.until - now).max();
+                Listed {
+                    allocation: id,
+                    user: allocation.user.clone(),
+                    client: allocation.client,
+                    relayed: relayed().map(|relayed| relayed.address).collect(),
+                    ends_in: ends_in.unwrap_or_default(),
+                    traffic: relayed().map(|relayed| relayed.traffic).sum(),
+                }
             })
             .collect()
     }

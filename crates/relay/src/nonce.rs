@@ -1,8 +1,13 @@
-//! A nonce that needs no memory: its own time and a MAC of that time and of the client's address.
+//! A nonce that needs no memory: the cookie of RFC 8489 §9.2, its own time, and a MAC of that time and of the
+//! client's address.
 //!
 //! ```text
-//! 11 characters of base64 = 66 bits:   12 bits of time (4 s each) | 54 bits of HMAC-SHA256
+//! obMatJos2 | 4 characters of base64: the security features | 11 characters of base64, 66 bits:
+//!                                      12 bits of time (4 s each) | 54 bits of HMAC-SHA256
 //! ```
+//!
+//! A nonce is good only with the features that are offered now: who took a feature from the cookie on its way to
+//! the client has made it stale.
 //!
 //! The MAC covers the whole time, of which the 12 bits are the end: what is older than the 4.5 hours after
 //! which they repeat is recognised by its MAC. 54 bits cannot be guessed over a network, and all that a guess
@@ -10,21 +15,24 @@
 //!
 //! # The budget
 //!
-//! A 401 may be three times as long as the 28-byte Allocate that it answers, 84 bytes, with all that the
-//! RFCs will add to it; so that answers are never worth being sent in another's name:
+//! A 401 may be three times as long as the request that it answers, so that answers are never worth being sent
+//! in another's name. An Allocate with its REQUESTED-TRANSPORT has 28 bytes, a message without attributes 20:
 //!
 //! ```text
-//!               now   with SHA-256 offered
-//! header         20   20
-//! ERROR-CODE      8    8   no reason phrase
-//! REALM          16   16   4 + up to 12 bytes of realm
-//! NONCE          16   28   4 + 11 + 1 of padding; 4 + 13 ("obMatJos2" and four characters of features) + 11
-//! PASSWORD-ALGS   -   12   4 + two algorithms without parameters
-//!                --   --
-//!                60   84
+//! request                28   20
+//!
+//! header                 20   20
+//! ERROR-CODE              8    8   no reason phrase
+//! REALM                  16   16   4 + up to 12 bytes of realm
+//! NONCE                  28   16   4 + 24; 4 + 11 and one of padding
+//! PASSWORD-ALGORITHMS    12    -   4 + two algorithms without parameters
+//!                        --   --
+//!                        84   60
 //! ```
 //!
-//! There is no SOFTWARE. FINGERPRINT adds 8 bytes to the answer where the request had it, and so was 8 longer.
+//! What nobody asks first is short: its nonce is without the cookie, and good for nothing but a 438 to the signed
+//! request, which is longer. There is no SOFTWARE. FINGERPRINT adds 8 bytes to the answer where the request had
+//! it, and so was 8 longer.
 
 use std::{
     fmt,
@@ -36,7 +44,16 @@ use aws_lc_rs::{constant_time, hmac};
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 /// Characters of a nonce.
-pub(crate) const NONCE_BYTES: usize = 11;
+pub(crate) const NONCE_BYTES: usize = COOKIE_BYTES + TAG_BYTES;
+
+/// RFC 8489 §9.2: says that the sender knows that RFC.
+const COOKIE: &[u8; 9] = b"obMatJos2";
+
+/// The cookie with its features.
+const COOKIE_BYTES: usize = COOKIE.len() + 4;
+
+/// Characters of time and MAC.
+const TAG_BYTES: usize = 11;
 
 const TIME_BITS: u32 = 12;
 const TIME_MASK: u64 = (1 << TIME_BITS) - 1;
@@ -47,6 +64,36 @@ const SKEW_UNITS: u64 = 15;
 
 /// Longest a nonce may live: less than the time after which its 12 bits repeat.
 pub(crate) const MAX_NONCE_LIFETIME: Duration = Duration::from_secs(4 * 60 * 60);
+
+/// What a nonce's cookie says of its server, RFC 8489 §18.1: the first of 24 bits stands for password algorithms,
+/// which are always offered, the second for anonymous usernames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Features {
+    PasswordAlgorithms,
+    PasswordAlgorithmsAndUsernameAnonymity,
+}
+
+impl Features {
+    /// Three bytes in base64.
+    fn characters(self) -> &'static [u8; 4] {
+        match self {
+            Self::PasswordAlgorithms => b"gAAA",
+            Self::PasswordAlgorithmsAndUsernameAnonymity => b"wAAA",
+        }
+    }
+}
+
+/// Whether a nonce, anybody's, says that password algorithms are negotiated.
+pub(crate) fn has_password_algorithms(nonce: &[u8]) -> bool {
+    let mut features = [0; 3];
+    nonce.strip_prefix(COOKIE).is_some_and(|rest| {
+        rest.get(..4).is_some_and(|characters| {
+            STANDARD
+                .decode_slice_unchecked(characters, &mut features)
+                .is_ok()
+        })
+    }) && features[0] & 0x80 != 0
+}
 
 /// What makes nonces unforgeable. Nodes with the same key take each other's nonces.
 #[derive(Clone)]
@@ -66,19 +113,40 @@ impl NonceKey {
     }
 
     /// The nonce for `source` at `unix` seconds.
-    pub(crate) fn mint(&self, source: SocketAddr, unix: u64) -> [u8; NONCE_BYTES] {
+    pub(crate) fn mint(
+        &self,
+        source: SocketAddr,
+        unix: u64,
+        features: Features,
+    ) -> [u8; NONCE_BYTES] {
+        let mut nonce = [0; NONCE_BYTES];
+        nonce[..COOKIE.len()].copy_from_slice(COOKIE);
+        nonce[COOKIE.len()..COOKIE_BYTES].copy_from_slice(features.characters());
+        nonce[COOKIE_BYTES..].copy_from_slice(&self.mint_stale(source, unix));
+        nonce
+    }
+
+    /// A nonce without the cookie, which is never valid.
+    pub(crate) fn mint_stale(&self, source: SocketAddr, unix: u64) -> [u8; TAG_BYTES] {
         self.at(source, unix / UNIT_SECONDS)
     }
 
-    /// Whether `nonce` was minted for `source` less than `lifetime` before `unix` seconds.
+    /// Whether `nonce` was minted for `source`, with `features`, less than `lifetime` before `unix` seconds.
     pub(crate) fn is_valid(
         &self,
         nonce: &[u8],
         source: SocketAddr,
         unix: u64,
         lifetime: Duration,
+        features: Features,
     ) -> bool {
-        let Some(low_bits) = nonce.get(..2).and_then(decode_time) else {
+        let tag = nonce
+            .strip_prefix(COOKIE)
+            .and_then(|rest| rest.strip_prefix(features.characters()));
+        let Some(tag) = tag else {
+            return false;
+        };
+        let Some(low_bits) = tag.get(..2).and_then(decode_time) else {
             return false;
         };
         let latest = unix / UNIT_SECONDS + SKEW_UNITS;
@@ -88,10 +156,10 @@ impl NonceKey {
         };
         let lifetime = lifetime.min(MAX_NONCE_LIFETIME).as_secs();
         unix < units.saturating_mul(UNIT_SECONDS).saturating_add(lifetime)
-            && constant_time::verify_slices_are_equal(nonce, &self.at(source, units)).is_ok()
+            && constant_time::verify_slices_are_equal(tag, &self.at(source, units)).is_ok()
     }
 
-    fn at(&self, source: SocketAddr, units: u64) -> [u8; NONCE_BYTES] {
+    fn at(&self, source: SocketAddr, units: u64) -> [u8; TAG_BYTES] {
         let ip = match source.ip() {
             IpAddr::V4(ip) => ip.to_ipv6_mapped(),
             IpAddr::V6(ip) => ip,
@@ -111,9 +179,9 @@ impl NonceKey {
         STANDARD
             .encode_slice(bits, &mut characters)
             .expect("nine bytes are twelve characters of base64");
-        let mut nonce = [0; NONCE_BYTES];
-        nonce.copy_from_slice(&characters[..NONCE_BYTES]);
-        nonce
+        let mut tag = [0; TAG_BYTES];
+        tag.copy_from_slice(&characters[..TAG_BYTES]);
+        tag
     }
 }
 
@@ -140,6 +208,8 @@ mod tests {
     use super::*;
 
     const HOUR: Duration = Duration::from_secs(3600);
+    const PLAIN: Features = Features::PasswordAlgorithms;
+    const ANONYMOUS: Features = Features::PasswordAlgorithmsAndUsernameAnonymity;
 
     fn key() -> NonceKey {
         NonceKey::new(&[7; 32])
@@ -157,8 +227,8 @@ mod tests {
             lifetime in 60..=14_400_u64,
         ) {
             let client = source("192.0.2.1:1000");
-            let nonce = key().mint(client, minted);
-            let valid = key().is_valid(&nonce, client, minted + age, Duration::from_secs(lifetime));
+            let nonce = key().mint(client, minted, PLAIN);
+            let valid = key().is_valid(&nonce, client, minted + age, Duration::from_secs(lifetime), PLAIN);
             // The time in the nonce is rounded down to four seconds.
             if age < lifetime - 3 {
                 prop_assert!(valid);
@@ -172,30 +242,33 @@ mod tests {
             unix in 1_000_000..u64::from(u32::MAX),
         ) {
             let client = source("[2001:db8::1]:1000");
-            let valid = |ahead| key().is_valid(&key().mint(client, unix + ahead), client, unix, HOUR);
+            let valid = |ahead| {
+                let nonce = key().mint(client, unix + ahead, PLAIN);
+                key().is_valid(&nonce, client, unix, HOUR, PLAIN)
+            };
             prop_assert!(valid(60));
             prop_assert!(!valid(300));
         }
 
         #[test]
         fn no_other_bytes_are_a_nonce(bytes: Vec<u8>, unix: u64) {
-            prop_assert!(!key().is_valid(&bytes, source("192.0.2.1:1000"), unix / 8, HOUR));
+            prop_assert!(!key().is_valid(&bytes, source("192.0.2.1:1000"), unix / 8, HOUR, PLAIN));
         }
 
         #[test]
         fn a_changed_character_is_noticed(position in 0..NONCE_BYTES, by in 1..=255_u8) {
             let client = source("192.0.2.1:1000");
-            let mut nonce = key().mint(client, 1_000_000);
+            let mut nonce = key().mint(client, 1_000_000, PLAIN);
             nonce[position] ^= by;
-            prop_assert!(!key().is_valid(&nonce, client, 1_000_000, HOUR));
+            prop_assert!(!key().is_valid(&nonce, client, 1_000_000, HOUR, PLAIN));
         }
     }
 
     #[test]
     fn a_nonce_is_bound_to_address_port_and_key() {
         let client = source("192.0.2.1:1000");
-        let nonce = key().mint(client, 1_000_000);
-        let valid = |key: NonceKey, at| key.is_valid(&nonce, source(at), 1_000_000, HOUR);
+        let nonce = key().mint(client, 1_000_000, PLAIN);
+        let valid = |key: NonceKey, at| key.is_valid(&nonce, source(at), 1_000_000, HOUR, PLAIN);
         assert!(valid(key(), "192.0.2.1:1000"));
         assert!(!valid(key(), "192.0.2.1:1001"));
         assert!(!valid(key(), "192.0.2.2:1000"));
@@ -206,21 +279,54 @@ mod tests {
     fn a_nonce_whose_twelve_bits_came_round_again_is_not_valid() {
         let client = source("192.0.2.1:1000");
         let minted = 1_000_000;
-        let nonce = key().mint(client, minted);
+        let nonce = key().mint(client, minted, PLAIN);
         let round = (TIME_MASK + 1) * UNIT_SECONDS;
-        assert_eq!(nonce[..2], key().mint(client, minted + round)[..2]);
-        assert!(!key().is_valid(&nonce, client, minted + round, MAX_NONCE_LIFETIME));
+        let later = key().mint(client, minted + round, PLAIN);
+        assert_eq!(nonce[..COOKIE_BYTES + 2], later[..COOKIE_BYTES + 2]);
+        assert!(!key().is_valid(&nonce, client, minted + round, MAX_NONCE_LIFETIME, PLAIN));
     }
 
     #[test]
     fn a_nonce_needs_no_quoting() {
         for unix in 0..4096 {
-            let nonce = key().mint(source("192.0.2.1:1000"), unix);
+            let nonce = key().mint(source("192.0.2.1:1000"), unix, PLAIN);
             assert!(
                 nonce
                     .iter()
                     .all(|c| c.is_ascii_alphanumeric() || b"+/".contains(c))
             );
         }
+    }
+
+    #[test]
+    fn a_nonce_starts_with_the_cookie_and_the_features_that_are_offered() {
+        let client = source("192.0.2.1:1000");
+        for (features, cookie) in [(PLAIN, b"obMatJos2gAAA"), (ANONYMOUS, b"obMatJos2wAAA")] {
+            let nonce = key().mint(client, 7, features);
+            assert!(nonce.starts_with(cookie));
+            assert!(has_password_algorithms(&nonce));
+        }
+        for foreign in [
+            &b"obMatJos2QAAA"[..],
+            b"obMatJos2AAAAAAAA",
+            b"obMatJos2gAA",
+            b"obMatJos2????",
+            b"obMatJos",
+            b"",
+        ] {
+            assert!(!has_password_algorithms(foreign));
+        }
+    }
+
+    #[test]
+    fn a_nonce_with_other_features_or_without_its_cookie_is_not_valid() {
+        let client = source("192.0.2.1:1000");
+        let valid = |nonce: &[u8], features| key().is_valid(nonce, client, 7, HOUR, features);
+        let nonce = key().mint(client, 7, PLAIN);
+        assert!(valid(&nonce, PLAIN));
+        assert!(!valid(&nonce, ANONYMOUS));
+        assert!(!valid(&key().mint(client, 7, ANONYMOUS), PLAIN));
+        assert!(!valid(&nonce[COOKIE_BYTES..], PLAIN));
+        assert!(!valid(&key().mint_stale(client, 7), PLAIN));
     }
 }

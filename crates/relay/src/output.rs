@@ -1,6 +1,10 @@
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    iter::Sum,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
-use crate::{AllocationId, Client, UserId};
+use crate::{AllocationId, Client, ReservationToken, UserId};
 
 /// What the caller must do about relay sockets, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -8,20 +12,20 @@ pub enum Output {
     /// Charge the quotas, open a UDP socket, and say how that went to
     /// [`Relay::handle_opened`](crate::Relay::handle_opened); at once, if possible.
     Open(Open),
-    /// The allocation is over: close its relay socket, and release what was charged for it. Said exactly
-    /// once for every socket that was opened.
+    /// The relayed address is over: close its socket, and release what was charged for it. Said exactly once for
+    /// every socket that was opened, of which an allocation may have one in each family.
     Close(Close),
 }
 
-/// A relay socket is wanted.
+/// A relay socket is wanted. An allocation of both families asks for two, each by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {
     /// The allocation that it is for.
     pub allocation: AllocationId,
     /// Of which family its address must be.
     pub family: Family,
-    /// Whether its port must be even, RFC 8656 §7.2.
-    pub even_port: bool,
+    /// Which port it must have.
+    pub port: Port,
     /// Whose quota is charged.
     pub user: UserId,
     /// The username in full, for the audit log and the trace; see
@@ -31,12 +35,47 @@ pub struct Open {
     pub client: Client,
 }
 
-/// An allocation has ended.
+/// Which port a relay socket must have, RFC 8656 §7.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    /// Any one.
+    Any,
+    /// An even one.
+    Even,
+    /// An even one, and the next one is to be had too: it is reserved, charged to the same user, for at least
+    /// [`RESERVATION_LIFETIME`](crate::RESERVATION_LIFETIME), and [`Bound::reserved`] says how it is asked for.
+    EvenAndNext,
+    /// The one that was reserved, by the same user, and with it what was charged for it. Where there is none, the
+    /// answer is [`Refusal::InsufficientCapacity`].
+    Reserved(ReservationToken),
+}
+
+/// A relay socket that was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// The address that it is bound to, in the family that was asked for.
+    pub address: SocketAddr,
+    /// What stands for the next port, if that was asked for as well.
+    pub reserved: Option<ReservationToken>,
+}
+
+impl From<SocketAddr> for Bound {
+    fn from(address: SocketAddr) -> Self {
+        Self {
+            address,
+            reserved: None,
+        }
+    }
+}
+
+/// A relayed address has ended, and with the last one of an allocation that allocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Close {
-    /// Which.
-    pub allocation: AllocationId,
     /// Whose it was.
+    pub allocation: AllocationId,
+    /// Which of its sockets it was.
+    pub family: Family,
+    /// Whose the allocation was.
     pub user: UserId,
     /// Where the user was.
     pub client: Client,
@@ -58,12 +97,26 @@ pub enum Family {
 }
 
 impl Family {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::V4, Self::V6];
+
     /// The family of `address`, as it is written.
     pub fn of(address: SocketAddr) -> Self {
-        if address.is_ipv4() {
-            Self::V4
-        } else {
-            Self::V6
+        Self::of_ip(address.ip())
+    }
+
+    pub(crate) fn of_ip(ip: IpAddr) -> Self {
+        match ip {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+
+    /// Its place among [`Self::ALL`].
+    pub(crate) fn place(self) -> usize {
+        match self {
+            Self::V4 => 0,
+            Self::V6 => 1,
         }
     }
 }
@@ -73,7 +126,7 @@ impl Family {
 pub enum Refusal {
     /// The user has as many allocations as it may: 486.
     QuotaReached,
-    /// No free port, no file descriptor, as many allocations as there may be, or the relay is draining: 508.
+    /// No free port, no such reservation, no file descriptor, or as many allocations as there may be: 508.
     InsufficientCapacity,
 }
 
@@ -86,6 +139,8 @@ pub enum CloseReason {
     Expired,
     /// An operator ended it, or put its user out.
     Kicked,
+    /// The relay's time to drain is over.
+    Drained,
 }
 
 impl CloseReason {
@@ -95,11 +150,12 @@ impl CloseReason {
             Self::Deleted => "deleted",
             Self::Expired => "expired",
             Self::Kicked => "kicked",
+            Self::Drained => "drained",
         }
     }
 }
 
-/// What an allocation has relayed, without encapsulation.
+/// What a relayed address has relayed, without encapsulation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// Packets from the client to peers.
@@ -110,4 +166,15 @@ pub struct Traffic {
     pub packets_to_client: u64,
     /// Their bytes.
     pub bytes_to_client: u64,
+}
+
+impl Sum for Traffic {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |a, b| Self {
+            packets_to_peers: a.packets_to_peers + b.packets_to_peers,
+            bytes_to_peers: a.bytes_to_peers + b.bytes_to_peers,
+            packets_to_client: a.packets_to_client + b.packets_to_client,
+            bytes_to_client: a.bytes_to_client + b.bytes_to_client,
+        })
+    }
 }

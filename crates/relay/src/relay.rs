@@ -1,7 +1,7 @@
 use std::{collections::VecDeque, net::SocketAddr, time::Instant};
 
 use crate::{
-    Action, AllocationId, Authentication, Client, CloseReason, Config, DropReason, Family,
+    Action, AllocationId, Authentication, Client, CloseReason, Config, Drain, DropReason, Family,
     ListenerId, Output, ToClient, ToPeer, Traffic,
     allocation::Allocation,
     allocations::Allocations,
@@ -29,6 +29,7 @@ pub struct Relay {
     pub(crate) answer: Vec<u8>,
     pub(crate) authentication: Option<Authentication>,
     pub(crate) kicked: Kicked,
+    pub(crate) drain: Option<Drain>,
     indications: Indications,
 }
 
@@ -53,6 +54,7 @@ impl Relay {
             answer: Vec::with_capacity(ANSWER_BYTES),
             authentication: None,
             kicked: Kicked::default(),
+            drain: None,
             indications: Indications { seed, count: 0 },
         }
     }
@@ -122,8 +124,10 @@ impl Relay {
                 }
             }
         };
-        allocation.traffic.packets_to_client += 1;
-        allocation.traffic.bytes_to_client += u64::from(length);
+        if let Some(relayed) = allocation.relayed_of(Family::of(peer)) {
+            relayed.traffic.packets_to_client += 1;
+            relayed.traffic.bytes_to_client += u64::from(length);
+        }
         Action::ToClient(to_client)
     }
 
@@ -138,8 +142,12 @@ impl Relay {
             return Action::Dropped(DropReason::NoChannel);
         };
         let start = CHANNEL_DATA_HEADER_BYTES;
-        let range = (start, start + data.length);
-        forward(&self.config, id, allocation, peer, range, now)
+        let way = Way {
+            peer,
+            range: (start, start + data.length),
+            dont_fragment: false,
+        };
+        forward(&self.config, id, allocation, way, now)
     }
 
     fn handle_message(&mut self, client: Client, message: &Message<'_>, now: Time) -> Action {
@@ -163,7 +171,9 @@ impl Relay {
     }
 
     fn handle_send(&mut self, client: Client, message: &Message<'_>, now: Instant) -> Action {
-        if !message.unknown.is_empty() {
+        // RFC 8656 §11.3: DONT-FRAGMENT is unknown to who cannot honour it.
+        let dont_fragment = message.dont_fragment;
+        if !message.unknown.is_empty() || dont_fragment && !self.config.dont_fragment {
             return Action::Dropped(DropReason::UnknownAttribute);
         }
         let (Some(peer), Some(data)) = (message.peer, message.data) else {
@@ -175,7 +185,12 @@ impl Relay {
         let Some((id, allocation)) = self.allocations.open_of(client, now) else {
             return Action::Dropped(DropReason::NoAllocation);
         };
-        forward(&self.config, id, allocation, peer, data, now)
+        let way = Way {
+            peer,
+            range: data,
+            dont_fragment,
+        };
+        forward(&self.config, id, allocation, way, now)
     }
 
     /// The next thing to carry out.
@@ -186,14 +201,18 @@ impl Relay {
     /// When [`Self::handle_timeout`] is to be called, if nothing happens before; in the past when not all
     /// that was due has been done.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.allocations.first_end().map(|(at, _)| at)
+        let (first, _, _) = self.allocations.first_end()?;
+        let drained = self.drain.as_ref().and_then(|drain| drain.until);
+        Some(drained.map_or(first, |until| first.min(until)))
     }
 
-    /// Ends allocations that are over at `now`, a bounded number of them.
+    /// Ends relayed addresses that are over at `now`, a bounded number of them.
     pub fn handle_timeout(&mut self, now: Instant) {
+        let is_drained = self.drain.as_ref().is_some_and(|drain| drain.is_over(now));
         for _ in 0..MAX_ENDS_PER_TIMEOUT {
             match self.allocations.first_end() {
-                Some((at, id)) if at <= now => self.end(id, CloseReason::Expired),
+                Some((at, id, family)) if at <= now => self.end(id, family, CloseReason::Expired),
+                Some((_, id, family)) if is_drained => self.end(id, family, CloseReason::Drained),
                 Some(_) | None => return,
             }
         }
@@ -214,15 +233,23 @@ impl Relay {
         self.allocations.traffic(allocation)
     }
 
-    pub(crate) fn end(&mut self, id: AllocationId, reason: CloseReason) {
-        if let Some(allocation) = self.allocations.remove(id) {
+    /// Ends both relayed addresses of an allocation, or the only one.
+    pub(crate) fn end_all(&mut self, id: AllocationId, reason: CloseReason) {
+        for family in Family::ALL {
+            self.end(id, family, reason);
+        }
+    }
+
+    pub(crate) fn end(&mut self, id: AllocationId, family: Family, reason: CloseReason) {
+        if let Some(removed) = self.allocations.remove(id, family) {
             self.outputs.push_back(Output::Close(Close {
                 allocation: id,
-                user: allocation.user,
-                client: allocation.client,
-                relayed: allocation.relayed,
+                family,
+                user: removed.user,
+                client: removed.client,
+                relayed: removed.relayed.address,
                 reason,
-                traffic: allocation.traffic,
+                traffic: removed.relayed.traffic,
             }));
         }
     }
@@ -236,29 +263,39 @@ impl Relay {
     }
 }
 
+/// Data on its way to a peer: whom to, where it stands in the client's packet, and whether it may not be cut.
+struct Way {
+    peer: SocketAddr,
+    range: (usize, usize),
+    dont_fragment: bool,
+}
+
 /// The one way of data to a peer: both its permission and the port must let it through, whichever message
 /// carried it.
 fn forward(
     config: &Config,
     id: AllocationId,
     allocation: &mut Allocation,
-    peer: SocketAddr,
-    (start, end): (usize, usize),
+    way: Way,
     now: Instant,
 ) -> Action {
+    let (peer, (start, end)) = (way.peer, way.range);
     let Some(ruling) = allocation.permission(peer.ip(), now) else {
         return Action::Dropped(DropReason::NoPermission);
     };
     if !config.peer_policy.admits(ruling, peer) {
         return Action::Dropped(DropReason::Forbidden);
     }
-    allocation.traffic.packets_to_peers += 1;
-    allocation.traffic.bytes_to_peers += (end - start) as u64;
+    if let Some(relayed) = allocation.relayed_of(Family::of(peer)) {
+        relayed.traffic.packets_to_peers += 1;
+        relayed.traffic.bytes_to_peers += (end - start) as u64;
+    }
     Action::ToPeer(ToPeer {
         allocation: id,
         peer: SocketAddr::new(ruling.internal, peer.port()),
         start,
         end,
+        dont_fragment: way.dont_fragment,
     })
 }
 

@@ -9,7 +9,9 @@ use std::{
 };
 
 use stun::{
-    attributes::{ATTR_MESSAGE_INTEGRITY, ATTR_XOR_PEER_ADDRESS, AttrType},
+    attributes::{
+        ATTR_MESSAGE_INTEGRITY, ATTR_MESSAGE_INTEGRITY_SHA256, ATTR_XOR_PEER_ADDRESS, AttrType,
+    },
     error_code::ErrorCodeAttribute,
     fingerprint::FINGERPRINT,
     integrity::MessageIntegrity,
@@ -26,8 +28,8 @@ use turn::proto::{
 use turn_credentials::Secret;
 
 use crate::{
-    Action, AllocationId, Close, Config, Credentials, DropReason, Family, ListenerId, NonceKey,
-    Open, Output, Refusal, Relay, RelayedFamily, Time,
+    Action, AllocationId, Bound, Close, Config, Credentials, DropReason, Family, ListenerId,
+    NonceKey, Open, Output, Port, Refusal, Relay, RelayedFamily, ReservationToken, Time, UserId,
 };
 
 mod allocate;
@@ -36,12 +38,17 @@ mod bytes;
 mod data;
 mod defects;
 mod denied_peers;
+mod drain;
+mod dual;
+mod foreign_client;
 mod heap;
 mod messages;
 mod model;
 mod operator;
 mod permissions;
 mod refresh;
+mod reservations;
+mod sha256;
 mod vectors;
 
 use messages::*;
@@ -94,11 +101,13 @@ struct Server {
     relay: Relay,
     now: Time,
     /// Open relay sockets.
-    sockets: BTreeMap<AllocationId, SocketAddr>,
+    sockets: BTreeMap<(AllocationId, Family), SocketAddr>,
+    /// Ports that wait for somebody to come for them.
+    reserved: BTreeMap<ReservationToken, (UserId, SocketAddr)>,
     closed: Vec<Close>,
     opened: Vec<Open>,
-    /// What is said to the next wish for a socket.
-    refusal: Option<Refusal>,
+    /// What is said to the next wish for a socket of each family.
+    refusals: [Option<Refusal>; 2],
     next_port: u16,
     transactions: u64,
 }
@@ -118,7 +127,8 @@ impl Server {
             sockets: BTreeMap::new(),
             closed: Vec::new(),
             opened: Vec::new(),
-            refusal: None,
+            reserved: BTreeMap::new(),
+            refusals: [None; 2],
             next_port: 50_000,
             transactions: 0,
         }
@@ -129,6 +139,12 @@ impl Server {
         let mut server = Self::new();
         server.allocate(HERE, ALICE);
         server
+    }
+
+    /// The first allocation, which is the only one of most tests.
+    fn first(&self) -> AllocationId {
+        let (id, _) = self.sockets.keys().next().unwrap();
+        *id
     }
 
     fn advance(&mut self, duration: Duration) {
@@ -149,7 +165,7 @@ impl Server {
 
     /// A datagram from a peer to the relay socket of the only allocation.
     fn receive_from_peer(&mut self, peer: &str, datagram: &[u8]) -> Reaction {
-        let id = *self.sockets.keys().next().unwrap();
+        let id = self.first();
         let source = peer.parse().unwrap();
         let action = self
             .relay
@@ -167,17 +183,20 @@ impl Server {
         while let Some(output) = self.relay.poll_output() {
             match output {
                 Output::Open(open) => {
-                    let (allocation, socket) = (open.allocation, self.open(&open));
+                    let (allocation, family, socket) =
+                        (open.allocation, open.family, self.open(&open));
                     if let Ok(socket) = socket {
-                        assert_eq!(self.sockets.insert(allocation, socket), None);
+                        let place = (allocation, family);
+                        assert_eq!(self.sockets.insert(place, socket.address), None);
                         self.opened.push(open);
                     }
                     assert_eq!(action, Action::Pending);
                     let now = self.now.monotonic;
-                    action = self.relay.handle_opened(allocation, socket, now);
+                    action = self.relay.handle_opened(allocation, family, socket, now);
                 }
                 Output::Close(close) => {
-                    assert!(self.sockets.remove(&close.allocation).is_some());
+                    let place = (close.allocation, close.family);
+                    assert!(self.sockets.remove(&place).is_some());
                     self.closed.push(close);
                 }
             }
@@ -185,8 +204,8 @@ impl Server {
         action
     }
 
-    fn open(&mut self, open: &Open) -> Result<SocketAddr, Refusal> {
-        if let Some(refusal) = self.refusal.take() {
+    fn open(&mut self, open: &Open) -> Result<Bound, Refusal> {
+        if let Some(refusal) = self.refusals[open.family.place()].take() {
             return Err(refusal);
         }
         let ip = match open.family {
@@ -194,7 +213,29 @@ impl Server {
             Family::V6 => RELAY_IPV6,
         };
         self.next_port += 1;
-        Ok(address(&format!("{ip}:{}", self.next_port)))
+        match open.port {
+            Port::Any => {}
+            Port::Even | Port::EvenAndNext => {
+                self.next_port = self.next_port.next_multiple_of(2);
+            }
+            Port::Reserved(token) => {
+                let is_own = |(user, _): &(UserId, SocketAddr)| *user == open.user;
+                return match self.reserved.get(&token).is_some_and(is_own) {
+                    true => Ok(self.reserved.remove(&token).unwrap().1.into()),
+                    false => Err(Refusal::InsufficientCapacity),
+                };
+            }
+        }
+        let address = |port| address(&format!("{ip}:{port}"));
+        let mut bound = Bound::from(address(self.next_port));
+        if open.port == Port::EvenAndNext {
+            self.next_port += 1;
+            let token = ReservationToken::new(self.next_port.into(), open.family);
+            let reserved = (open.user.clone(), address(self.next_port));
+            self.reserved.insert(token, reserved);
+            bound.reserved = Some(token);
+        }
+        Ok(bound)
     }
 
     fn reaction(&self, action: Action, datagram: &[u8]) -> Reaction {
@@ -208,7 +249,9 @@ impl Server {
                 let mut message = Message::new();
                 message.write(self.relay.answer()).unwrap();
                 let verified = answer.verified;
-                assert_eq!(message.contains(ATTR_MESSAGE_INTEGRITY), verified);
+                let signatures = [ATTR_MESSAGE_INTEGRITY, ATTR_MESSAGE_INTEGRITY_SHA256];
+                let signed = signatures.iter().filter(|typ| message.contains(**typ));
+                assert_eq!(signed.count(), usize::from(verified));
                 let reply = Reply { message, verified };
                 match answer.error {
                     None => Reaction::Success(reply),
@@ -234,8 +277,10 @@ impl Server {
 
     fn nonce(&self, client: &str) -> Vec<u8> {
         let source = client.parse().unwrap();
-        let key = &self.relay.config.nonce_key;
-        key.mint(source, self.now.unix).to_vec()
+        let config = &self.relay.config;
+        let features = config.credentials.features();
+        let nonce = config.nonce_key.mint(source, self.now.unix, features);
+        nonce.to_vec()
     }
 
     /// A request that is signed by `login`, with a nonce that is valid.

@@ -9,11 +9,11 @@ mod integrity;
 mod message;
 mod method;
 
-pub(crate) use address::{decode_xor_address, encode_xor_address};
+pub(crate) use address::{address_family, decode_xor_address, encode_xor_address};
 pub(crate) use answer::AnswerWriter;
 pub(crate) use channel_data::{CHANNEL_DATA_HEADER_BYTES, ChannelData};
-pub(crate) use integrity::Integrity;
-pub(crate) use message::{Message, UnknownAttributes};
+pub(crate) use integrity::{Integrity, IntegrityHash, sign};
+pub(crate) use message::Message;
 pub use method::Method;
 pub(crate) use method::{Class, encode_data_indication_type};
 
@@ -42,15 +42,21 @@ pub(crate) mod attribute {
     pub(crate) const EVEN_PORT: u16 = 0x0018;
     pub(crate) const REQUESTED_TRANSPORT: u16 = 0x0019;
     pub(crate) const DONT_FRAGMENT: u16 = 0x001A;
+    pub(crate) const MESSAGE_INTEGRITY_SHA256: u16 = 0x001C;
+    pub(crate) const PASSWORD_ALGORITHM: u16 = 0x001D;
+    pub(crate) const USERHASH: u16 = 0x001E;
     pub(crate) const XOR_MAPPED_ADDRESS: u16 = 0x0020;
     pub(crate) const RESERVATION_TOKEN: u16 = 0x0022;
+    pub(crate) const ADDITIONAL_ADDRESS_FAMILY: u16 = 0x8000;
+    pub(crate) const ADDRESS_ERROR_CODE: u16 = 0x8001;
+    pub(crate) const PASSWORD_ALGORITHMS: u16 = 0x8002;
+    pub(crate) const ALTERNATE_SERVER: u16 = 0x8023;
     pub(crate) const FINGERPRINT: u16 = 0x8028;
 
     /// Attributes from here on may be ignored by who does not understand them, RFC 8489 §15.
     pub(crate) const COMPREHENSION_OPTIONAL: u16 = 0x8000;
 
-    /// Whether a comprehension-required attribute is understood, wherever it stands; what an Allocate may
-    /// not ask of this relay is refused there, in its turn.
+    /// Whether a comprehension-required attribute is understood, wherever it stands.
     pub(crate) fn is_understood(attribute: u16) -> bool {
         matches!(
             attribute,
@@ -67,14 +73,14 @@ pub(crate) mod attribute {
             | NONCE
             | XOR_RELAYED_ADDRESS
             | REQUESTED_ADDRESS_FAMILY
+            | EVEN_PORT
             | REQUESTED_TRANSPORT
+            | DONT_FRAGMENT
+            | MESSAGE_INTEGRITY_SHA256
+            | PASSWORD_ALGORITHM
+            | USERHASH
             | XOR_MAPPED_ADDRESS
+            | RESERVATION_TOKEN
         )
-    }
-
-    /// Extensions of Allocate that RFC 8656 §7.2 places after REQUESTED-TRANSPORT and that are refused
-    /// there, as unknown attributes are.
-    pub(crate) fn is_unsupported_in_allocate(attribute: u16) -> bool {
-        matches!(attribute, EVEN_PORT | DONT_FRAGMENT | RESERVATION_TOKEN)
     }
 }

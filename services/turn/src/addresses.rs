@@ -87,6 +87,15 @@ impl Addresses {
         })
     }
 
+    /// Relay sockets at one address.
+    #[cfg(test)]
+    pub(crate) fn of_v4(ip: Ipv4Addr) -> Self {
+        Self {
+            v4: Some(ip),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn told_v4(&self) -> RelayedFamily<Ipv4Addr> {
         told(self.v4, self.external_v4)
     }

@@ -218,7 +218,8 @@ async fn begin_drain(
     if let Draining::Ending { .. } = admin.drain.state() {
         return ending();
     }
-    if let Err(busy) = admin.control.set_draining(true).await {
+    let asked = Draining::Asked { deadline };
+    if let Err(busy) = admin.control.drain(asked.order()).await {
         return unavailable(busy);
     }
     admin.registration.say();
@@ -234,7 +235,7 @@ async fn undo_drain(State(admin): State<Admin>) -> Response {
     if let Draining::Ending { .. } = admin.drain.ask(None) {
         return ending();
     }
-    if let Err(busy) = admin.control.set_draining(false).await {
+    if let Err(busy) = admin.control.drain(None).await {
         return unavailable(busy);
     }
     admin.registration.say();

@@ -18,7 +18,7 @@ use crate::{
     OperationArgs, SetupError, Turn, TurnArgs,
     admin::{Admin, routes},
     control::Control,
-    drain::Drain,
+    drain::{Drain, State},
     registration::{self, Registration},
 };
 
@@ -75,7 +75,7 @@ pub async fn run_alone(
         let serving = serve::http(listener, router.clone(), (), tasks.clone(), served.clone());
         tasks.spawn(serving);
     }
-    let begun = async || begin(&registration).await;
+    let begun = async |ending| begin(&registration, ending).await;
     let drained = drain.wait(&control, &shutdown, operation.drain_window, begun);
     let mut hearing = tokio::spawn(hear(kicks, control.clone()));
     let mut relaying = Box::pin(running.wait());
@@ -106,8 +106,8 @@ fn readiness(control: Arc<Control>) -> Readiness {
 }
 
 /// The process was told to end: no more allocations, and the fleet knows it at once.
-async fn begin(registration: &Registration) {
-    if let Err(error) = registration.control.set_draining(true).await {
+async fn begin(registration: &Registration, ending: State) {
+    if let Err(error) = registration.control.drain(ending.order()).await {
         tracing::warn!(%error, "not all threads know that the relay drains");
     }
     registration.say();

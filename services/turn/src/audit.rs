@@ -1,4 +1,4 @@
-//! The audit log: who had an allocation from when to when, and what went through it.
+//! The audit log: who had a relayed address from when to when, and what went through it.
 //!
 //! Its lines have the target `audit` and the level DEBUG, since they hold clients' addresses: `--log info,audit=debug`
 //! turns it on. A thread writes [`PER_SECOND`] a second, after a burst of [`BURST`]; what is beyond is counted, and
@@ -44,7 +44,7 @@ impl Audit {
         }
     }
 
-    /// An allocation was made, with its relay socket at `bound`.
+    /// An allocation was given a relayed address, with its socket at `bound`.
     pub(crate) fn opened(&mut self, open: &Open, bound: SocketAddr, now: Instant) {
         if !self.may_write(now) {
             return;
@@ -161,7 +161,7 @@ mod tests {
         time::Duration,
     };
 
-    use relay::{AllocationId, Client, CloseReason, ListenerId, Traffic, UserId};
+    use relay::{AllocationId, Client, CloseReason, Family, ListenerId, Traffic, UserId};
     use tracing::{
         Event, Metadata, Subscriber,
         field::{Field, Visit},
@@ -221,6 +221,7 @@ mod tests {
         let mut audit = Audit::new(Addresses::default(), oversight.clone(), start);
         let close = Close {
             allocation: AllocationId::from_bits(1),
+            family: Family::V4,
             user: UserId::TimeLimited("carol".into()),
             client: Client {
                 listener: ListenerId(0),

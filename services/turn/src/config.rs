@@ -88,7 +88,8 @@ pub struct TurnArgs {
     )]
     pub turn_user: Vec<(String, String)>,
 
-    /// How many allocations one user may have at a time; 0 for any number
+    /// How many relayed addresses one user may have at a time: one for an allocation, two for one of both
+    /// families, one for a port that is reserved; 0 for any number
     #[arg(
         long,
         env = "TRUNKLINE_TURN_USER_QUOTA",

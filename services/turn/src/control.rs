@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use backplane::fleet::Kick;
-use relay::{AllocationId, Config};
+use relay::{AllocationId, Config, Drain};
 use tokio::sync::Mutex;
 
 use crate::{
@@ -60,12 +60,12 @@ impl Control {
         }
     }
 
-    /// Allocations of all threads.
+    /// Relayed addresses of all threads, those included that are reserved.
     pub(crate) fn allocations(&self) -> usize {
         self.quotas.total()
     }
 
-    /// Allocations that there may be.
+    /// Relayed addresses that there may be.
     pub(crate) fn capacity(&self) -> usize {
         self.quotas.total_limit()
     }
@@ -84,12 +84,17 @@ impl Control {
         Ok(())
     }
 
-    /// Takes new allocations or does not.
-    pub(crate) async fn set_draining(&self, draining: bool) -> Result<(), Busy> {
-        self.process
-            .draining
-            .store(draining.into(), Ordering::Relaxed);
-        self.configure(|config| config.draining = draining).await
+    /// Takes no new allocations, and ends those that there are at the deadline, or takes that back.
+    pub(crate) async fn drain(&self, drain: Option<Drain>) -> Result<(), Busy> {
+        let draining = u64::from(drain.is_some());
+        self.process.draining.store(draining, Ordering::Relaxed);
+        // For the same reason as in `configure`.
+        let _in_turn = self.config.lock().await;
+        for thread in &self.threads {
+            let drain = drain.clone();
+            thread.give(|answer| Order::Drain { drain, answer }).await?;
+        }
+        Ok(())
     }
 
     pub(crate) fn is_draining(&self) -> bool {

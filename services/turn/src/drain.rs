@@ -32,6 +32,14 @@ pub(crate) enum State {
 }
 
 impl State {
+    /// What the relay's threads are told.
+    pub(crate) fn order(self) -> Option<relay::Drain> {
+        (self != Self::Serving).then(|| relay::Drain {
+            until: self.deadline().map(Instant::into_std),
+            alternates: Vec::new(),
+        })
+    }
+
     pub(crate) fn deadline(self) -> Option<Instant> {
         match self {
             Self::Serving => None,
@@ -64,13 +72,13 @@ impl Drain {
     }
 
     /// Waits until the relay has drained: nothing is left, or its time is over. `shutdown` begins a drain of at most
-    /// `window`; `begun` is called then.
+    /// `window`; `begun` is called with it then.
     pub(crate) async fn wait(
         &self,
         control: &Control,
         shutdown: &CancellationToken,
         window: Duration,
-        begun: impl AsyncFn(),
+        begun: impl AsyncFn(State),
     ) {
         let mut states = self.0.subscribe();
         loop {
@@ -93,8 +101,9 @@ impl Drain {
                 () = shutdown.cancelled(), if !is_ending => {
                     let end = Instant::now() + window;
                     let deadline = state.deadline().map_or(end, |at| at.min(end));
-                    self.0.send_replace(State::Ending { deadline });
-                    begun().await;
+                    let ending = State::Ending { deadline };
+                    self.0.send_replace(ending);
+                    begun(ending).await;
                 }
                 _ = states.changed() => {}
                 () = until(look) => {}

@@ -5,7 +5,7 @@
 //!  ┌────────┐      ┌────────┐
 //!  │ Relay  │      │ Relay  │               the state machine; an allocation lives on one thread
 //!  └─┬────┬─┘      └─┬────┬─┘
-//!    │    └ relay sockets └ …              one for each allocation
+//!    │    └ relay sockets └ …              one or two for each allocation
 //!    └ listeners, one for each address and thread; the kernel gives a client's
 //!                                           packets to one of an address's (SO_REUSEPORT)
 //! ```
@@ -14,7 +14,10 @@
 //!   comes back;
 //! - `listeners` binds the sockets that clients talk to;
 //! - `relay_sockets` opens and closes the sockets of allocations within the port range;
-//! - `quotas` are shared between threads and charged once for an allocation, never for a packet;
+//! - `openings` charges for them, and gives an allocation what it asked for;
+//! - `reservations` are ports that were asked for with another one, and that wait for whoever brings their token: the
+//!   socket itself waits, bound, and goes to the thread that the token came to, so that no packet ever crosses;
+//! - `quotas` are shared between threads and charged for each relay socket, never for a packet;
 //! - `addresses` decides what clients are told, and which peers are out of reach;
 //! - `service` puts it together, and `metrics` sums what the threads count;
 //! - `control` hands `orders` to the threads: other secrets, users to be put out, allocations to be listed or ended;
@@ -30,12 +33,14 @@ mod control;
 mod drain;
 mod listeners;
 mod metrics;
+mod openings;
 mod operation;
 mod orders;
 mod oversight;
 mod quotas;
 mod registration;
 mod relay_sockets;
+mod reservations;
 mod secrets;
 mod service;
 mod setup_error;

@@ -18,7 +18,8 @@ use relay::{Answer, DropReason, ErrorCode};
 use crate::quotas::Quotas;
 
 /// Answers are counted by what went wrong.
-const ERRORS: [ErrorCode; 12] = [
+const ERRORS: [ErrorCode; 13] = [
+    ErrorCode::TryAlternate,
     ErrorCode::BadRequest,
     ErrorCode::Unauthenticated,
     ErrorCode::Forbidden,
@@ -115,7 +116,7 @@ impl Collector for Sum {
         let gauge = ConstGauge::new(allocations);
         let metric = encoder.encode_descriptor(
             "trunkline_turn_allocations",
-            "Allocations now",
+            "Relayed addresses now, those included that are reserved",
             None,
             gauge.metric_type(),
         )?;
@@ -123,12 +124,12 @@ impl Collector for Sum {
         for (name, help, value) in [
             (
                 "opened",
-                "Allocations made",
+                "Relayed addresses made",
                 self.of(|thread| &thread.opened),
             ),
             (
                 "closed",
-                "Allocations ended",
+                "Relayed addresses ended",
                 self.of(|thread| &thread.closed),
             ),
         ] {

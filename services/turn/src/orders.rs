@@ -13,7 +13,7 @@ use std::{
 
 use backplane::fleet::Kick;
 use mio::Waker;
-use relay::{AllocationId, Config, Page, Relay, Time, Traffic, UserId};
+use relay::{AllocationId, Config, Drain, Page, Relay, Time, Traffic, UserId};
 use tokio::{sync::oneshot, time::sleep};
 
 use crate::oversight::Oversight;
@@ -52,6 +52,11 @@ pub(crate) enum Order {
         config: Box<Config>,
         answer: oneshot::Sender<()>,
     },
+    /// Drain, or serve again.
+    Drain {
+        drain: Option<Drain>,
+        answer: oneshot::Sender<()>,
+    },
 }
 
 /// An allocation as an operator sees it.
@@ -60,7 +65,7 @@ pub(crate) struct Shown {
     pub(crate) allocation: AllocationId,
     pub(crate) user: UserId,
     pub(crate) client: SocketAddr,
-    pub(crate) relayed: SocketAddr,
+    pub(crate) relayed: Vec<SocketAddr>,
     pub(crate) ends_in: Duration,
     pub(crate) traffic: Traffic,
 }
@@ -185,6 +190,10 @@ fn obey(order: Order, relay: &mut Relay, oversight: &Oversight, now: Time) {
         }
         Order::Configure { config, answer } => {
             relay.handle_config(*config);
+            let _ = answer.send(());
+        }
+        Order::Drain { drain, answer } => {
+            relay.handle_drain(drain);
             let _ = answer.send(());
         }
     }

@@ -1,7 +1,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -11,7 +11,7 @@ use relay::{Refusal, UserId};
 /// Descriptors that are left for everything but relay sockets.
 const OTHER_DESCRIPTORS: u64 = 256;
 
-/// How many allocations there may be, over all threads. Charged when a relay socket is opened, released when
+/// How many relay sockets there may be, over all threads. Charged when a relay socket is opened, released when
 /// it is closed: never for a packet.
 #[derive(Debug)]
 pub(crate) struct Quotas {
@@ -55,6 +55,15 @@ impl Quotas {
         Ok(())
     }
 
+    /// A charge that is released when it is dropped, unless somebody else is to release it.
+    pub(crate) fn charge_for_later(self: &Arc<Self>, user: &UserId) -> Result<Charge, Refusal> {
+        self.charge(user)?;
+        Ok(Charge {
+            quotas: Some(self.clone()),
+            user: user.clone(),
+        })
+    }
+
     pub(crate) fn release(&self, user: &UserId) {
         self.total.fetch_sub(1, Ordering::Relaxed);
         let mut by_user = self.by_user.lock().unwrap_or_else(PoisonError::into_inner);
@@ -66,13 +75,39 @@ impl Quotas {
         }
     }
 
-    /// Allocations that there may be over all threads.
+    /// Relay sockets that there may be over all threads.
     pub(crate) fn total_limit(&self) -> usize {
         self.total_limit
     }
 
-    /// Allocations over all threads.
+    /// Relay sockets over all threads, those included that are reserved.
     pub(crate) fn total(&self) -> usize {
         self.total.load(Ordering::Relaxed)
+    }
+}
+
+/// What was charged for a socket that nobody uses yet.
+#[derive(Debug)]
+pub(crate) struct Charge {
+    quotas: Option<Arc<Quotas>>,
+    user: UserId,
+}
+
+impl Charge {
+    pub(crate) fn user(&self) -> &UserId {
+        &self.user
+    }
+
+    /// It stays charged, and is released with [`Quotas::release`].
+    pub(crate) fn keep(mut self) {
+        self.quotas = None;
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        if let Some(quotas) = self.quotas.take() {
+            quotas.release(&self.user);
+        }
     }
 }

@@ -40,6 +40,59 @@ impl Ports {
         }
         Err(io::ErrorKind::AddrInUse.into())
     }
+
+    /// Sockets on two ports in a row, the first of them even.
+    ///
+    /// # Errors
+    /// When of those that were tried no two are free, or the process is out of descriptors.
+    pub(crate) fn open_two(&self, ip: IpAddr) -> io::Result<(UdpSocket, UdpSocket)> {
+        let ports = shuffled(&self.range, random()?, random()?);
+        let last = *self.range.end();
+        let wanted = ports.filter(|port| port.is_multiple_of(2) && *port < last);
+        for port in wanted.take(MAX_TRIES) {
+            let two = udp(SocketAddr::new(ip, port))
+                .and_then(|even| Ok((even, udp(SocketAddr::new(ip, port + 1))?)));
+            match two {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                opened => return opened,
+            }
+        }
+        Err(io::ErrorKind::AddrInUse.into())
+    }
+}
+
+/// Sends a packet that goes in one piece or not at all, RFC 8656 §11.3. Whatever a path's MTU is said to be: that
+/// somebody found it for the kernel, or claimed to have found it, is no reason not to try.
+///
+/// # Errors
+/// When the packet is longer than the link's MTU, or for any other reason that sending has.
+#[cfg(target_os = "linux")]
+pub(crate) fn send_whole(socket: &UdpSocket, data: &[u8], peer: SocketAddr) -> io::Result<usize> {
+    let set = |whole: bool| {
+        if peer.is_ipv4() {
+            let discovery = match whole {
+                true => Ipv4PathMtuDiscovery::PROBE,
+                false => Ipv4PathMtuDiscovery::DONT,
+            };
+            sockopt::set_ip_mtu_discover(socket, discovery)
+        } else {
+            let discovery = match whole {
+                true => Ipv6PathMtuDiscovery::PROBE,
+                false => Ipv6PathMtuDiscovery::DONT,
+            };
+            sockopt::set_ipv6_mtu_discover(socket, discovery)
+        }
+    };
+    set(true)?;
+    let sent = socket.send_to(data, peer);
+    set(false)?;
+    sent
+}
+
+/// Elsewhere nobody is told that it can be done.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn send_whole(_: &UdpSocket, _: &[u8], _: SocketAddr) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Every port of the range once, in strides from one of them: a neighbour of a taken port is likelier to be taken.
@@ -110,6 +163,9 @@ fn bound(socket: Socket, address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(UdpSocket::from_std(socket.into()))
 }
 
+/// Whether DONT-FRAGMENT can be honoured, by [`send_whole`].
+pub(crate) const CAN_SEND_WHOLE: bool = cfg!(target_os = "linux");
+
 /// Without DONT-FRAGMENT a packet that is too long for its way arrives in fragments, RFC 8656 §15: a path's MTU
 /// that somebody found for the kernel, or claimed to have found, is not this client's.
 #[cfg(target_os = "linux")]
@@ -164,6 +220,50 @@ mod tests {
             assert!(count < 100 || neighbours.count() == 0);
             ports.sort_unstable();
             assert_eq!(ports, range.collect::<Vec<u16>>());
+        }
+    }
+
+    #[test]
+    fn two_ports_in_a_row_are_had_together_or_not_at_all() {
+        let here = IpAddr::from([127, 0, 0, 4]);
+        let bind = |port| udp(SocketAddr::new(here, port));
+        let ports = Ports::new(21_001..=21_006);
+        // Of 21002 and 21003, 21004 and 21005 the second pair is left; 21006 has no next one.
+        let odd = bind(21_003).unwrap();
+        let port = |socket: &UdpSocket| socket.local_addr().unwrap().port();
+        let (even, next) = ports.open_two(here).unwrap();
+        assert_eq!((port(&even), port(&next)), (21_004, 21_005));
+        let full = ports.open_two(here).unwrap_err();
+        assert_eq!(full.kind(), io::ErrorKind::AddrInUse);
+        // The even one of a pair that could not be had is free.
+        bind(21_002).unwrap();
+        drop(odd);
+        let (even, _) = ports.open_two(here).unwrap();
+        assert_eq!(port(&even), 21_002);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_goes_whole_leaves_no_trace_on_its_socket() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let peer = udp(address.parse().unwrap()).unwrap();
+            let socket = udp(address.parse().unwrap()).unwrap();
+            let peer = peer.local_addr().unwrap();
+            // Loopback's MTU is 65536 bytes: with its headers the longest datagram is longer.
+            let whole = |bytes: usize| send_whole(&socket, &vec![0; bytes], peer);
+            assert_eq!(whole(1000).unwrap(), 1000);
+            let long = whole(65_507 - 20 + 60).unwrap_err();
+            assert_eq!(
+                long.raw_os_error(),
+                Some(rustix::io::Errno::MSGSIZE.raw_os_error())
+            );
+            if peer.is_ipv4() {
+                let discovery = sockopt::ip_mtu_discover(&socket).unwrap();
+                assert_eq!(discovery, Ipv4PathMtuDiscovery::DONT);
+            } else {
+                let discovery = sockopt::ipv6_mtu_discover(&socket).unwrap();
+                assert_eq!(discovery, Ipv6PathMtuDiscovery::DONT);
+            }
         }
     }
 

@@ -3,7 +3,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     sync::{Arc, atomic::Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use prometheus_client::registry::Registry;
@@ -17,10 +17,12 @@ use crate::{
     control::Control,
     listeners::Listeners,
     metrics::{Counters, Sum},
+    openings::Openings,
     orders::Stop,
     oversight::{Overseen, Oversight, ProcessState},
     quotas::Quotas,
-    relay_sockets::{Ports, udp},
+    relay_sockets::{CAN_SEND_WHOLE, Ports, udp},
+    reservations::Reservations,
     secrets::Secrets,
     worker::{Parts, Worker},
 };
@@ -88,6 +90,7 @@ impl Turn {
             args.turn_user_quota,
             Quotas::total_of_process(threads * (listening.len() + 2)),
         ));
+        let reservations = Arc::new(Reservations::new(Instant::now()));
         let mut workers = Vec::new();
         let mut counters = Vec::new();
         let mut overseen = Vec::new();
@@ -98,10 +101,14 @@ impl Turn {
             counters.push(count.clone());
             workers.push(Worker::new(Parts {
                 listeners,
-                relay: Relay::new(config.clone(), getrandom::u64()?),
-                ports: Ports::new(args.turn_relay_ports.clone()),
                 addresses,
-                quotas: quotas.clone(),
+                relay: Relay::new(config.clone(), getrandom::u64()?),
+                openings: Openings::new(
+                    Ports::new(args.turn_relay_ports.clone()),
+                    addresses,
+                    quotas.clone(),
+                    reservations.clone(),
+                ),
                 counters: count,
                 oversight,
             })?);
@@ -242,6 +249,7 @@ fn config(
         max_allocation_age: args.turn_max_allocation_age,
         old_channels: args.turn_old_channels,
         expiry_leeway: EXPIRY_LEEWAY,
+        dont_fragment: CAN_SEND_WHOLE,
         ..Config::new(Arc::new(credentials), nonce_key)
     }
 }

@@ -1,7 +1,6 @@
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     io,
-    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -11,8 +10,8 @@ use std::{
 
 use mio::{Events, Interest, Poll, Token, Waker, net::UdpSocket};
 use relay::{
-    Action, AllocationId, Client, Family, ListenerId, MAX_PADDING_BYTES, MAX_PREFIX_BYTES, Open,
-    Output, Refusal, Relay, Time, ToClient, ToPeer,
+    Action, AllocationId, Bound, Client, Family, ListenerId, MAX_PADDING_BYTES, MAX_PREFIX_BYTES,
+    Open, Output, Refusal, Relay, Time, ToClient, ToPeer,
 };
 use slab::Slab;
 
@@ -20,10 +19,10 @@ use crate::{
     addresses::Addresses,
     audit::Audit,
     metrics::Counters,
+    openings::Openings,
     orders::{Inbox, Stop},
     oversight::Oversight,
-    quotas::Quotas,
-    relay_sockets::Ports,
+    relay_sockets::send_whole,
 };
 
 /// Longest UDP payload.
@@ -57,15 +56,11 @@ pub(crate) struct Worker {
     listeners: Vec<UdpSocket>,
     relay: Relay,
     sockets: Slab<RelaySocket>,
-    by_allocation: HashMap<AllocationId, usize>,
+    by_allocation: HashMap<(AllocationId, Family), usize>,
     /// Sockets that were not read to their end, in turn, and the same as a set.
     unread: VecDeque<Token>,
     is_unread: HashSet<Token>,
-    /// Whether the last relay socket could not be had for another reason than that its port was taken.
-    failing: bool,
-    ports: Ports,
-    addresses: Addresses,
-    quotas: Arc<Quotas>,
+    openings: Openings,
     counters: Arc<Counters>,
     oversight: Arc<Oversight>,
     audit: Audit,
@@ -84,10 +79,9 @@ struct RelaySocket {
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) listeners: Vec<UdpSocket>,
-    pub(crate) relay: Relay,
-    pub(crate) ports: Ports,
     pub(crate) addresses: Addresses,
-    pub(crate) quotas: Arc<Quotas>,
+    pub(crate) relay: Relay,
+    pub(crate) openings: Openings,
     pub(crate) counters: Arc<Counters>,
     pub(crate) oversight: Arc<Oversight>,
 }
@@ -114,10 +108,7 @@ impl Worker {
             by_allocation: HashMap::new(),
             unread: VecDeque::new(),
             is_unread: HashSet::new(),
-            failing: false,
-            ports: parts.ports,
-            addresses: parts.addresses,
-            quotas: parts.quotas,
+            openings: parts.openings,
             counters: parts.counters,
             audit: Audit::new(parts.addresses, parts.oversight.clone(), Instant::now()),
             oversight: parts.oversight,
@@ -156,8 +147,10 @@ impl Worker {
             }
             self.inbox
                 .carry_out(&mut self.relay, &self.oversight, time());
-            self.relay.handle_timeout(Instant::now());
-            self.carry_out(Instant::now());
+            let now = Instant::now();
+            self.relay.handle_timeout(now);
+            self.openings.handle_timeout(now);
+            self.carry_out(now);
         }
         Ok(())
     }
@@ -166,11 +159,13 @@ impl Worker {
         if !self.unread.is_empty() {
             return Duration::ZERO;
         }
-        let due = self
-            .relay
-            .poll_timeout()
-            .map(|at| at.saturating_duration_since(Instant::now()));
-        due.map_or(LONGEST_SLEEP, |due| due.min(LONGEST_SLEEP))
+        let now = Instant::now();
+        let due = self.relay.poll_timeout();
+        let due = due.map(|at| at.saturating_duration_since(now));
+        let reserved = self.openings.due_in(now);
+        due.into_iter()
+            .chain(reserved)
+            .fold(LONGEST_SLEEP, Duration::min)
     }
 
     /// Reads a socket to its end, or as much as is its turn.
@@ -254,12 +249,16 @@ impl Worker {
         let data = to_peer.data(&self.buffer[..length]);
         let socket = self
             .by_allocation
-            .get(&to_peer.allocation)
+            .get(&(to_peer.allocation, to_peer.family()))
             .and_then(|key| self.sockets.get(*key));
         let Some(RelaySocket { socket, .. }) = socket else {
             return;
         };
-        match socket.send_to(data, to_peer.peer) {
+        let sent = match to_peer.dont_fragment {
+            true => send_whole(socket, data, to_peer.peer),
+            false => socket.send_to(data, to_peer.peer),
+        };
+        match sent {
             Ok(_) => self.counters.to_peer(data.len()),
             // No route, no room, nobody there: this packet is lost, and nothing else.
             Err(_) => self.counters.unsent.add(1),
@@ -309,69 +308,51 @@ impl Worker {
         while let Some(output) = self.relay.poll_output() {
             match output {
                 Output::Open(open) => {
-                    let bound = self.open(&open);
+                    let bound = self.open(&open, now);
                     if let Ok(bound) = bound {
-                        self.audit.opened(&open, bound, now);
+                        self.audit.opened(&open, bound.address, now);
                     }
-                    let action = self.relay.handle_opened(open.allocation, bound, now);
+                    let (allocation, family) = (open.allocation, open.family);
+                    let action = self.relay.handle_opened(allocation, family, bound, now);
                     self.act(action);
                 }
                 Output::Close(close) => {
-                    if let Some(key) = self.by_allocation.remove(&close.allocation)
+                    let place = (close.allocation, close.family);
+                    if let Some(key) = self.by_allocation.remove(&place)
                         && let Some(mut gone) = self.sockets.try_remove(key)
                     {
                         // Closing it would take it out of the poll as well; this says so.
                         let _ = self.poll.registry().deregister(&mut gone.socket);
                     }
-                    self.quotas.release(&close.user);
+                    self.openings.release(&close.user);
                     self.counters.closed.add(1);
                     self.audit.closed(&close, now);
-                    tracing::debug!(reason = close.reason.label(), "allocation ended");
+                    tracing::debug!(reason = close.reason.label(), "relayed address ended");
                 }
             }
         }
     }
 
-    fn open(&mut self, open: &Open) -> Result<SocketAddr, Refusal> {
-        self.quotas.charge(&open.user)?;
-        match self.open_socket(open) {
-            Ok(address) => {
-                self.failing = false;
-                self.counters.opened.add(1);
-                tracing::debug!("allocation made");
-                Ok(address)
-            }
-            Err(error) => {
-                self.quotas.release(&open.user);
-                // Once, until it works again.
-                if !self.failing && error.kind() != io::ErrorKind::AddrInUse {
-                    self.failing = true;
-                    tracing::warn!(%error, "relay sockets cannot be opened");
-                }
-                Err(Refusal::InsufficientCapacity)
-            }
-        }
-    }
-
-    fn open_socket(&mut self, open: &Open) -> io::Result<SocketAddr> {
-        let ip: Option<IpAddr> = match open.family {
-            Family::V4 => self.addresses.v4.map(IpAddr::V4),
-            Family::V6 => self.addresses.v6.map(IpAddr::V6),
-        };
-        let ip = ip.ok_or(io::ErrorKind::AddrNotAvailable)?;
-        let mut socket = self.ports.open(ip, open.even_port)?;
-        let address = socket.local_addr()?;
+    fn open(&mut self, open: &Open, now: Instant) -> Result<Bound, Refusal> {
+        let opened = self.openings.open(open.family, open.port, &open.user, now);
+        let (mut socket, bound) = opened?;
         let place = self.sockets.vacant_entry();
         let token = Token(RELAY_SOCKETS + place.key());
-        self.poll
-            .registry()
-            .register(&mut socket, token, Interest::READABLE)?;
-        self.by_allocation.insert(open.allocation, place.key());
+        let registry = self.poll.registry();
+        if let Err(error) = registry.register(&mut socket, token, Interest::READABLE) {
+            self.openings.release(&open.user);
+            self.openings.failed(&error);
+            return Err(Refusal::InsufficientCapacity);
+        }
+        self.by_allocation
+            .insert((open.allocation, open.family), place.key());
         place.insert(RelaySocket {
             socket,
             allocation: open.allocation,
         });
-        Ok(address)
+        self.counters.opened.add(1);
+        tracing::debug!("relayed address made");
+        Ok(bound)
     }
 }
 

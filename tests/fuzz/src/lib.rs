@@ -84,5 +84,6 @@ pub fn config(flags: u8) -> Config {
         (config.max_permissions, config.max_channels) = (2, 2);
     }
     config.old_channels = flags & 16 != 0;
+    config.dont_fragment = flags & 32 == 0;
     config
 }

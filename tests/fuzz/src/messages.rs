@@ -3,6 +3,10 @@
 use std::net::SocketAddr;
 
 use arbitrary::{Result, Unstructured};
+use aws_lc_rs::{
+    digest::{SHA256, digest},
+    hmac,
+};
 use stun::{
     attributes::{ATTR_XOR_PEER_ADDRESS, AttrType},
     fingerprint::FINGERPRINT,
@@ -72,7 +76,7 @@ pub fn channel(u: &mut Unstructured<'_>) -> Result<u16> {
 /// Up to 15 attributes, each of a byte for its kind and what it needs.
 pub fn add_attributes(message: &mut Message, u: &mut Unstructured<'_>) -> Result<()> {
     for _ in 0..u.arbitrary::<u8>()? % 16 {
-        match u.arbitrary::<u8>()? % 8 {
+        match u.arbitrary::<u8>()? % 11 {
             0 => add_transport(message),
             1 => add_peer(message, peer(u.arbitrary()?)),
             2 => add_channel(message, channel(u)?),
@@ -85,6 +89,17 @@ pub fn add_attributes(message: &mut Message, u: &mut Unstructured<'_>) -> Result
                 message.add(AttrType(0x0017), &[family, 0, 0, 0]);
             }
             5 => message.add(AttrType(0x0018), &[u.arbitrary()?]),
+            8 => {
+                let family = u.arbitrary::<u8>()? % 4;
+                message.add(AttrType(0x8000), &[family, 0, 0, 0]);
+            }
+            9 => {
+                // Of the tokens that the world gives, most are of a low number.
+                let (family, number) = (u.arbitrary::<u8>()? & 0x80, u.arbitrary::<u16>()?);
+                let [high, low] = number.to_be_bytes();
+                message.add(AttrType(0x0022), &[family, 0, 0, 0, 0, 0, high, low]);
+            }
+            10 => message.add(AttrType(0x001A), &[]),
             6 => {
                 let typ = u.arbitrary::<u8>()?;
                 message.add(AttrType(typ.into()), bytes(u)?);
@@ -104,13 +119,46 @@ pub fn bytes<'a>(u: &mut Unstructured<'a>) -> Result<&'a [u8]> {
     u.bytes(length.min(u.len()))
 }
 
-pub fn sign(message: &mut Message, (name, password): (String, String), nonce: &[u8]) {
-    message.add(AttrType(0x0006), name.as_bytes());
+/// How a request is signed.
+#[derive(Clone, Copy, Debug)]
+pub enum Signature {
+    /// As in RFC 5389.
+    Sha1,
+    /// With all that RFC 8489 adds.
+    Sha256,
+    /// The same, with the name hashed.
+    Sha256AndUserhash,
+}
+
+pub fn sign(
+    message: &mut Message,
+    (name, password): (String, String),
+    nonce: &[u8],
+    signature: Signature,
+) {
+    match signature {
+        Signature::Sha256AndUserhash => {
+            let hash = digest(&SHA256, format!("{name}:{REALM}").as_bytes());
+            message.add(AttrType(0x001E), hash.as_ref());
+        }
+        Signature::Sha1 | Signature::Sha256 => message.add(AttrType(0x0006), name.as_bytes()),
+    }
     message.add(AttrType(0x0014), REALM.as_bytes());
     message.add(AttrType(0x0015), nonce);
-    let key = MessageIntegrity::new_long_term_integrity(name, REALM.to_owned(), password);
-    // It refuses to stand behind a FINGERPRINT.
-    let _ = key.add_to(message);
+    if matches!(signature, Signature::Sha1) {
+        let key = MessageIntegrity::new_long_term_integrity(name, REALM.to_owned(), password);
+        // It refuses to stand behind a FINGERPRINT.
+        let _ = key.add_to(message);
+        return;
+    }
+    message.add(AttrType(0x001D), &[0, 2, 0, 0]);
+    message.add(AttrType(0x8002), &[0, 2, 0, 0, 0, 1, 0, 0]);
+    let key = digest(&SHA256, format!("{name}:{REALM}:{password}").as_bytes());
+    let mut protected = message.raw.clone();
+    let length = (message.length + 36) as u16;
+    protected[2..4].copy_from_slice(&length.to_be_bytes());
+    let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()), &protected);
+    message.add(AttrType(0x001C), mac.as_ref());
 }
 
 pub fn add_fingerprint(message: &mut Message) {

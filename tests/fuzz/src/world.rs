@@ -7,17 +7,17 @@ use std::{
 };
 
 use relay::{
-    Action, AllocationId, Client, Family, ListenerId, MAX_PADDING_BYTES, MAX_PREFIX_BYTES, Open,
-    Output, Refusal, Relay, Time,
+    Action, AllocationId, Bound, Client, Family, ListenerId, MAX_PADDING_BYTES, MAX_PREFIX_BYTES,
+    Open, Output, Port, Refusal, Relay, ReservationToken, Time,
 };
 use stun::{
-    attributes::{ATTR_MESSAGE_INTEGRITY, ATTR_NONCE},
+    attributes::{ATTR_MESSAGE_INTEGRITY, ATTR_MESSAGE_INTEGRITY_SHA256, ATTR_NONCE},
     message::{METHOD_ALLOCATE, Message},
 };
 
 use crate::{
     UNIX, config,
-    messages::{request, sign},
+    messages::{Signature, add_transport, request, sign},
 };
 
 /// Most outputs that one input may have.
@@ -32,9 +32,11 @@ pub struct World {
     /// Wished for, and not answered yet.
     pub opening: Vec<Open>,
     /// Open relay sockets, and whose they are.
-    pub sockets: BTreeMap<AllocationId, Client>,
-    /// Every allocation that there ever was.
-    seen: BTreeSet<AllocationId>,
+    pub sockets: BTreeMap<(AllocationId, Family), Client>,
+    /// Every socket that was ever wished for.
+    seen: BTreeSet<(AllocationId, Family)>,
+    /// The last token that anybody was given.
+    pub token: Option<ReservationToken>,
     next_port: u16,
 }
 
@@ -49,6 +51,7 @@ impl World {
             opening: Vec::new(),
             sockets: BTreeMap::new(),
             seen: BTreeSet::new(),
+            token: None,
             next_port: 1024,
         }
     }
@@ -60,12 +63,18 @@ impl World {
             .relay
             .handle_client(listener, client, datagram, self.now);
         let wished = self.drain();
-        assert_eq!(wished, usize::from(action == Action::Pending));
+        match action {
+            Action::Pending => assert!(wished == 1 || wished == 2),
+            Action::ToPeer(_) | Action::ToClient(_) | Action::Answer(_) | Action::Dropped(_) => {
+                assert_eq!(wished, 0);
+            }
+        }
         match action {
             Action::ToPeer(to) => {
                 assert!(to.start <= to.end && to.end <= datagram.len());
-                assert!(self.sockets.contains_key(&to.allocation));
-                assert_eq!(self.sockets[&to.allocation].listener, listener);
+                let socket = self.sockets.get(&(to.allocation, to.family()));
+                let client = socket.expect("the socket is open");
+                assert_eq!(client.listener, listener);
                 assert!(!is_internal(to.peer.ip()), "{}", to.peer);
             }
             Action::Answer(answer) => {
@@ -90,7 +99,10 @@ impl World {
         assert_eq!(self.drain(), 0);
         match action {
             Action::ToClient(to) => {
-                assert_eq!(self.sockets.get(&id), Some(&to.client));
+                let mut sockets = Family::ALL
+                    .iter()
+                    .filter_map(|f| self.sockets.get(&(id, *f)));
+                assert_eq!(sockets.next(), Some(&to.client));
                 assert!(to.prefix().len() <= MAX_PREFIX_BYTES);
                 assert!(to.padding().len() <= MAX_PADDING_BYTES);
                 assert!(!is_internal(peer.ip()), "{peer}");
@@ -106,33 +118,43 @@ impl World {
             return;
         }
         let open = self.opening.remove(index % self.opening.len());
+        let (id, family) = (open.allocation, open.family);
+        let mut refusal = refusal;
+        if matches!(open.port, Port::Reserved(token) if self.token != Some(token)) {
+            refusal = Some(Refusal::InsufficientCapacity);
+        }
         let socket = match refusal {
             Some(refusal) => Err(refusal),
-            None => Ok(self.bind(open.family)),
+            None => Ok(self.bind(family, open.port)),
         };
         if refusal.is_none() {
-            self.sockets.insert(open.allocation, open.client);
+            self.sockets.insert((id, family), open.client);
         }
         let now = self.now.monotonic;
-        let action = self.relay.handle_opened(open.allocation, socket, now);
-        assert_eq!(self.drain(), 0);
-        let Action::Answer(answer) = action else {
-            panic!("{action:?}");
+        let action = self.relay.handle_opened(id, family, socket, now);
+        let other = self.opening.iter().any(|other| other.allocation == id);
+        self.check_closed_and_open();
+        let answer = match action {
+            Action::Pending if other => return,
+            Action::Answer(answer) if !other => answer,
+            _ => panic!("{action:?}"),
         };
         assert_eq!(answer.client, open.client);
-        assert_eq!(answer.error.is_some(), refusal.is_some());
+        let is_open = self.sockets.keys().any(|(open, _)| *open == id);
+        assert_eq!(answer.error.is_none(), is_open);
         self.check_answer(true);
     }
 
-    /// Answers for an allocation that does not wait for it.
+    /// Answers for a socket that nobody waits for.
     pub fn answer_again(&mut self, index: usize, refusal: Option<Refusal>) {
-        let mut settled = self.seen.iter().filter(|id| !self.is_opening(**id));
-        let Some(id) = settled.nth(index).copied() else {
+        let mut settled = self.seen.iter().filter(|socket| !self.is_opening(**socket));
+        let Some((id, family)) = settled.nth(index).copied() else {
             return;
         };
-        let socket = refusal.map_or_else(|| Ok(self.bind(Family::V4)), Err);
-        let action = self.relay.handle_opened(id, socket, self.now.monotonic);
-        assert_eq!(self.drain(), 0);
+        let socket = refusal.map_or_else(|| Ok(self.bind(family, Port::Any)), Err);
+        let now = self.now.monotonic;
+        let action = self.relay.handle_opened(id, family, socket, now);
+        self.check_closed_and_open();
         assert!(matches!(action, Action::Dropped(_)), "{action:?}");
     }
 
@@ -152,6 +174,7 @@ impl World {
         while !self.opening.is_empty() {
             self.answer_open(0, Some(Refusal::InsufficientCapacity));
         }
+        self.relay.handle_drain(None);
         self.wait(Duration::from_secs(24 * 60 * 60));
         while self.relay.poll_timeout().is_some() {
             let before = self.sockets.len();
@@ -164,7 +187,8 @@ impl World {
 
     /// A nonce for `client`, from the 401 that it gets for an unsigned request.
     pub fn nonce(&mut self, client: SocketAddr) -> Vec<u8> {
-        let unsigned = request(METHOD_ALLOCATE, 0xEE);
+        let mut unsigned = request(METHOD_ALLOCATE, 0xEE);
+        add_transport(&mut unsigned);
         self.receive(client, &unsigned.raw);
         let mut answer = Message::new();
         answer.write(self.relay.answer()).expect("a STUN message");
@@ -173,20 +197,31 @@ impl World {
 
     pub fn ask(&mut self, client: SocketAddr, login: u8, mut message: Message) -> Action {
         let nonce = self.nonce(client);
-        sign(&mut message, crate::login(login), &nonce);
+        sign(&mut message, crate::login(login), &nonce, Signature::Sha1);
         self.receive(client, &message.raw)
     }
 
-    fn is_opening(&self, id: AllocationId) -> bool {
-        self.opening.iter().any(|open| open.allocation == id)
+    fn is_opening(&self, socket: (AllocationId, Family)) -> bool {
+        let mut opening = self.opening.iter();
+        opening.any(|open| (open.allocation, open.family) == socket)
     }
 
-    fn bind(&mut self, family: Family) -> SocketAddr {
+    fn bind(&mut self, family: Family, port: Port) -> Bound {
         self.next_port = self.next_port.wrapping_add(1);
-        match family {
+        let address: SocketAddr = match family {
             Family::V4 => ([198, 51, 100, 1], self.next_port).into(),
             Family::V6 => ([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], self.next_port).into(),
+        };
+        let mut bound = Bound::from(address);
+        if port == Port::EvenAndNext {
+            self.token = Some(ReservationToken::new(self.next_port.into(), family));
+            bound.reserved = self.token;
         }
+        bound
+    }
+
+    fn check_closed_and_open(&mut self) {
+        assert_eq!(self.drain(), 0);
     }
 
     /// Carries out what is asked for, but leaves wishes for sockets open; returns how many there were.
@@ -198,17 +233,20 @@ impl World {
             match output {
                 Output::Open(open) => {
                     wishes += 1;
-                    assert!(self.seen.insert(open.allocation), "an id used again");
+                    let socket = (open.allocation, open.family);
+                    assert!(self.seen.insert(socket), "an id used again");
                     self.opening.push(open);
                 }
                 Output::Close(close) => {
-                    let client = self.sockets.remove(&close.allocation);
+                    let client = self.sockets.remove(&(close.allocation, close.family));
                     assert_eq!(client, Some(close.client), "closed, but not open");
                 }
             }
         }
-        let allocations = self.relay.allocations();
-        assert_eq!(allocations - self.opening.len(), self.sockets.len());
+        let open = self.sockets.keys().map(|(id, _)| *id);
+        let opening = self.opening.iter().map(|open| open.allocation);
+        let allocations: BTreeSet<AllocationId> = open.chain(opening).collect();
+        assert_eq!(self.relay.allocations(), allocations.len());
         wishes
     }
 
@@ -218,7 +256,9 @@ impl World {
         let mut message = Message::new();
         message.write(bytes).expect("a STUN message");
         assert_eq!(bytes.len(), 20 + message.length as usize);
-        assert_eq!(message.contains(ATTR_MESSAGE_INTEGRITY), verified);
+        let signed = message.contains(ATTR_MESSAGE_INTEGRITY)
+            || message.contains(ATTR_MESSAGE_INTEGRITY_SHA256);
+        assert_eq!(signed, verified);
         message
     }
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use relay::Refusal;
+use relay::{Drain, Refusal};
 use trunkline_fuzz::{
     client, config, login,
     messages::{
-        add_attributes, add_fingerprint, bytes, channel, channel_data, method, request,
+        Signature, add_attributes, add_fingerprint, bytes, channel, channel_data, method, request,
         send_indication, sign,
     },
     peer,
@@ -26,7 +26,7 @@ fuzz_target!(|input: &[u8]| {
 
 /// One input; each is one byte for its kind, and what it needs. The seeds in `corpora/relay` are written by hand.
 fn step(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
-    match u.arbitrary::<u8>()? % 11 {
+    match u.arbitrary::<u8>()? % 12 {
         0 => ask(world, u)?,
         1 => {
             let (client, datagram) = (client(u.arbitrary()?), bytes(u)?);
@@ -43,7 +43,7 @@ fn step(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
         4 => {
             let (index, peer, datagram) = (u.arbitrary::<u8>()?, peer(u.arbitrary()?), bytes(u)?);
             let index = usize::from(index) % world.sockets.len().max(1);
-            if let Some(id) = world.sockets.keys().nth(index).copied() {
+            if let Some((id, _)) = world.sockets.keys().nth(index).copied() {
                 world.receive_from_peer(id, peer, datagram);
             }
         }
@@ -52,7 +52,8 @@ fn step(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
         7 => world.handle_timeout(),
         8 => world.answer_open(u.arbitrary::<u8>()?.into(), refusal(u)?),
         9 => world.answer_again(u.arbitrary::<u8>()?.into(), refusal(u)?),
-        _ => world.relay.handle_config(config(u.arbitrary()?)),
+        10 => world.relay.handle_config(config(u.arbitrary()?)),
+        _ => drain(world, u)?,
     }
     Ok(())
 }
@@ -67,7 +68,12 @@ fn ask(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
             0 => world.nonce(client),
             _ => b"AAAAAAAAAAA".to_vec(),
         };
-        sign(&mut message, login(user), &nonce);
+        let signature = match flags & 0x30 {
+            0x10 => Signature::Sha256,
+            0x20 => Signature::Sha256AndUserhash,
+            _ => Signature::Sha1,
+        };
+        sign(&mut message, login(user), &nonce, signature);
     }
     if flags & 4 != 0 {
         add_attributes(&mut message, u)?;
@@ -76,6 +82,19 @@ fn ask(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
         add_fingerprint(&mut message);
     }
     world.receive(client, &message.raw);
+    Ok(())
+}
+
+fn drain(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
+    let flags = u.arbitrary::<u8>()?;
+    let seconds = u64::from(u.arbitrary::<u16>()?);
+    let drain = Drain {
+        until: (flags & 0x40 == 0).then(|| world.now.monotonic + Duration::from_secs(seconds)),
+        alternates: (0..flags % 4).map(peer).collect(),
+    };
+    world
+        .relay
+        .handle_drain((flags & 0x80 == 0).then_some(drain));
     Ok(())
 }
 

@@ -30,7 +30,7 @@ fuzz_target!(|input: &[u8]| {
         }
         from_peer => {
             allocate(&mut world);
-            let id = *world.sockets.keys().next().expect("an allocation");
+            let (id, _) = *world.sockets.keys().next().expect("an allocation");
             // The first peer has a channel, the third a permission only.
             let source = peer(if from_peer == 2 { 0 } else { 2 });
             world.receive_from_peer(id, source, datagram);

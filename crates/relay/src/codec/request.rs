@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use stun::{
     attributes::{
         ATTR_CHANNEL_NUMBER, ATTR_EVEN_PORT, ATTR_LIFETIME, ATTR_REQUESTED_ADDRESS_FAMILY,
-        ATTR_REQUESTED_TRANSPORT, ATTR_XOR_PEER_ADDRESS, AttrType,
+        ATTR_REQUESTED_TRANSPORT, ATTR_RESERVATION_TOKEN, ATTR_XOR_PEER_ADDRESS, AttrType,
     },
     message::{Getter, Message},
 };
@@ -14,7 +14,10 @@ use turn::proto::{
     reqtrans::RequestedTransport,
 };
 
-use crate::wire::{self, TransactionId, decode_xor_address};
+use crate::{
+    Family, ReservationToken,
+    wire::{self, TransactionId, attribute, decode_xor_address},
+};
 
 /// A verified client's request.
 #[derive(Debug)]
@@ -27,13 +30,20 @@ pub(crate) struct Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
-/// What REQUESTED-ADDRESS-FAMILY says.
+/// What REQUESTED-ADDRESS-FAMILY or ADDITIONAL-ADDRESS-FAMILY says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AddressFamily {
-    Ipv4,
-    Ipv6,
+    Known(Family),
     /// One that was not invented yet.
     Other,
+}
+
+/// What EVEN-PORT asks for, RFC 8656 §18.4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EvenPort {
+    Even,
+    /// With its first bit.
+    EvenAndNext,
 }
 
 impl Request {
@@ -79,31 +89,49 @@ impl Request {
             .then_some(transport.protocol.0))
     }
 
-    /// REQUESTED-ADDRESS-FAMILY. `turn::proto` does not tell an unknown family from a wrong length, which
-    /// have different answers.
+    /// REQUESTED-ADDRESS-FAMILY.
     pub(crate) fn requested_address_family(&self) -> Result<Option<AddressFamily>, Malformed> {
-        let Some(value) = self.values(ATTR_REQUESTED_ADDRESS_FAMILY).next() else {
+        self.address_family(ATTR_REQUESTED_ADDRESS_FAMILY)
+    }
+
+    /// ADDITIONAL-ADDRESS-FAMILY.
+    pub(crate) fn additional_address_family(&self) -> Result<Option<AddressFamily>, Malformed> {
+        self.address_family(AttrType(attribute::ADDITIONAL_ADDRESS_FAMILY))
+    }
+
+    /// `turn::proto` does not tell an unknown family from a wrong length, which have different answers.
+    fn address_family(&self, attribute: AttrType) -> Result<Option<AddressFamily>, Malformed> {
+        let Some(value) = self.values(attribute).next() else {
             return Ok(None);
         };
         let [family, _, _, _] = value else {
             return Err(Malformed);
         };
         Ok(Some(if *family == REQUESTED_FAMILY_IPV4.0 {
-            AddressFamily::Ipv4
+            AddressFamily::Known(Family::V4)
         } else if *family == REQUESTED_FAMILY_IPV6.0 {
-            AddressFamily::Ipv6
+            AddressFamily::Known(Family::V6)
         } else {
             AddressFamily::Other
         }))
     }
 
-    /// Whether EVEN-PORT is there, RFC 8656 §18.4: one byte, of which the first bit asks for the next port too.
-    pub(crate) fn even_port(&self) -> Result<bool, Malformed> {
+    /// EVEN-PORT: one byte.
+    pub(crate) fn even_port(&self) -> Result<Option<EvenPort>, Malformed> {
         match self.values(ATTR_EVEN_PORT).next() {
-            None => Ok(false),
-            Some([_]) => Ok(true),
+            None => Ok(None),
+            Some([bits]) if bits & 0x80 == 0 => Ok(Some(EvenPort::Even)),
+            Some([_]) => Ok(Some(EvenPort::EvenAndNext)),
             Some(_) => Err(Malformed),
         }
+    }
+
+    /// RESERVATION-TOKEN: eight bytes.
+    pub(crate) fn reservation_token(&self) -> Result<Option<ReservationToken>, Malformed> {
+        let token = self.values(ATTR_RESERVATION_TOKEN).next();
+        let bytes = token.map(<[u8; 8]>::try_from).transpose();
+        let bytes = bytes.map_err(|_| Malformed)?;
+        Ok(bytes.map(ReservationToken::from_bytes))
     }
 
     /// Every XOR-PEER-ADDRESS, in order.

@@ -1,10 +1,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use stun::{
-    attributes::ATTR_UNKNOWN_ATTRIBUTES,
+    addr::MappedAddress,
+    attributes::{ATTR_RESERVATION_TOKEN, ATTR_UNKNOWN_ATTRIBUTES, AttrType},
     error_code::{ErrorCode as StunErrorCode, ErrorCodeAttribute},
     fingerprint::FINGERPRINT,
-    integrity::MessageIntegrity,
     message::{
         CLASS_ERROR_RESPONSE, CLASS_SUCCESS_RESPONSE, METHOD_ALLOCATE, METHOD_BINDING,
         METHOD_CHANNEL_BIND, METHOD_CONNECT, METHOD_CONNECTION_BIND, METHOD_CREATE_PERMISSION,
@@ -15,7 +15,11 @@ use stun::{
 };
 use turn::proto::{lifetime::Lifetime, relayaddr::RelayedAddress};
 
-use crate::{ErrorCode, Method, credentials::LongTermKey, wire::TransactionId};
+use crate::{
+    ErrorCode, Family, Method, ReservationToken,
+    long_term_key::Signer,
+    wire::{IntegrityHash, TransactionId, address_family, attribute, sign},
+};
 
 /// An answer to a verified client.
 #[derive(Debug)]
@@ -63,9 +67,35 @@ impl Response {
         self.add(&RelayedAddress { ip, port });
     }
 
+    pub(crate) fn reservation_token(&mut self, token: ReservationToken) {
+        self.0.add(ATTR_RESERVATION_TOKEN, token.as_bytes());
+    }
+
+    /// ADDRESS-ERROR-CODE, RFC 8656 §18.12: why there is no address of this family.
+    pub(crate) fn address_error_code(&mut self, family: Family, code: ErrorCode) {
+        let [_, _, class, number] = code.value();
+        let header = [address_family(family), 0, class, number];
+        let value = [&header[..], code.reason().as_bytes()].concat();
+        self.0.add(AttrType(attribute::ADDRESS_ERROR_CODE), &value);
+    }
+
+    /// ALTERNATE-SERVER, RFC 8489 §14.15.
+    pub(crate) fn alternate_server(&mut self, address: SocketAddr) {
+        let (ip, port) = (address.ip(), address.port());
+        let address = MappedAddress { ip, port };
+        let added = address.add_to_as(&mut self.0, AttrType(attribute::ALTERNATE_SERVER));
+        added.expect("an address is of a family");
+    }
+
     /// Signs the answer and writes it into `buffer`.
-    pub(crate) fn finish(mut self, key: &LongTermKey, fingerprint: bool, buffer: &mut Vec<u8>) {
-        self.add(&MessageIntegrity(key.as_bytes().to_vec()));
+    pub(crate) fn finish(mut self, signer: &Signer, fingerprint: bool, buffer: &mut Vec<u8>) {
+        let attribute = match signer.hash {
+            IntegrityHash::Sha1 => attribute::MESSAGE_INTEGRITY,
+            IntegrityHash::Sha256 => attribute::MESSAGE_INTEGRITY_SHA256,
+        };
+        let mac = sign(&self.0.raw, signer.hash, signer.key.as_bytes());
+        let mac = mac.expect("answers of ours are short");
+        self.0.add(AttrType(attribute), mac.as_ref());
         if fingerprint {
             self.add(&FINGERPRINT);
         }

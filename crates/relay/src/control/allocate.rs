@@ -4,11 +4,11 @@ use super::{Asker, reflexive};
 use crate::{
     Action, AllocationId, Answer, Client, Config, DropReason, ErrorCode, Family, Method, Refusal,
     Relay, RelayedFamily,
-    allocation::{Allocation, Terms},
-    allocations::{Found, Opening},
-    codec::{AddressFamily, Request, Response},
-    output::{CloseReason, Open, Output},
-    wire::{TransactionId, UnknownAttributes},
+    allocation::{Allocation, Granted, Terms},
+    allocations::{Found, Opening, Wish},
+    codec::{AddressFamily, EvenPort, Request, Response},
+    output::{Bound, CloseReason, Open, Output, Port},
+    wire::attribute,
 };
 
 /// The protocol number of UDP.
@@ -28,10 +28,11 @@ pub(super) fn granted_lifetime(requested: Option<u64>, rest: u64) -> u64 {
         .min(rest)
 }
 
-/// What an Allocate asks for and is granted, if there is a port.
+/// What an Allocate asks for and is granted, if there are ports.
 struct Wanted {
-    family: Family,
-    even_port: bool,
+    /// By family.
+    sockets: [Wish; 2],
+    port: Port,
     /// In seconds.
     lifetime: u64,
 }
@@ -42,34 +43,32 @@ impl Relay {
         &mut self,
         asker: &Asker<'_>,
         request: &Request,
-        unsupported: &UnknownAttributes,
+        dont_fragment: bool,
     ) -> Action {
         match self.allocations.find(asker.client, asker.now.monotonic) {
             Found::Nothing => {}
             Found::Opening => return Action::Dropped(DropReason::Opening),
             Found::Open(allocation)
-                if allocation.transaction == asker.transaction
+                if allocation.granted.transaction == asker.transaction
                     && asker.claim.is_of(&allocation.user) =>
             {
-                let (relayed, lifetime) = (allocation.relayed, allocation.lifetime);
-                let response = allocated(asker.transaction, asker.client, relayed, lifetime);
+                let relayed = allocation.relayed().map(|relayed| relayed.address);
+                let response = allocated(asker.client, &allocation.granted, relayed);
                 return self.grant(asker, response);
             }
             Found::Open(_) => return self.refuse(asker, ErrorCode::AllocationMismatch),
-            Found::Over(id) => self.end(id, CloseReason::Expired),
+            Found::Over(id) => self.end_all(id, CloseReason::Expired),
         }
         match request.requested_transport() {
             Ok(Some(UDP)) => {}
             Ok(Some(_)) => return self.refuse(asker, ErrorCode::UnsupportedTransportProtocol),
             Ok(None) | Err(_) => return self.refuse(asker, ErrorCode::BadRequest),
         }
-        if !unsupported.is_empty() {
-            return self.refuse_attributes(asker, unsupported.as_slice());
-        }
-        if self.config.draining {
-            return self.refuse(asker, ErrorCode::InsufficientCapacity);
+        if dont_fragment && !self.config.dont_fragment {
+            return self.refuse_attributes(asker, &[attribute::DONT_FRAGMENT]);
         }
         match self.terms(asker, request) {
+            Ok(_) if self.drain.is_some() => self.redirect(asker),
             Ok(wanted) => {
                 self.ask_to_open(asker, &wanted);
                 Action::Pending
@@ -80,62 +79,134 @@ impl Relay {
 
     /// What to grant.
     fn terms(&self, asker: &Asker<'_>, request: &Request) -> Result<Wanted, ErrorCode> {
-        let family = match request.requested_address_family()? {
-            Some(AddressFamily::Ipv4) => Family::V4,
-            Some(AddressFamily::Ipv6) => Family::V6,
-            Some(AddressFamily::Other) => return Err(ErrorCode::AddressFamilyNotSupported),
-            None if self.has_family(Family::V4) => Family::V4,
-            None => Family::of(reflexive(asker.client)),
-        };
-        if !self.has_family(family) {
-            return Err(ErrorCode::AddressFamilyNotSupported);
+        let token = request.reservation_token()?;
+        let requested = request.requested_address_family()?;
+        let additional = request.additional_address_family()?;
+        let even_port = request.even_port()?;
+        let is_one = requested.is_some() || additional.is_some() || even_port.is_some();
+        if token.is_some() && is_one || requested.is_some() && additional.is_some() {
+            return Err(ErrorCode::BadRequest);
+        }
+        let mut sockets = [Wish::None; 2];
+        if additional.is_some() {
+            sockets = Family::ALL.map(|family| match self.has_family(family) {
+                true => Wish::Waiting,
+                false => Wish::Refused(ErrorCode::AddressFamilyNotSupported),
+            });
+        } else {
+            let family = match (token, requested) {
+                (Some(token), _) if !self.has_family(token.family()) => {
+                    return Err(ErrorCode::InsufficientCapacity);
+                }
+                (Some(token), _) => token.family(),
+                (None, Some(AddressFamily::Known(family))) => family,
+                (None, Some(AddressFamily::Other)) => {
+                    return Err(ErrorCode::AddressFamilyNotSupported);
+                }
+                (None, None) if self.has_family(Family::V4) => Family::V4,
+                (None, None) => Family::of(reflexive(asker.client)),
+            };
+            if !self.has_family(family) {
+                return Err(ErrorCode::AddressFamilyNotSupported);
+            }
+            sockets[family.place()] = Wish::Waiting;
+        }
+        if even_port == Some(EvenPort::EvenAndNext) && additional.is_some()
+            || additional.is_some_and(|family| family != AddressFamily::Known(Family::V6))
+        {
+            return Err(ErrorCode::BadRequest);
         }
         let max_age = self.config.max_allocation_age.as_secs();
         Ok(Wanted {
-            family,
-            even_port: request.even_port()?,
+            sockets,
+            port: match (token, even_port) {
+                (Some(token), _) => Port::Reserved(token),
+                (None, Some(EvenPort::EvenAndNext)) => Port::EvenAndNext,
+                (None, Some(EvenPort::Even)) => Port::Even,
+                (None, None) => Port::Any,
+            },
             lifetime: granted_lifetime(request.lifetime()?, max_age),
         })
     }
 
+    /// RFC 8656 §7.2, the last of its checks: who drains sends clients elsewhere.
+    fn redirect(&mut self, asker: &Asker<'_>) -> Action {
+        let drain = self.drain.as_ref();
+        let alternate = drain.and_then(|drain| drain.alternate(asker.client, asker.transaction));
+        let Some(alternate) = alternate else {
+            return self.refuse(asker, ErrorCode::InsufficientCapacity);
+        };
+        let code = ErrorCode::TryAlternate;
+        let mut response = Response::error(asker.method, asker.transaction, code);
+        response.alternate_server(alternate);
+        self.finish(asker, response, Some(code))
+    }
+
     fn ask_to_open(&mut self, asker: &Asker<'_>, wanted: &Wanted) {
         let user = asker.claim.user();
+        let username: Arc<str> = Arc::from(asker.claim.username());
         let allocation = self.allocations.insert(Opening {
             client: asker.client,
             user: user.clone(),
-            transaction: asker.transaction,
             has_fingerprint: asker.has_fingerprint,
-            key: asker.key.clone(),
-            lifetime: wanted.lifetime,
+            signer: asker.signer.clone(),
+            granted: Granted {
+                transaction: asker.transaction,
+                lifetime: wanted.lifetime,
+                reserved: None,
+                missing: None,
+            },
+            sockets: wanted.sockets,
         });
-        self.outputs.push_back(Output::Open(Open {
-            allocation,
-            family: wanted.family,
-            even_port: wanted.even_port,
-            user,
-            username: Arc::from(asker.claim.username()),
-            client: asker.client,
-        }));
+        for (family, socket) in Family::ALL.into_iter().zip(wanted.sockets) {
+            if socket == Wish::Waiting {
+                self.outputs.push_back(Output::Open(Open {
+                    allocation,
+                    family,
+                    port: wanted.port,
+                    user: user.clone(),
+                    username: username.clone(),
+                    client: asker.client,
+                }));
+            }
+        }
     }
 
-    /// How it went with [`Output::Open`]: the address that the relay socket is bound to, in the family that
-    /// was asked for, or why there is none. The action is the answer to the client.
+    /// How it went with [`Output::Open`]: the address that the relay socket is bound to, or why there is none.
+    /// The action is the answer to the client; of two sockets the first to be reported leaves it
+    /// [`Action::Pending`].
     ///
-    /// An allocation that was not asked for is [`DropReason::NoAllocation`], and its socket is to be closed.
+    /// A socket that was not asked for is [`DropReason::NoAllocation`], and is to be closed.
     pub fn handle_opened(
         &mut self,
         allocation: AllocationId,
-        socket: Result<SocketAddr, Refusal>,
+        family: Family,
+        socket: Result<Bound, Refusal>,
         now: Instant,
     ) -> Action {
-        let opened = match socket {
-            Ok(bound) => self.open(allocation, bound, now),
-            Err(refusal) => self.close(allocation, refusal),
+        let Some(opening) = self.allocations.opening(allocation) else {
+            return Action::Dropped(DropReason::NoAllocation);
+        };
+        let wish = &mut opening.sockets[family.place()];
+        if *wish != Wish::Waiting {
+            return Action::Dropped(DropReason::NoAllocation);
+        }
+        *wish = match socket {
+            Ok(bound) => Wish::Bound(bound),
+            Err(Refusal::QuotaReached) => Wish::Refused(ErrorCode::AllocationQuotaReached),
+            Err(Refusal::InsufficientCapacity) => Wish::Refused(ErrorCode::InsufficientCapacity),
+        };
+        if opening.is_waiting() {
+            return Action::Pending;
+        }
+        let opened = match opening.is_bound() {
+            true => self.open(allocation, now),
+            false => self.close(allocation),
         };
         let Some((opening, response, error)) = opened else {
             return Action::Dropped(DropReason::NoAllocation);
         };
-        response.finish(&opening.key, opening.has_fingerprint, &mut self.answer);
+        response.finish(&opening.signer, opening.has_fingerprint, &mut self.answer);
         Action::Answer(Answer {
             client: opening.client,
             method: Method::Allocate,
@@ -144,32 +215,47 @@ impl Relay {
         })
     }
 
-    fn open(&mut self, id: AllocationId, bound: SocketAddr, now: Instant) -> Option<Opened> {
-        let relayed = told(&self.config, bound);
-        let max_age = self.config.max_allocation_age;
+    fn open(&mut self, id: AllocationId, now: Instant) -> Option<Opened> {
+        let (config, max_age) = (&self.config, self.config.max_allocation_age);
+        let opening = self.allocations.opening(id)?;
+        let mut relayed = [None; 2];
+        for ((family, wish), relayed) in Family::ALL
+            .into_iter()
+            .zip(opening.sockets)
+            .zip(&mut relayed)
+        {
+            match wish {
+                Wish::Bound(bound) => {
+                    *relayed = Some(told(config, bound.address));
+                    opening.granted.reserved = opening.granted.reserved.or(bound.reserved);
+                }
+                Wish::Refused(code) => opening.granted.missing = Some((family, code)),
+                Wish::None | Wish::Waiting => {}
+            }
+        }
         let opening = self.allocations.promote(id, |opening| {
             let terms = Terms {
                 client: opening.client,
                 user: opening.user.clone(),
+                granted: opening.granted,
                 relayed,
-                transaction: opening.transaction,
-                lifetime: opening.lifetime,
                 max_age,
             };
             Allocation::new(terms, now)
         })?;
-        let lifetime = opening.lifetime;
-        let response = allocated(opening.transaction, opening.client, relayed, lifetime);
+        let relayed = relayed.into_iter().flatten();
+        let response = allocated(opening.client, &opening.granted, relayed);
         Some((opening, response, None))
     }
 
-    fn close(&mut self, id: AllocationId, refusal: Refusal) -> Option<Opened> {
+    /// With the reason why there is no address of the first family.
+    fn close(&mut self, id: AllocationId) -> Option<Opened> {
         let opening = self.allocations.take_opening(id)?;
-        let code = match refusal {
-            Refusal::QuotaReached => ErrorCode::AllocationQuotaReached,
-            Refusal::InsufficientCapacity => ErrorCode::InsufficientCapacity,
-        };
-        let response = Response::error(Method::Allocate, opening.transaction, code);
+        let code = opening.sockets.iter().find_map(|socket| match socket {
+            Wish::Refused(code) => Some(*code),
+            Wish::None | Wish::Waiting | Wish::Bound(_) => None,
+        })?;
+        let response = Response::error(Method::Allocate, opening.granted.transaction, code);
         Some((opening, response, Some(code)))
     }
 }
@@ -177,15 +263,22 @@ impl Relay {
 type Opened = (Opening, Response, Option<ErrorCode>);
 
 fn allocated(
-    transaction: TransactionId,
     client: Client,
-    relayed: SocketAddr,
-    lifetime: u64,
+    granted: &Granted,
+    relayed: impl Iterator<Item = SocketAddr>,
 ) -> Response {
-    let mut response = Response::success(Method::Allocate, transaction);
-    response.xor_relayed_address(relayed);
-    response.lifetime(lifetime);
+    let mut response = Response::success(Method::Allocate, granted.transaction);
+    for address in relayed {
+        response.xor_relayed_address(address);
+    }
+    response.lifetime(granted.lifetime);
+    if let Some(token) = granted.reserved {
+        response.reservation_token(token);
+    }
     response.xor_mapped_address(reflexive(client));
+    if let Some((family, code)) = granted.missing {
+        response.address_error_code(family, code);
+    }
     response
 }
 

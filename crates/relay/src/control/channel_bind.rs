@@ -42,7 +42,7 @@ impl Relay {
             .judge(peer.ip())
             .filter(|ruling| policy.admits(*ruling, peer))
             .ok_or(ErrorCode::Forbidden)?;
-        if Family::of(peer) != allocation.family() {
+        if !allocation.has(Family::of(peer), now) {
             return Err(ErrorCode::PeerAddressFamilyMismatch);
         }
         if !is_bound && allocation.channels(now) >= max_channels

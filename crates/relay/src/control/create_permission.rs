@@ -27,7 +27,7 @@ impl Relay {
         }
         if peers
             .iter()
-            .any(|peer| Family::of(*peer) != allocation.family())
+            .any(|peer| !allocation.has(Family::of(*peer), now))
         {
             return Err(ErrorCode::PeerAddressFamilyMismatch);
         }

@@ -8,34 +8,38 @@ use crate::{
 };
 
 impl Relay {
-    /// RFC 8656 §8.2.
+    /// RFC 8656 §8.2: of an allocation of both families, both relayed addresses or the one that is named.
     pub(super) fn refresh(
         &mut self,
         asker: &Asker<'_>,
         request: &Request,
     ) -> Result<Response, ErrorCode> {
         let now = asker.now.monotonic;
+        let drained = self.drain.as_ref().and_then(|drain| drain.until);
         let (id, allocation) = self.own_allocation(asker)?;
-        let family = match request.requested_address_family()? {
-            Some(AddressFamily::Ipv4) => Some(Family::V4),
-            Some(AddressFamily::Ipv6) => Some(Family::V6),
-            Some(AddressFamily::Other) => return Err(ErrorCode::PeerAddressFamilyMismatch),
-            None => None,
+        let is_meant = match request.requested_address_family()? {
+            Some(AddressFamily::Known(family)) if allocation.has(family, now) => {
+                Family::ALL.map(|other| other == family)
+            }
+            Some(_) => return Err(ErrorCode::PeerAddressFamilyMismatch),
+            None => Family::ALL.map(|family| allocation.has(family, now)),
         };
-        if family.is_some_and(|family| family != allocation.family()) {
-            return Err(ErrorCode::PeerAddressFamilyMismatch);
-        }
         let requested = request.lifetime()?;
-        let lifetime = if requested == Some(0) {
-            self.end(id, CloseReason::Deleted);
-            0
-        } else {
-            let rest = allocation.last.saturating_duration_since(now);
-            let lifetime = granted_lifetime(requested, rest.as_secs());
-            self.allocations
-                .prolong(id, now + Duration::from_secs(lifetime));
-            lifetime
+        let last = allocation.last;
+        let last = drained.map_or(last, |until| last.min(until));
+        let rest = last.saturating_duration_since(now);
+        let lifetime = match requested {
+            Some(0) => 0,
+            requested => granted_lifetime(requested, rest.as_secs()),
         };
+        for (family, is_meant) in Family::ALL.into_iter().zip(is_meant) {
+            if is_meant && requested == Some(0) {
+                self.end(id, family, CloseReason::Deleted);
+            } else if is_meant {
+                let until = now + Duration::from_secs(lifetime);
+                self.allocations.prolong(id, family, until);
+            }
+        }
         let mut response = Response::success(asker.method, asker.transaction);
         response.lifetime(lifetime);
         Ok(response)

@@ -57,11 +57,17 @@ fn a_challenge_is_at_most_three_times_its_request() {
     let message = request(METHOD_ALLOCATE, [1; 12], &[Attr::Transport(17)]);
     assert_eq!(message.raw.len(), 28);
     server.receive(HERE, &message.raw);
-    assert_eq!(server.relay.answer().len(), 60);
-    // What the nonce cookie with its features, and PASSWORD-ALGORITHMS, will add.
-    assert!(server.relay.answer().len() + 12 + 12 <= 84);
-
+    assert_eq!(server.relay.answer().len(), 84);
     let message = fingerprinted(message);
+    server.receive(HERE, &message.raw);
+    assert_eq!(server.relay.answer().len(), 92);
+
+    let message = request(METHOD_ALLOCATE, [1; 12], &[]);
+    assert_eq!(message.raw.len(), 20);
+    server.receive(HERE, &message.raw);
+    assert_eq!(server.relay.answer().len(), 60);
+    let message = fingerprinted(message);
+    assert_eq!(message.raw.len(), 28);
     server.receive(HERE, &message.raw);
     assert_eq!(server.relay.answer().len(), 68);
 }
@@ -90,7 +96,7 @@ fn a_challenge_has_neither_reason_phrase_nor_software() {
     let reply = challenge(&mut server, HERE);
     assert_eq!(reply.get(0x0009), [0, 0, 4, 1]);
     assert!(!reply.contains(0x8022));
-    assert_eq!(reply.message.attributes.0.len(), 3);
+    assert_eq!(reply.message.attributes.0.len(), 4);
 }
 
 #[test]
@@ -120,7 +126,10 @@ fn a_nonce_of_yesterday_of_another_source_or_of_nobody_is_438_with_a_new_one() {
     let old = server.nonce(HERE);
     let foreign = server.nonce("192.0.2.11:4000");
     server.advance(3600 * SECOND);
-    for nonce in [&*old, &foreign, b"x", b""] {
+    // What a request without attributes is answered.
+    let bare = request(METHOD_ALLOCATE, [1; 12], &[]);
+    let bare = server.receive(HERE, &bare.raw).error(401).get(0x0015);
+    for nonce in [&*old, &foreign, &bare, b"x", b""] {
         let reaction = allocate_as(&mut server, ALICE.name, ALICE.password, nonce);
         let reply = reaction.error(438);
         let nonce = reply.get(0x0015);

@@ -84,7 +84,7 @@ fn a_send_that_cannot_be_understood_is_dropped() {
     check(&[data], DropReason::MissingAttribute);
     check(&[Attr::Raw(0x0012, &[0, 1]), data], DropReason::Malformed);
     check(
-        &[peer, data, Attr::Raw(0x001A, &[])],
+        &[peer, data, Attr::Raw(0x7777, &[])],
         DropReason::UnknownAttribute,
     );
     let optional = send_indication([1; 12], &[peer, data, Attr::Raw(0x8022, b"me")]);
@@ -157,7 +157,7 @@ fn data_indications_have_transaction_ids_of_their_own() {
 fn traffic_is_counted_without_encapsulation() {
     let mut server = Server::with_allocation();
     server.bind(0x4000, PEER);
-    let id = *server.sockets.keys().next().unwrap();
+    let id = server.first();
     server.send(PEER, b"12345");
     server.channel_data(0x4000, b"123");
     server.receive_from_peer(PEER, b"1234567");
@@ -301,4 +301,35 @@ fn another_configuration_serves_from_now_on() {
     });
     assert_eq!(server.permit(&[PEER]), 403);
     assert_eq!(server.channel_data(0x4000, b"x"), to_peer(PEER, b"x"));
+}
+
+#[test]
+fn defect_20_what_is_sent_with_dont_fragment_goes_in_one_piece() {
+    let mut server = Server::with_allocation();
+    server.permit(&[PEER]);
+    server.bind(0x4000, PEER);
+    let dont_fragment = Attr::Raw(0x001A, &[]);
+    let data = Attr::Raw(0x0013, b"x");
+    let handle = |server: &mut Server, datagram: &[u8]| {
+        let (source, now) = (HERE.parse().unwrap(), server.now);
+        let listener = ListenerId(0);
+        let action = server.relay.handle_client(listener, source, datagram, now);
+        match action {
+            Action::ToPeer(to) => Ok(to.dont_fragment),
+            Action::Dropped(reason) => Err(reason),
+            Action::ToClient(_) | Action::Answer(_) | Action::Pending => panic!("{action:?}"),
+        }
+    };
+    let whole = send_indication([1; 12], &[Attr::Peer(PEER), dont_fragment, data]);
+    let any = send_indication([1; 12], &[Attr::Peer(PEER), data]);
+    assert_eq!(handle(&mut server, &whole), Ok(true));
+    assert_eq!(handle(&mut server, &any), Ok(false));
+    assert_eq!(handle(&mut server, &channel_data(0x4000, b"x")), Ok(false));
+    server.relay.handle_config(Config {
+        dont_fragment: false,
+        ..config()
+    });
+    let dropped = Err(DropReason::UnknownAttribute);
+    assert_eq!(handle(&mut server, &whole), dropped);
+    assert_eq!(handle(&mut server, &any), Ok(false));
 }

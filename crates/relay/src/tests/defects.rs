@@ -240,7 +240,7 @@ fn defect_17_denied_peers_are_403() {
 #[test]
 fn defect_18_quotas_are_486_and_permissions_and_channels_are_bounded() {
     let mut server = Server::new();
-    server.refusal = Some(Refusal::QuotaReached);
+    server.refusals[0] = Some(Refusal::QuotaReached);
     let allocate = server.code(HERE, ALICE, METHOD_ALLOCATE, &[Attr::Transport(17)]);
     assert_eq!(allocate, 486);
     server.allocate(HERE, ALICE);

@@ -62,7 +62,7 @@ fn data_costs_no_heap() {
     let send = send_indication([1; 12], &attributes);
     check(&mut server, &send, is_to_peer);
 
-    let id = *server.sockets.keys().next().unwrap();
+    let id = server.first();
     for peer in [PEER, mapped, "9.9.9.9:1"] {
         let (source, now) = (peer.parse().unwrap(), server.now.monotonic);
         let heap = measure(|| {

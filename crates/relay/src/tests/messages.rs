@@ -99,6 +99,22 @@ impl Reply {
         SocketAddr::new(relayed.ip, relayed.port)
     }
 
+    /// Every relayed address, in order.
+    pub(super) fn all_relayed(&self) -> Vec<SocketAddr> {
+        let attributes = self.message.attributes.0.iter();
+        let relayed = attributes.filter(|attribute| attribute.typ.value() == 0x0016);
+        relayed
+            .map(|attribute| {
+                let mut alone = Message::new();
+                alone.transaction_id = self.message.transaction_id;
+                alone.add(attribute.typ, &attribute.value);
+                let mut relayed = RelayedAddress::default();
+                relayed.get_from(&alone).unwrap();
+                SocketAddr::new(relayed.ip, relayed.port)
+            })
+            .collect()
+    }
+
     pub(super) fn mapped(&self) -> SocketAddr {
         let mut mapped = XorMappedAddress::default();
         mapped.get_from(&self.message).unwrap();

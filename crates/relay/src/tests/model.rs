@@ -1,14 +1,16 @@
 //! Random sequences, compared step by step with a small model of RFC 8656 that is written for brevity.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::*;
 
 mod reference;
+mod steps;
 
-use reference::{Expected, Model};
+use reference::{Expected, Model, Success};
+use steps::{Forgery, Ports, Step, Token, Who, step};
 
 const CLIENTS: [&str; 2] = [HERE, "[2600::9]:4000"];
 const LOGINS: [Login; 2] = [ALICE, BOB];
@@ -30,122 +32,11 @@ const MAX_PERMISSIONS: usize = 3;
 const MAX_CHANNELS: usize = 2;
 const MAX_AGE_SECONDS: u64 = 5000;
 
-#[derive(Clone, Debug)]
-enum Step {
-    Advance(u64),
-    Timeout,
-    Allocate {
-        who: Who,
-        transport: Option<u8>,
-        family: Option<u8>,
-        lifetime: Option<u32>,
-        refusal: Option<Refusal>,
-        again: bool,
-    },
-    Refresh {
-        who: Who,
-        family: Option<u8>,
-        lifetime: Option<u32>,
-    },
-    CreatePermission {
-        who: Who,
-        peers: Vec<&'static str>,
-    },
-    ChannelBind {
-        who: Who,
-        number: Option<u16>,
-        peer: Option<&'static str>,
-    },
-    Forged {
-        client: usize,
-        method: u16,
-        forgery: Forgery,
-    },
-    Send {
-        client: usize,
-        peer: &'static str,
-    },
-    ChannelData {
-        client: usize,
-        number: u16,
-    },
-    FromPeer {
-        client: usize,
-        peer: &'static str,
-    },
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Who {
-    client: usize,
-    login: usize,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Forgery {
-    Unsigned,
-    WrongPassword,
-    NoNonce,
-    StaleNonce,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    // Mostly the client's own user, as else hardly anything would succeed.
-    let who = || {
-        (0..2_usize, prop::bool::weighted(0.85)).prop_map(|(client, own)| Who {
-            client,
-            login: if own { client } else { 1 - client },
-        })
-    };
-    let client = || 0..2_usize;
-    let family = || option::weighted(0.2, select(vec![1, 2, 3]));
-    let lifetime = || option::of(select(vec![0, 1, 600, 900, 3600, 90_000]));
-    let peer = || select(PEERS.to_vec());
-    let number = || select(NUMBERS.to_vec());
-    let wait = select(vec![
-        1, 60_000, 150_000, 299_999, 300_000, 599_999, 600_000, 1_000_500,
-    ]);
-    let refusals = vec![Refusal::QuotaReached, Refusal::InsufficientCapacity];
-    let transport = prop_oneof![9 => Just(Some(17)), 1 => Just(None), 1 => Just(Some(6))];
-    let allocate = (
-        who(),
-        transport,
-        family(),
-        lifetime(),
-        option::weighted(0.1, select(refusals)),
-        prop::bool::weighted(0.2),
-    );
-    let forgeries = vec![
-        Forgery::Unsigned,
-        Forgery::WrongPassword,
-        Forgery::NoNonce,
-        Forgery::StaleNonce,
-    ];
-    prop_oneof![
-        4 => wait.prop_map(Step::Advance),
-        1 => Just(Step::Timeout),
-        5 => allocate.prop_map(|(who, transport, family, lifetime, refusal, again)| {
-            Step::Allocate { who, transport, family, lifetime, refusal, again }
-        }),
-        3 => (who(), family(), lifetime())
-            .prop_map(|(who, family, lifetime)| Step::Refresh { who, family, lifetime }),
-        5 => (who(), vec(peer(), 0..4))
-            .prop_map(|(who, peers)| Step::CreatePermission { who, peers }),
-        5 => (who(), option::weighted(0.95, number()), option::weighted(0.95, peer()))
-            .prop_map(|(who, number, peer)| Step::ChannelBind { who, number, peer }),
-        2 => (client(), select(vec![3, 4, 8, 9]), select(forgeries))
-            .prop_map(|(client, method, forgery)| Step::Forged { client, method, forgery }),
-        5 => (client(), peer()).prop_map(|(client, peer)| Step::Send { client, peer }),
-        5 => (client(), number())
-            .prop_map(|(client, number)| Step::ChannelData { client, number }),
-        5 => (client(), peer()).prop_map(|(client, peer)| Step::FromPeer { client, peer }),
-    ]
-}
-
 /// The relay, with what a client of each 5-tuple remembers.
 struct Subject {
     server: Server,
     transactions: [[u8; 12]; 2],
+    last_token: [u8; 8],
 }
 
 impl Subject {
@@ -160,6 +51,7 @@ impl Subject {
         Self {
             server,
             transactions,
+            last_token: [0; 8],
         }
     }
 
@@ -185,7 +77,8 @@ impl Subject {
                 transport,
                 family,
                 lifetime,
-                refusal,
+                ports,
+                refusals,
                 again,
             } => {
                 let attributes: Vec<_> = transport
@@ -194,20 +87,7 @@ impl Subject {
                     .chain(family.map(Attr::Family))
                     .chain(lifetime.map(Attr::Lifetime))
                     .collect();
-                self.server.refusal = *refusal;
-                let fresh = self.server.transaction();
-                let transaction = &mut self.transactions[who.client];
-                if !again {
-                    *transaction = fresh;
-                }
-                let client = CLIENTS[who.client];
-                let mut message = request(METHOD_ALLOCATE, *transaction, &attributes);
-                let nonce = self.server.nonce(client);
-                let login = LOGINS[who.login];
-                sign(&mut message, login.name, login.password, &nonce);
-                let reaction = self.server.receive(client, &message.raw);
-                self.server.refusal = None;
-                outcome(reaction)
+                self.allocate(*who, &attributes, *ports, *refusals, *again)
             }
             Step::Refresh {
                 who,
@@ -245,6 +125,48 @@ impl Subject {
         }
     }
 
+    fn allocate(
+        &mut self,
+        who: Who,
+        attributes: &[Attr<'_>],
+        ports: Ports,
+        refusals: [Option<Refusal>; 2],
+        again: bool,
+    ) -> Expected {
+        let fresh = self.server.transaction();
+        let transaction = &mut self.transactions[who.client];
+        if !again {
+            *transaction = fresh;
+        }
+        let client = CLIENTS[who.client];
+        let mut message = request(METHOD_ALLOCATE, *transaction, attributes);
+        if let Some(family) = ports.additional {
+            message.add(AttrType(0x8000), &[family, 0, 0, 0]);
+        }
+        if let Some(bits) = ports.even_port {
+            message.add(AttrType(0x0018), &[bits]);
+        }
+        if let Some(token) = ports.token {
+            let token = match token {
+                Token::Last => self.last_token,
+                Token::Bogus => [0x55; 8],
+            };
+            message.add(AttrType(0x0022), &token);
+        }
+        let nonce = self.server.nonce(client);
+        let login = LOGINS[who.login];
+        sign(&mut message, login.name, login.password, &nonce);
+        self.server.refusals = refusals;
+        let reaction = self.server.receive(client, &message.raw);
+        self.server.refusals = [None; 2];
+        if let Reaction::Success(reply) = &reaction
+            && reply.contains(0x0022)
+        {
+            self.last_token = reply.get(0x0022).try_into().unwrap();
+        }
+        outcome(reaction)
+    }
+
     fn forge(&mut self, client: usize, method: u16, forgery: Forgery) -> Expected {
         let client = CLIENTS[client];
         let mut typ = MessageType::default();
@@ -276,8 +198,17 @@ impl Subject {
 fn outcome(reaction: Reaction) -> Expected {
     match reaction {
         Reaction::Success(reply) => {
-            let lifetime = reply.contains(0x000D).then(|| reply.lifetime());
-            Expected::Success(lifetime)
+            let missing = reply.contains(0x8001).then(|| reply.get(0x8001));
+            Expected::Success(Success {
+                lifetime: reply.contains(0x000D).then(|| reply.lifetime()),
+                relayed: reply
+                    .all_relayed()
+                    .iter()
+                    .map(SocketAddr::is_ipv4)
+                    .collect(),
+                missing: missing.map(|value| u16::from(value[2]) * 100 + u16::from(value[3])),
+                reserved: reply.contains(0x0022),
+            })
         }
         Reaction::Error(code, _) => Expected::Error(code),
         Reaction::ToPeer(peer, data) => {
@@ -310,7 +241,8 @@ proptest! {
             let found = subject.perform(step);
             prop_assert_eq!(found, expected, "step {}: {:?}", index, step);
             prop_assert!(subject.server.sockets.len() >= model.live());
-            prop_assert_eq!(subject.server.sockets.len(), subject.server.relay.allocations());
+            let ids: BTreeSet<_> = subject.server.sockets.keys().map(|(id, _)| id).collect();
+            prop_assert_eq!(ids.len(), subject.server.relay.allocations());
         }
         // Every socket that was opened is closed once, however its allocation ended.
         subject.server.handle_timeout();

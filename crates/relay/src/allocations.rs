@@ -1,5 +1,4 @@
 use std::{
-    collections::BTreeSet,
     mem,
     net::{IpAddr, SocketAddr},
     time::Instant,
@@ -10,7 +9,11 @@ use hashbrown::HashMap;
 use slab::Slab;
 
 use crate::{
-    Client, Traffic, UserId, allocation::Allocation, credentials::LongTermKey, wire::TransactionId,
+    Client, Traffic, UserId,
+    allocation::Allocation,
+    credentials::LongTermKey,
+    timer_wheel::{TimerId, TimerWheel},
+    wire::TransactionId,
 };
 
 /// One allocation of one [`Relay`](crate::Relay), and its relay socket; never used again.
@@ -33,7 +36,7 @@ impl AllocationId {
 pub(crate) struct Allocations {
     entries: Slab<Entry>,
     index_by_client: HashMap<ClientKey, u32, FixedState>,
-    ends: BTreeSet<(Instant, AllocationId)>,
+    ends: TimerWheel<AllocationId>,
     generation: u32,
 }
 
@@ -41,6 +44,8 @@ pub(crate) struct Allocations {
 struct Entry {
     generation: u32,
     state: State,
+    /// Of one that is open, unless it was taken because it is due.
+    end: Option<TimerId>,
 }
 
 #[derive(Debug)]
@@ -76,7 +81,7 @@ impl Allocations {
         Self {
             entries: Slab::new(),
             index_by_client: HashMap::with_hasher(FixedState::with_seed(seed)),
-            ends: BTreeSet::new(),
+            ends: TimerWheel::new(),
             generation: 0,
         }
     }
@@ -150,7 +155,11 @@ impl Allocations {
         let generation = self.generation;
         let key = ClientKey::new(opening.client);
         let state = State::Opening(opening);
-        let index = self.entries.insert(Entry { generation, state });
+        let index = self.entries.insert(Entry {
+            generation,
+            state,
+            end: None,
+        });
         let index = u32::try_from(index).expect("memory ends before four thousand million entries");
         self.index_by_client.insert(key, index);
         AllocationId { index, generation }
@@ -176,6 +185,7 @@ impl Allocations {
         &mut self,
         id: AllocationId,
         allocation: impl FnOnce(&Opening) -> Allocation,
+        now: Instant,
     ) -> Option<Opening> {
         let entry = self.entries.get_mut(id.index())?;
         let State::Opening(opening) = &entry.state else {
@@ -185,7 +195,7 @@ impl Allocations {
             return None;
         }
         let allocation = allocation(opening);
-        self.ends.insert((allocation.until, id));
+        entry.end = Some(self.ends.start(id, allocation.until, now));
         match mem::replace(&mut entry.state, State::Open(allocation)) {
             State::Opening(opening) => Some(opening),
             State::Open(_) => None,
@@ -193,12 +203,14 @@ impl Allocations {
     }
 
     /// Lets the allocation end at another time.
-    pub(crate) fn prolong(&mut self, id: AllocationId, until: Instant) {
+    pub(crate) fn prolong(&mut self, id: AllocationId, until: Instant, now: Instant) {
         if let Some(entry) = self.entries.get_mut(id.index())
             && let State::Open(allocation) = &mut entry.state
         {
-            self.ends.remove(&(allocation.until, id));
-            self.ends.insert((until, id));
+            if let Some(end) = entry.end.take() {
+                self.ends.stop(end);
+            }
+            entry.end = Some(self.ends.start(id, until, now));
             allocation.until = until;
         }
     }
@@ -209,9 +221,12 @@ impl Allocations {
         if entry.generation != id.generation || matches!(entry.state, State::Opening(_)) {
             return None;
         }
-        match self.entries.remove(id.index()).state {
+        let entry = self.entries.remove(id.index());
+        if let Some(end) = entry.end {
+            self.ends.stop(end);
+        }
+        match entry.state {
             State::Open(allocation) => {
-                self.ends.remove(&(allocation.until, id));
                 self.index_by_client
                     .remove(&ClientKey::new(allocation.client));
                 Some(allocation)
@@ -220,9 +235,18 @@ impl Allocations {
         }
     }
 
-    /// The allocation that ends first, and when.
-    pub(crate) fn first_end(&self) -> Option<(Instant, AllocationId)> {
-        self.ends.first().copied()
+    /// When the first allocation ends, or earlier.
+    pub(crate) fn first_end(&self) -> Option<Instant> {
+        self.ends.first()
+    }
+
+    /// An allocation that is over, to be taken away.
+    pub(crate) fn next_over(&mut self, now: Instant) -> Option<AllocationId> {
+        let id = self.ends.take_due(now)?;
+        if let Some(entry) = self.entries.get_mut(id.index()) {
+            entry.end = None;
+        }
+        Some(id)
     }
 }
 

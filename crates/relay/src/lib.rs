@@ -77,6 +77,7 @@ mod nonce;
 mod output;
 mod peer_policy;
 mod relay;
+mod timer_wheel;
 mod wire;
 
 pub use action::{

@@ -174,18 +174,18 @@ impl Relay {
         self.outputs.pop_front()
     }
 
-    /// When [`Self::handle_timeout`] is to be called, if nothing happens before; in the past when not all
-    /// that was due has been done.
+    /// When [`Self::handle_timeout`] is to be called, if nothing happens before, or earlier; in the past when not
+    /// all that was due has been done.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.allocations.first_end().map(|(at, _)| at)
+        self.allocations.first_end()
     }
 
     /// Ends allocations that are over at `now`, a bounded number of them.
     pub fn handle_timeout(&mut self, now: Instant) {
         for _ in 0..MAX_ENDS_PER_TIMEOUT {
-            match self.allocations.first_end() {
-                Some((at, id)) if at <= now => self.end(id, CloseReason::Expired),
-                Some(_) | None => return,
+            match self.allocations.next_over(now) {
+                Some(id) => self.end(id, CloseReason::Expired),
+                None => return,
             }
         }
     }

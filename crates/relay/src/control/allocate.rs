@@ -144,7 +144,7 @@ impl Relay {
     fn open(&mut self, id: AllocationId, bound: SocketAddr, now: Instant) -> Option<Opened> {
         let relayed = told(&self.config, bound);
         let max_age = self.config.max_allocation_age;
-        let opening = self.allocations.promote(id, |opening| {
+        let allocation = |opening: &Opening| {
             let terms = Terms {
                 client: opening.client,
                 user: opening.user.clone(),
@@ -154,7 +154,8 @@ impl Relay {
                 max_age,
             };
             Allocation::new(terms, now)
-        })?;
+        };
+        let opening = self.allocations.promote(id, allocation, now)?;
         let lifetime = opening.lifetime;
         let response = allocated(opening.transaction, opening.client, relayed, lifetime);
         Some((opening, response, None))

@@ -33,7 +33,7 @@ impl Relay {
             let rest = allocation.last.saturating_duration_since(now);
             let lifetime = granted_lifetime(requested, rest.as_secs());
             self.allocations
-                .prolong(id, now + Duration::from_secs(lifetime));
+                .prolong(id, now + Duration::from_secs(lifetime), now);
             lifetime
         };
         let mut response = Response::success(asker.method, asker.transaction);

@@ -4,6 +4,7 @@
 
 mod addresses;
 mod coturn;
+mod data;
 mod limits;
 mod minting;
 mod namespace;

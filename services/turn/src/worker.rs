@@ -1,11 +1,17 @@
 //! One thread: its sockets, and the state machine between them.
 //!
 //! `worker.rs` waits, gives every socket its turn, and carries out what is not relaying: answers, and sockets to be
-//! opened and closed. `datagrams` is the way of packets from and to sockets of datagrams; `opened` has the relay
-//! sockets; `turns` the sockets that have more to be read; `tokens` says whose a token of the poll is.
+//! opened and closed. `datagrams` is the way of packets from sockets of datagrams, which `receiver` receives many at a
+//! time; `sending` has the sockets, and a `batch` of what is to be sent from them when a round is over, as much as
+//! possible at once: `offload`. `opened` has the relay sockets; `turns` the sockets that have more to be read;
+//! `tokens` says whose a token of the poll is.
 
+mod batch;
 mod datagrams;
+mod offload;
 mod opened;
+mod receiver;
+mod sending;
 mod tokens;
 mod turns;
 
@@ -22,7 +28,7 @@ use std::{
 use mio::{Events, Interest, Poll, Token, Waker, net::UdpSocket};
 use relay::{Action, Client, Open, Output, Refusal, Relay, Time};
 
-use self::{opened::Opened, tokens::Source, turns::Turns};
+use self::{opened::Opened, receiver::Receiver, sending::Sending, tokens::Source, turns::Turns};
 use crate::{addresses::Addresses, metrics::Counters, quotas::Quotas, relay_sockets::Ports};
 
 /// Sockets that the kernel reports as readable at a time.
@@ -35,15 +41,14 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Worker {
     poll: Poll,
-    listeners: Vec<UdpSocket>,
+    receiver: Receiver,
     relay: Relay,
-    opened: Opened,
+    sending: Sending,
     turns: Turns,
     /// Whether the last relay socket could not be had for another reason than that its port was taken.
     failing: bool,
     quotas: Arc<Quotas>,
     counters: Arc<Counters>,
-    buffer: Box<[u8]>,
     stop: Arc<AtomicBool>,
 }
 
@@ -92,28 +97,27 @@ impl Worker {
         let opened = Opened::new(parts.ports, parts.addresses, poll.registry().try_clone()?);
         let worker = Self {
             poll,
-            listeners,
+            receiver: Receiver::new(),
             relay: parts.relay,
-            opened,
+            sending: Sending::new(listeners, opened, parts.counters.clone())?,
             turns: Turns::default(),
             failing: false,
             quotas: parts.quotas,
             counters: parts.counters,
-            buffer: vec![0; datagrams::ROOM].into_boxed_slice(),
             stop: flag,
         };
         Ok((worker, stop))
     }
 
-    /// Serves until it is stopped. In this order: sockets, those that were not read to their end first; then
-    /// what is over; then sleep.
+    /// Serves until it is stopped. In this order, which is a round: sockets, those that were not read to their end
+    /// first; then what they have to send; then what is over; then sleep.
     ///
     /// # Errors
     /// When there is no more to be had from the kernel.
     pub(crate) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
+        let mut sleep = Duration::ZERO;
         while !self.stop.load(Ordering::Relaxed) {
-            let sleep = self.sleep();
             match self.poll.poll(&mut events, Some(sleep)) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -130,20 +134,23 @@ impl Worker {
                     self.read(token)?;
                 }
             }
-            self.relay.handle_timeout(Instant::now());
-            self.carry_out(Instant::now());
+            self.sending.flush();
+            let now = Instant::now();
+            self.relay.handle_timeout(now);
+            self.carry_out(now);
+            sleep = self.sleep(now);
         }
         Ok(())
     }
 
-    fn sleep(&self) -> Duration {
+    fn sleep(&self, now: Instant) -> Duration {
         if self.turns.len() > 0 {
             return Duration::ZERO;
         }
         let due = self
             .relay
             .poll_timeout()
-            .map(|at| at.saturating_duration_since(Instant::now()));
+            .map(|at| at.saturating_duration_since(now));
         due.map_or(LONGEST_SLEEP, |due| due.min(LONGEST_SLEEP))
     }
 
@@ -164,22 +171,18 @@ impl Worker {
         Ok(())
     }
 
-    /// One whole message to a client, over whatever its listener is.
-    fn send_to_client(&self, client: Client, message: &[u8]) -> io::Result<usize> {
-        self.send_datagram(client.listener, client.address, message)
+    /// One whole message to a client in parts, over whatever its listener is; `data` bytes of it are relayed, if any.
+    fn send_to_client(&mut self, client: Client, parts: &[&[u8]], data: Option<usize>) {
+        self.sending.send_to_client(client, parts, data);
     }
 
     /// Everything but relaying.
-    fn act(&self, action: Action) {
+    fn act(&mut self, action: Action) {
         match action {
             Action::Answer(answer) => {
                 self.counters.answered(&answer);
-                if self
-                    .send_to_client(answer.client, self.relay.answer())
-                    .is_err()
-                {
-                    self.counters.unsent.add(1);
-                }
+                let parts = [self.relay.answer()];
+                self.sending.send_to_client(answer.client, &parts, None);
             }
             Action::Dropped(reason) => self.counters.dropped(reason),
             Action::Pending | Action::ToPeer(_) | Action::ToClient(_) => {}
@@ -188,6 +191,8 @@ impl Worker {
 
     fn carry_out(&mut self, now: Instant) {
         while let Some(output) = self.relay.poll_output() {
+            // What waits names sockets by their place, which may be another's soon.
+            self.sending.flush();
             match output {
                 Output::Open(open) => {
                     let bound = self.open(&open);
@@ -195,7 +200,7 @@ impl Worker {
                     self.act(action);
                 }
                 Output::Close(close) => {
-                    self.opened.close(close.allocation);
+                    self.sending.opened.close(close.allocation);
                     self.quotas.release(&close.user);
                     self.counters.closed.add(1);
                     tracing::debug!(reason = close.reason.label(), "allocation ended");
@@ -206,7 +211,7 @@ impl Worker {
 
     fn open(&mut self, open: &Open) -> Result<SocketAddr, Refusal> {
         self.quotas.charge(&open.user)?;
-        match self.opened.open(open) {
+        match self.sending.opened.open(open) {
             Ok(address) => {
                 self.failing = false;
                 self.counters.opened.add(1);

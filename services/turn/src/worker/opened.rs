@@ -4,6 +4,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
+use foldhash::fast::FixedState;
 use mio::{Interest, Registry, net::UdpSocket};
 use relay::{AllocationId, Family, Open};
 use slab::Slab;
@@ -15,7 +16,8 @@ use crate::{addresses::Addresses, relay_sockets::Ports};
 #[derive(Debug)]
 pub(super) struct Opened {
     sockets: Slab<RelaySocket>,
-    by_allocation: HashMap<AllocationId, usize>,
+    /// Ids are ours: nobody can choose them to be alike.
+    by_allocation: HashMap<AllocationId, usize, FixedState>,
     ports: Ports,
     addresses: Addresses,
     registry: Registry,
@@ -32,7 +34,7 @@ impl Opened {
     pub(super) fn new(ports: Ports, addresses: Addresses, registry: Registry) -> Self {
         Self {
             sockets: Slab::new(),
-            by_allocation: HashMap::new(),
+            by_allocation: HashMap::default(),
             ports,
             addresses,
             registry,
@@ -43,9 +45,8 @@ impl Opened {
         self.sockets.get(place)
     }
 
-    pub(super) fn of(&self, allocation: AllocationId) -> Option<&RelaySocket> {
-        let place = self.by_allocation.get(&allocation)?;
-        self.sockets.get(*place)
+    pub(super) fn place_of(&self, allocation: AllocationId) -> Option<usize> {
+        self.by_allocation.get(&allocation).copied()
     }
 
     /// Opens the allocation's socket; gives the address that it is bound to.

@@ -12,7 +12,9 @@ use trunkline_tests::TurnClient;
 use crate::{
     cell::{Cell, Sender, Way},
     contestant::{CHANNEL, Contestant, Running},
-    sending, sink,
+    sending,
+    server::PATIENCE,
+    sink,
 };
 
 /// Bytes of a ChannelData header.
@@ -20,6 +22,9 @@ const HEADER: usize = 4;
 
 /// In which a server does what it has begun.
 const REST: Duration = Duration::from_millis(30);
+
+/// Datagrams without which nothing can be said: where the machine is too busy for them, a measurement takes longer.
+const FEWEST: u64 = 200;
 
 /// What was relayed, and what it cost.
 #[derive(Clone, Copy, Debug)]
@@ -78,9 +83,17 @@ pub(crate) fn relay(running: &Running, cell: Cell, measured: Duration) -> Measur
             let counts = [&sent, &received].map(|count| count.load(Ordering::Relaxed));
             (running.server.cpu_nanos(), counts, Instant::now())
         };
+        let until = |datagrams: u64| {
+            let end = Instant::now() + PATIENCE;
+            while received.load(Ordering::Relaxed) < datagrams && Instant::now() < end {
+                thread::sleep(REST);
+            }
+        };
         thread::sleep(measured / 2);
+        until(FEWEST);
         let (cpu, [sent_before, received_before], start) = read();
         thread::sleep(measured);
+        until(received_before + FEWEST);
         let (cpu_after, [sent_after, received_after], end) = read();
         stop_sending.store(true, Ordering::Relaxed);
         thread::sleep(REST);

@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Credentials, NonceKey, PeerPolicy};
+use crate::{Credentials, ListenerId, NonceKey, PeerPolicy, Transport};
 
 /// How a relay serves. All threads of a process share one.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub struct Config {
     /// Whether channels are numbered 0x4000 to 0x7FFF as in RFC 5766, for clients of its time, and not only
     /// to 0x4FFF as in RFC 8656.
     pub old_channels: bool,
+    /// How clients' packets come to each listener, by its number; UDP where none is named.
+    pub transports: Arc<[Transport]>,
 }
 
 /// Whether, and as what, clients are given relayed addresses of a family.
@@ -64,6 +66,12 @@ impl Config {
             max_permissions: 128,
             max_channels: 128,
             old_channels: false,
+            transports: Arc::default(),
         }
+    }
+
+    pub(crate) fn transport(&self, listener: ListenerId) -> Transport {
+        let transport = self.transports.get(usize::from(listener.0));
+        transport.copied().unwrap_or_default()
     }
 }

@@ -84,6 +84,8 @@ pub enum CloseReason {
     Deleted,
     /// It was not refreshed in time, or has reached its greatest age.
     Expired,
+    /// The stream that carried it has ended.
+    Disconnected,
 }
 
 impl CloseReason {
@@ -92,6 +94,7 @@ impl CloseReason {
         match self {
             Self::Deleted => "deleted",
             Self::Expired => "expired",
+            Self::Disconnected => "disconnected",
         }
     }
 }

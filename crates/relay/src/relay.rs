@@ -4,7 +4,7 @@ use crate::{
     Action, AllocationId, Client, CloseReason, Config, DropReason, Family, ListenerId, Output,
     ToClient, ToPeer, Traffic,
     allocation::Allocation,
-    allocations::Allocations,
+    allocations::{Allocations, Found},
     output::Close,
     wire::{
         CHANNEL_DATA_HEADER_BYTES, ChannelData, Class, Message, Method, TransactionId,
@@ -104,7 +104,10 @@ impl Relay {
         };
         let client = allocation.client;
         let to_client = match allocation.channel_number(peer, now) {
-            Some(number) => ToClient::channel_data(client, number, length),
+            Some(number) => {
+                let in_stream = self.config.transport(client.listener).is_stream();
+                ToClient::channel_data(client, number, length, in_stream)
+            }
             None => {
                 let transaction = self.indications.next();
                 match ToClient::data_indication(client, transaction, peer, length) {
@@ -167,6 +170,24 @@ impl Relay {
             return Action::Dropped(DropReason::NoAllocation);
         };
         forward(&self.config, id, allocation, peer, data, now)
+    }
+
+    /// The stream that `client` came by has ended, and with it the client's allocation, RFC 8656 §5. An allocation
+    /// whose relay socket was asked for is given up; [`Self::handle_opened`] then says so.
+    pub fn handle_disconnected(&mut self, client: Client) {
+        if let Some(id) = self.allocations.id_of(client)
+            && self.allocations.take_opening(id).is_none()
+        {
+            self.end(id, CloseReason::Disconnected);
+        }
+    }
+
+    /// Whether `client` has an allocation, or will when its relay socket is open.
+    pub fn has_allocation(&self, client: Client, now: Instant) -> bool {
+        match self.allocations.find(client, now) {
+            Found::Opening | Found::Open(_) => true,
+            Found::Nothing | Found::Over(_) => false,
+        }
     }
 
     /// The next thing to carry out.

@@ -26,8 +26,8 @@ use turn::proto::{
 use turn_credentials::Secret;
 
 use crate::{
-    Action, AllocationId, Close, Config, Credentials, DropReason, Family, ListenerId, NonceKey,
-    Open, Output, Refusal, Relay, RelayedFamily, Time,
+    Action, AllocationId, Client, Close, Config, Credentials, DropReason, Family, ListenerId,
+    NonceKey, Open, Output, Refusal, Relay, RelayedFamily, Time,
 };
 
 mod allocate;
@@ -36,11 +36,13 @@ mod bytes;
 mod data;
 mod defects;
 mod denied_peers;
+mod framing;
 mod heap;
 mod messages;
 mod model;
 mod permissions;
 mod refresh;
+mod streams;
 mod vectors;
 
 use messages::*;

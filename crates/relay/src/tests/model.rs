@@ -34,6 +34,9 @@ const MAX_AGE_SECONDS: u64 = 5000;
 enum Step {
     Advance(u64),
     Timeout,
+    Disconnected {
+        client: usize,
+    },
     Allocate {
         who: Who,
         transport: Option<u8>,
@@ -124,6 +127,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => wait.prop_map(Step::Advance),
         1 => Just(Step::Timeout),
+        1 => client().prop_map(|client| Step::Disconnected { client }),
         5 => allocate.prop_map(|(who, transport, family, lifetime, refusal, again)| {
             Step::Allocate { who, transport, family, lifetime, refusal, again }
         }),
@@ -178,6 +182,15 @@ impl Subject {
             }
             Step::Timeout => {
                 self.server.handle_timeout();
+                Expected::Nothing
+            }
+            Step::Disconnected { client } => {
+                self.server.relay.handle_disconnected(Client {
+                    listener: ListenerId(0),
+                    address: address(CLIENTS[*client]),
+                });
+                let action = self.server.carry_out(Action::Pending);
+                assert_eq!(action, Action::Pending);
                 Expected::Nothing
             }
             Step::Allocate {

@@ -1,7 +1,17 @@
+//! One thread: its sockets, and the state machine between them.
+//!
+//! `worker.rs` waits, gives every socket its turn, and carries out what is not relaying: answers, and sockets to be
+//! opened and closed. `datagrams` is the way of packets from and to sockets of datagrams; `opened` has the relay
+//! sockets; `turns` the sockets that have more to be read; `tokens` says whose a token of the poll is.
+
+mod datagrams;
+mod opened;
+mod tokens;
+mod turns;
+
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
     io,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,25 +20,10 @@ use std::{
 };
 
 use mio::{Events, Interest, Poll, Token, Waker, net::UdpSocket};
-use relay::{
-    Action, AllocationId, Client, Family, ListenerId, MAX_PADDING_BYTES, MAX_PREFIX_BYTES, Open,
-    Output, Refusal, Relay, Time, ToClient, ToPeer,
-};
-use slab::Slab;
+use relay::{Action, Client, Open, Output, Refusal, Relay, Time};
 
+use self::{opened::Opened, tokens::Source, turns::Turns};
 use crate::{addresses::Addresses, metrics::Counters, quotas::Quotas, relay_sockets::Ports};
-
-/// Longest UDP payload.
-const MAX_DATAGRAM: usize = 65_535;
-
-/// Packets read from a listener before the others have their turn: all clients' packets come there.
-const LISTENER_BUDGET: usize = 512;
-
-/// Packets read from a relay socket before the others have their turn.
-const RELAY_SOCKET_BUDGET: usize = 16;
-
-/// Errors in a row after which a socket is given up for now: what concerns single packets is over by then.
-const MAX_ERRORS: usize = 8;
 
 /// Sockets that the kernel reports as readable at a time.
 const EVENTS: usize = 1024;
@@ -36,37 +31,20 @@ const EVENTS: usize = 1024;
 /// Longest sleep; nothing depends on it.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
-/// The token of the waker; listeners have those from 0 on, relay sockets those from `RELAY_SOCKETS` on.
-const WAKER: Token = Token(usize::MAX);
-
-/// First token of relay sockets: a process has fewer listeners.
-const RELAY_SOCKETS: usize = 1 << 16;
-
 /// One thread: its listeners, its allocations' sockets, and the state machine between them.
 #[derive(Debug)]
 pub(crate) struct Worker {
     poll: Poll,
     listeners: Vec<UdpSocket>,
     relay: Relay,
-    sockets: Slab<RelaySocket>,
-    by_allocation: HashMap<AllocationId, usize>,
-    /// Sockets that were not read to their end, in turn, and the same as a set.
-    unread: VecDeque<Token>,
-    is_unread: HashSet<Token>,
+    opened: Opened,
+    turns: Turns,
     /// Whether the last relay socket could not be had for another reason than that its port was taken.
     failing: bool,
-    ports: Ports,
-    addresses: Addresses,
     quotas: Arc<Quotas>,
     counters: Arc<Counters>,
     buffer: Box<[u8]>,
     stop: Arc<AtomicBool>,
-}
-
-#[derive(Debug)]
-struct RelaySocket {
-    socket: UdpSocket,
-    allocation: AllocationId,
 }
 
 /// What a worker is made of.
@@ -104,28 +82,24 @@ impl Worker {
         let flag = Arc::new(AtomicBool::new(false));
         let stop = Stop {
             flag: flag.clone(),
-            waker: Waker::new(poll.registry(), WAKER)?,
+            waker: Waker::new(poll.registry(), tokens::WAKER)?,
         };
         let mut listeners = parts.listeners;
         for (number, listener) in listeners.iter_mut().enumerate() {
             poll.registry()
                 .register(listener, Token(number), Interest::READABLE)?;
         }
-        let room = MAX_PREFIX_BYTES + MAX_DATAGRAM + MAX_PADDING_BYTES;
+        let opened = Opened::new(parts.ports, parts.addresses, poll.registry().try_clone()?);
         let worker = Self {
             poll,
             listeners,
             relay: parts.relay,
-            sockets: Slab::new(),
-            by_allocation: HashMap::new(),
-            unread: VecDeque::new(),
-            is_unread: HashSet::new(),
+            opened,
+            turns: Turns::default(),
             failing: false,
-            ports: parts.ports,
-            addresses: parts.addresses,
             quotas: parts.quotas,
             counters: parts.counters,
-            buffer: vec![0; room].into_boxed_slice(),
+            buffer: vec![0; datagrams::ROOM].into_boxed_slice(),
             stop: flag,
         };
         Ok((worker, stop))
@@ -145,15 +119,14 @@ impl Worker {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             }
-            for _ in 0..self.unread.len() {
-                if let Some(token) = self.unread.pop_front() {
-                    self.is_unread.remove(&token);
+            for _ in 0..self.turns.len() {
+                if let Some(token) = self.turns.next() {
                     self.read(token)?;
                 }
             }
             for event in &events {
                 let token = event.token();
-                if token != WAKER && !self.is_unread.contains(&token) {
+                if !self.turns.contains(token) {
                     self.read(token)?;
                 }
             }
@@ -164,7 +137,7 @@ impl Worker {
     }
 
     fn sleep(&self) -> Duration {
-        if !self.unread.is_empty() {
+        if self.turns.len() > 0 {
             return Duration::ZERO;
         }
         let due = self
@@ -174,118 +147,26 @@ impl Worker {
         due.map_or(LONGEST_SLEEP, |due| due.min(LONGEST_SLEEP))
     }
 
-    /// Reads a socket to its end, or as much as is its turn.
+    /// Gives a socket its turn.
     ///
     /// # Errors
-    /// When a listener gives nothing but errors: its clients must not wait for a thread that hears none of them.
-    /// A relay socket that does is left alone until the kernel reports it again.
+    /// When the thread cannot go on.
     fn read(&mut self, token: Token) -> io::Result<()> {
-        let is_listener = token.0 < RELAY_SOCKETS;
-        let budget = match is_listener {
-            true => LISTENER_BUDGET,
-            false => RELAY_SOCKET_BUDGET,
-        };
-        let mut errors = 0;
-        for _ in 0..budget {
-            let read = match is_listener {
-                true => self.read_client(token.0),
-                false => self.read_peer(token.0 - RELAY_SOCKETS),
-            };
-            match read {
-                Ok(()) => errors = 0,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                // An earlier packet's ICMP error, or a signal: of no concern to the next packet.
-                Err(error) if errors < MAX_ERRORS => {
-                    errors += 1;
-                    tracing::trace!(%error, "while receiving");
-                }
-                Err(error) if is_listener => return Err(error),
-                Err(error) => {
-                    tracing::debug!(%error, "a relay socket cannot be read");
-                    return Ok(());
-                }
+        let has_more = match tokens::source(token) {
+            source @ (Source::Listener(_) | Source::RelaySocket(_)) => {
+                self.read_datagrams(source)?
             }
-        }
-        self.unread.push_back(token);
-        self.is_unread.insert(token);
-        Ok(())
-    }
-
-    fn read_client(&mut self, number: usize) -> io::Result<()> {
-        let Some(listener) = self.listeners.get(number) else {
-            return Err(io::ErrorKind::WouldBlock.into());
+            Source::Waker => false,
         };
-        let (length, source) = listener.recv_from(&mut self.buffer)?;
-        let now = time();
-        let listener = ListenerId(u16::try_from(number).unwrap_or(u16::MAX));
-        let payload = &self.buffer[..length];
-        match self.relay.handle_client(listener, source, payload, now) {
-            Action::ToPeer(to_peer) => self.relay_to_peer(&to_peer, length),
-            action @ (Action::ToClient(_)
-            | Action::Answer(_)
-            | Action::Dropped(_)
-            | Action::Pending) => self.act(action),
-        }
-        self.carry_out(now.monotonic);
-        Ok(())
-    }
-
-    fn read_peer(&mut self, key: usize) -> io::Result<()> {
-        let Some(RelaySocket { socket, allocation }) = self.sockets.get(key) else {
-            return Err(io::ErrorKind::WouldBlock.into());
-        };
-        let room = &mut self.buffer[MAX_PREFIX_BYTES..MAX_PREFIX_BYTES + MAX_DATAGRAM];
-        let (length, source) = socket.recv_from(room)?;
-        let allocation = *allocation;
-        let payload = &self.buffer[MAX_PREFIX_BYTES..MAX_PREFIX_BYTES + length];
-        match self
-            .relay
-            .handle_peer(allocation, source, payload, Instant::now())
-        {
-            Action::ToClient(to_client) => self.relay_to_client(&to_client, length),
-            action @ (Action::ToPeer(_)
-            | Action::Answer(_)
-            | Action::Dropped(_)
-            | Action::Pending) => self.act(action),
+        if has_more {
+            self.turns.add(token);
         }
         Ok(())
     }
 
-    fn relay_to_peer(&self, to_peer: &ToPeer, length: usize) {
-        let data = to_peer.data(&self.buffer[..length]);
-        let socket = self
-            .by_allocation
-            .get(&to_peer.allocation)
-            .and_then(|key| self.sockets.get(*key));
-        let Some(RelaySocket { socket, .. }) = socket else {
-            return;
-        };
-        match socket.send_to(data, to_peer.peer) {
-            Ok(_) => self.counters.to_peer(data.len()),
-            // No route, no room, nobody there: this packet is lost, and nothing else.
-            Err(_) => self.counters.unsent.add(1),
-        }
-    }
-
-    /// The peer's packet stands in the buffer with room around it: its encapsulation is written there.
-    fn relay_to_client(&mut self, to_client: &ToClient, length: usize) {
-        let (prefix, padding) = (to_client.prefix(), to_client.padding());
-        let start = MAX_PREFIX_BYTES - prefix.len();
-        let end = MAX_PREFIX_BYTES + length;
-        self.buffer[start..MAX_PREFIX_BYTES].copy_from_slice(prefix);
-        self.buffer[end..end + padding.len()].copy_from_slice(padding);
-        let message = &self.buffer[start..end + padding.len()];
-        match self.send_to_client(to_client.client, message) {
-            Ok(_) => self.counters.to_client(length),
-            Err(_) => self.counters.unsent.add(1),
-        }
-    }
-
+    /// One whole message to a client, over whatever its listener is.
     fn send_to_client(&self, client: Client, message: &[u8]) -> io::Result<usize> {
-        match self.listeners.get(usize::from(client.listener.0)) {
-            Some(listener) => listener.send_to(message, client.address),
-            None => Err(io::ErrorKind::NotFound.into()),
-        }
+        self.send_datagram(client.listener, client.address, message)
     }
 
     /// Everything but relaying.
@@ -314,12 +195,7 @@ impl Worker {
                     self.act(action);
                 }
                 Output::Close(close) => {
-                    if let Some(key) = self.by_allocation.remove(&close.allocation)
-                        && let Some(mut gone) = self.sockets.try_remove(key)
-                    {
-                        // Closing it would take it out of the poll as well; this says so.
-                        let _ = self.poll.registry().deregister(&mut gone.socket);
-                    }
+                    self.opened.close(close.allocation);
                     self.quotas.release(&close.user);
                     self.counters.closed.add(1);
                     tracing::debug!(reason = close.reason.label(), "allocation ended");
@@ -330,7 +206,7 @@ impl Worker {
 
     fn open(&mut self, open: &Open) -> Result<SocketAddr, Refusal> {
         self.quotas.charge(&open.user)?;
-        match self.open_socket(open) {
+        match self.opened.open(open) {
             Ok(address) => {
                 self.failing = false;
                 self.counters.opened.add(1);
@@ -347,27 +223,6 @@ impl Worker {
                 Err(Refusal::InsufficientCapacity)
             }
         }
-    }
-
-    fn open_socket(&mut self, open: &Open) -> io::Result<SocketAddr> {
-        let ip: Option<IpAddr> = match open.family {
-            Family::V4 => self.addresses.v4.map(IpAddr::V4),
-            Family::V6 => self.addresses.v6.map(IpAddr::V6),
-        };
-        let ip = ip.ok_or(io::ErrorKind::AddrNotAvailable)?;
-        let mut socket = self.ports.open(ip, open.even_port)?;
-        let address = socket.local_addr()?;
-        let place = self.sockets.vacant_entry();
-        let token = Token(RELAY_SOCKETS + place.key());
-        self.poll
-            .registry()
-            .register(&mut socket, token, Interest::READABLE)?;
-        self.by_allocation.insert(open.allocation, place.key());
-        place.insert(RelaySocket {
-            socket,
-            allocation: open.allocation,
-        });
-        Ok(address)
     }
 }
 

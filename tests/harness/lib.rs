@@ -8,6 +8,7 @@
     reason = "a harness fails its test"
 )]
 
+mod certificate;
 mod child;
 mod http;
 mod node;
@@ -21,6 +22,7 @@ mod seed;
 
 use std::time::Duration;
 
+pub use certificate::Certificate;
 pub use http::{Answer, get, metric, request};
 pub use node::{Cluster, Node};
 pub use peer::Peer;

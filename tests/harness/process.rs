@@ -21,6 +21,8 @@ pub struct Process {
     pub public: SocketAddr,
     /// Where its metrics are.
     pub admin: SocketAddr,
+    /// Where it serves TLS, if it does.
+    pub tls: Option<SocketAddr>,
 }
 
 impl Process {
@@ -89,6 +91,7 @@ impl Process {
             running,
             public: SocketAddr::from(([0; 4], 0)),
             admin: SocketAddr::from(([0; 4], 0)),
+            tls: None,
         };
         while process.public.port() == 0 || process.admin.port() == 0 {
             let line = logged
@@ -99,6 +102,10 @@ impl Process {
                 if let Some((_, text)) = line.split_once(&wanted) {
                     *address = text.parse().unwrap();
                 }
+            }
+            // It is said before the others.
+            if let Some((_, text)) = line.split_once("listening name=\"turn-tls\" address=") {
+                process.tls = Some(text.parse().unwrap());
             }
         }
         process
@@ -141,6 +148,11 @@ impl Process {
     /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
         self.running.is_running()
+    }
+
+    /// Tells it that files it reads have changed.
+    pub fn hang_up(&self) {
+        self.running.hang_up();
     }
 
     /// Its process id.

@@ -3,12 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
 mod addresses;
+mod aioice;
 mod coturn;
 mod limits;
 mod minting;
 mod namespace;
 mod peers;
+mod proxies;
 mod strangers;
+mod stream_client;
+mod streams;
+mod tls;
 
 use std::{net::SocketAddr, sync::Arc};
 

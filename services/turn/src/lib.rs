@@ -13,6 +13,8 @@
 //! - a `worker` is one thread: it waits for its sockets, hands packets to its `Relay` and carries out what
 //!   comes back;
 //! - `listeners` binds the sockets that clients talk to;
+//! - `streams` are clients' connections over TCP and TLS, `tls` has the certificate, `proxy_protocol` what a proxy
+//!   says of whom it connects for;
 //! - `relay_sockets` opens and closes the sockets of allocations within the port range;
 //! - `quotas` are shared between threads and charged once for an allocation, never for a packet;
 //! - `addresses` decides what clients are told, and which peers are out of reach;
@@ -22,11 +24,15 @@ mod addresses;
 mod config;
 mod listeners;
 mod metrics;
+mod proxy_protocol;
 mod quotas;
 mod relay_sockets;
 mod service;
+mod streams;
+mod tls;
 mod worker;
 
 pub use addresses::AddressError;
-pub use config::TurnArgs;
+pub use config::{StreamArgs, TurnArgs};
 pub use service::{Running, SetupError, Turn, own_hosts, run_alone};
+pub use tls::TlsError;

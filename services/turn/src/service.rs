@@ -20,10 +20,11 @@ use turn_credentials::Secret;
 use crate::{
     AddressError, TurnArgs,
     addresses::{Addresses, interfaces},
-    listeners::Listeners,
     metrics::{Counters, Sum},
     quotas::Quotas,
     relay_sockets::{Ports, udp},
+    streams::{Bound, Counts, Exported, Sources, Terms},
+    tls::{Certificates, TlsError},
     worker::{Parts, Stop, Worker},
 };
 
@@ -31,8 +32,11 @@ use crate::{
 #[derive(Debug)]
 pub struct Turn {
     listening: Vec<SocketAddr>,
+    listening_tls: Vec<SocketAddr>,
+    certificates: Option<Arc<Certificates>>,
     workers: Vec<(Worker, Stop)>,
     sum: Sum,
+    connections: Arc<Counts>,
 }
 
 /// Why a relay cannot be set up.
@@ -55,6 +59,25 @@ pub enum SetupError {
         /// The system's reason.
         source: io::Error,
     },
+    /// The same port in TCP.
+    #[error("--turn-listen {address}: over TCP")]
+    ListenTcp {
+        /// Where.
+        address: SocketAddr,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A listener of TLS.
+    #[error("--turn-tls-listen {address}")]
+    ListenTls {
+        /// Where.
+        address: SocketAddr,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Where relayed packets would come from.
     #[error(
         "--turn-relay-ip {ip}: not an address of this host; behind a NAT, name it with --turn-external-ip"
@@ -83,8 +106,14 @@ impl SetupError {
     /// Whether an option says what cannot be, and not the system.
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::NoCredentials | Self::Realm(_) | Self::Address(_) | Self::RelayIp { .. } => true,
+            Self::NoCredentials
+            | Self::Realm(_)
+            | Self::Address(_)
+            | Self::Tls(_)
+            | Self::RelayIp { .. } => true,
             Self::Listen { .. }
+            | Self::ListenTcp { .. }
+            | Self::ListenTls { .. }
             | Self::ThreadEnded
             | Self::Admin(_)
             | Self::System(_)
@@ -113,10 +142,8 @@ impl Turn {
             0 => thread::available_parallelism().map_or(1, usize::from),
             threads => threads.into(),
         };
-        let Listeners {
-            addresses: listening,
-            of_threads: listeners,
-        } = Listeners::bind(&args.turn_listen, threads)?;
+        let bound = Bound::bind(args, threads)?;
+        let listening = bound.addresses();
         let policy = addresses.policy(args, own_hosts, addresses.of_listeners(&listening));
         let mut nonce_key = [0; 32];
         getrandom::fill(&mut nonce_key)?;
@@ -126,19 +153,25 @@ impl Turn {
             ipv6: addresses.told_v6(),
             max_allocation_age: args.turn_max_allocation_age,
             old_channels: args.turn_old_channels,
+            transports: bound.transports(),
             ..Config::new(Arc::new(credentials(args)?), NonceKey::new(&nonce_key))
         };
         let quotas = Arc::new(Quotas::new(
             args.turn_user_quota,
-            Quotas::total_of_process(threads * (listening.len() + 2)),
+            Quotas::total_of_process(threads * (config.transports.len() + 2)),
         ));
+        let connections = Arc::new(Counts::default());
+        let terms = Arc::new(terms(args, &bound, &quotas, &connections)?);
         let mut workers = Vec::new();
         let mut counters = Vec::new();
-        for listeners in listeners {
+        let streams = bound.streams_of_threads.into_iter();
+        for (listeners, stream_listeners) in bound.datagrams.of_threads.into_iter().zip(streams) {
             let count = Arc::new(Counters::default());
             counters.push(count.clone());
             workers.push(Worker::new(Parts {
                 listeners,
+                stream_listeners,
+                stream_terms: terms.clone(),
                 relay: Relay::new(config.clone(), getrandom::u64()?),
                 ports: Ports::new(args.turn_relay_ports.clone()),
                 addresses,
@@ -151,23 +184,35 @@ impl Turn {
             quotas,
         };
         Ok(Self {
-            listening,
+            listening: bound.datagrams.addresses,
+            listening_tls: bound.tls_addresses,
+            certificates: bound.certificates,
             workers,
             sum,
+            connections,
         })
     }
 
-    /// Where STUN and TURN are served.
+    /// Where STUN and TURN are served over UDP and TCP.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.listening
     }
 
+    /// Where they are served over TLS.
+    pub fn tls_addresses(&self) -> &[SocketAddr] {
+        &self.listening_tls
+    }
+
     /// Serves until `shutdown`. What the threads count is entered in `registry` first.
     pub fn start(self, registry: &mut Registry, shutdown: CancellationToken) -> Running {
+        for address in &self.listening_tls {
+            tracing::info!(name = "turn-tls", %address, "listening");
+        }
         for address in &self.listening {
             tracing::info!(name = "turn", %address, "listening");
         }
         registry.register_collector(Box::new(self.sum));
+        registry.register_collector(Box::new(Exported(self.connections)));
         let (workers, stops): (Vec<Worker>, Vec<Stop>) = self.workers.into_iter().unzip();
         let ended = CancellationToken::new();
         let threads = workers
@@ -188,6 +233,7 @@ impl Turn {
         Running {
             threads,
             stops,
+            certificates: self.certificates,
             ended,
             shutdown,
         }
@@ -231,6 +277,7 @@ pub async fn run_alone(
 pub struct Running {
     threads: Vec<io::Result<thread::JoinHandle<()>>>,
     stops: Vec<Stop>,
+    certificates: Option<Arc<Certificates>>,
     ended: CancellationToken,
     shutdown: CancellationToken,
 }
@@ -242,6 +289,14 @@ impl Running {
     /// # Errors
     /// [`SetupError::ThreadEnded`] then.
     pub async fn wait(self) -> Result<(), SetupError> {
+        if let Some(certificates) = self.certificates {
+            let watching = certificates.watch(self.shutdown.clone());
+            task::spawn(async {
+                if let Err(error) = watching.await {
+                    tracing::error!(%error, "the certificate for TLS will not be renewed");
+                }
+            });
+        }
         let result = tokio::select! {
             () = self.shutdown.cancelled() => Ok(()),
             () = self.ended.cancelled() => Err(SetupError::ThreadEnded),
@@ -264,6 +319,23 @@ impl Running {
     }
 }
 
+fn terms(
+    args: &TurnArgs,
+    bound: &Bound,
+    quotas: &Arc<Quotas>,
+    counts: &Arc<Counts>,
+) -> Result<Terms, SetupError> {
+    let tls = bound.certificates.as_ref().map(Certificates::config);
+    Ok(Terms {
+        patience: args.streams.turn_connection_timeout,
+        trusted_proxies: args.streams.trusted_proxy.clone(),
+        tls: tls.transpose().map_err(io::Error::other)?.map(Arc::new),
+        sources: Arc::new(Sources::new(args.streams.turn_source_connections)),
+        quotas: quotas.clone(),
+        counts: counts.clone(),
+    })
+}
+
 fn credentials(args: &TurnArgs) -> Result<Credentials, InvalidRealm> {
     let mut credentials = Credentials::new(&args.turn_realm)?;
     for secret in &args.turn_secret {
@@ -278,10 +350,8 @@ fn credentials(args: &TurnArgs) -> Result<Credentials, InvalidRealm> {
 /// The addresses of this host that a process may open to peers which serves the machine it runs on. Once others
 /// reach its listeners, loopback is not among them: what listens there is for this machine alone.
 pub fn own_hosts(args: &TurnArgs) -> Vec<IpAddr> {
-    let is_local = args
-        .turn_listen
-        .iter()
-        .all(|listener| listener.ip().is_loopback());
+    let mut listeners = args.turn_listen.iter().chain(&args.streams.turn_tls_listen);
+    let is_local = listeners.all(|listener| listener.ip().is_loopback());
     let mut hosts = interfaces().unwrap_or_default();
     hosts.retain(|ip| is_local || !ip.is_loopback());
     hosts

@@ -1,11 +1,12 @@
 //! One thread: its sockets, and the state machine between them.
 //!
 //! `worker.rs` waits, gives every socket its turn, and carries out what is not relaying: answers, and sockets to be
-//! opened and closed. `datagrams` is the way of packets from and to sockets of datagrams; `opened` has the relay
-//! sockets; `turns` the sockets that have more to be read; `tokens` says whose a token of the poll is.
+//! opened and closed. `datagrams` is the way of packets from and to sockets of datagrams, `stream_clients` that of
+//! messages from clients over TCP and TLS; `opened` has the relay sockets; `turns` the sockets that have more to be read; `tokens` says whose a token of the poll is.
 
 mod datagrams;
 mod opened;
+mod stream_clients;
 mod tokens;
 mod turns;
 
@@ -19,11 +20,20 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use mio::{Events, Interest, Poll, Token, Waker, net::UdpSocket};
-use relay::{Action, Client, Open, Output, Refusal, Relay, Time};
+use mio::{
+    Events, Interest, Poll, Token, Waker,
+    net::{TcpListener, UdpSocket},
+};
+use relay::{Action, Open, Output, Refusal, Relay, Time, Transport};
 
 use self::{opened::Opened, tokens::Source, turns::Turns};
-use crate::{addresses::Addresses, metrics::Counters, quotas::Quotas, relay_sockets::Ports};
+use crate::{
+    addresses::Addresses,
+    metrics::Counters,
+    quotas::Quotas,
+    relay_sockets::Ports,
+    streams::{Streams, Terms},
+};
 
 /// Sockets that the kernel reports as readable at a time.
 const EVENTS: usize = 1024;
@@ -36,6 +46,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 pub(crate) struct Worker {
     poll: Poll,
     listeners: Vec<UdpSocket>,
+    streams: Streams,
     relay: Relay,
     opened: Opened,
     turns: Turns,
@@ -51,6 +62,9 @@ pub(crate) struct Worker {
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) listeners: Vec<UdpSocket>,
+    /// Listeners of streams are numbered after those of datagrams.
+    pub(crate) stream_listeners: Vec<(Transport, TcpListener)>,
+    pub(crate) stream_terms: Arc<Terms>,
     pub(crate) relay: Relay,
     pub(crate) ports: Ports,
     pub(crate) addresses: Addresses,
@@ -89,10 +103,17 @@ impl Worker {
             poll.registry()
                 .register(listener, Token(number), Interest::READABLE)?;
         }
+        let streams = Streams::new(
+            listeners.len(),
+            parts.stream_listeners,
+            parts.stream_terms,
+            poll.registry().try_clone()?,
+        )?;
         let opened = Opened::new(parts.ports, parts.addresses, poll.registry().try_clone()?);
         let worker = Self {
             poll,
             listeners,
+            streams,
             relay: parts.relay,
             opened,
             turns: Turns::default(),
@@ -132,6 +153,7 @@ impl Worker {
             }
             self.relay.handle_timeout(Instant::now());
             self.carry_out(Instant::now());
+            self.tend_streams(Instant::now());
         }
         Ok(())
     }
@@ -140,10 +162,9 @@ impl Worker {
         if self.turns.len() > 0 {
             return Duration::ZERO;
         }
-        let due = self
-            .relay
-            .poll_timeout()
-            .map(|at| at.saturating_duration_since(Instant::now()));
+        let due = [self.relay.poll_timeout(), self.streams.next_sweep()];
+        let due = due.into_iter().flatten().min();
+        let due = due.map(|at| at.saturating_duration_since(Instant::now()));
         due.map_or(LONGEST_SLEEP, |due| due.min(LONGEST_SLEEP))
     }
 
@@ -156,6 +177,8 @@ impl Worker {
             source @ (Source::Listener(_) | Source::RelaySocket(_)) => {
                 self.read_datagrams(source)?
             }
+            Source::StreamListener(number) => self.streams.accept(number, Instant::now()),
+            Source::Stream(place) => self.serve_stream(place),
             Source::Waker => false,
         };
         if has_more {
@@ -164,20 +187,19 @@ impl Worker {
         Ok(())
     }
 
-    /// One whole message to a client, over whatever its listener is.
-    fn send_to_client(&self, client: Client, message: &[u8]) -> io::Result<usize> {
-        self.send_datagram(client.listener, client.address, message)
-    }
-
     /// Everything but relaying.
-    fn act(&self, action: Action) {
+    fn act(&mut self, action: Action) {
         match action {
             Action::Answer(answer) => {
                 self.counters.answered(&answer);
-                if self
-                    .send_to_client(answer.client, self.relay.answer())
-                    .is_err()
-                {
+                let (client, message) = (answer.client, self.relay.answer());
+                let is_sent = if self.streams.serve(client.listener) {
+                    self.streams.answer(client, message)
+                } else {
+                    self.send_datagram(client.listener, client.address, message)
+                        .is_ok()
+                };
+                if !is_sent {
                     self.counters.unsent.add(1);
                 }
             }

@@ -20,10 +20,10 @@ const ARGS = [
   '--use-fake-ui-for-media-stream',
 ];
 
-export function launchChromium() {
+export function launchChromium({ args = [] } = {}) {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ARGS,
+    args: [...ARGS, ...args],
     timeout: 20000,
   });
 }

@@ -30,14 +30,14 @@ impl Worker {
         let budget = match source {
             Source::Listener(_) => LISTENER_BUDGET,
             Source::RelaySocket(_) => RELAY_SOCKET_BUDGET,
-            Source::Waker => 0,
+            Source::StreamListener(_) | Source::Stream(_) | Source::Waker => 0,
         };
         let mut errors = 0;
         for _ in 0..budget {
             let read = match source {
                 Source::Listener(number) => self.read_client(number),
                 Source::RelaySocket(place) => self.read_peer(place),
-                Source::Waker => return Ok(false),
+                Source::StreamListener(_) | Source::Stream(_) | Source::Waker => return Ok(false),
             };
             match read {
                 Ok(()) => errors = 0,
@@ -117,9 +117,16 @@ impl Worker {
         self.buffer[start..MAX_PREFIX_BYTES].copy_from_slice(prefix);
         self.buffer[end..end + padding.len()].copy_from_slice(padding);
         let message = &self.buffer[start..end + padding.len()];
-        match self.send_to_client(to_client.client, message) {
-            Ok(_) => self.counters.to_client(length),
-            Err(_) => self.counters.unsent.add(1),
+        let client = to_client.client;
+        let is_sent = if self.streams.serve(client.listener) {
+            self.streams.relay(client, message)
+        } else {
+            self.send_datagram(client.listener, client.address, message)
+                .is_ok()
+        };
+        match is_sent {
+            true => self.counters.to_client(length),
+            false => self.counters.unsent.add(1),
         }
     }
 

@@ -8,11 +8,21 @@ use std::{
 use relay::{Config, Credentials, NonceKey};
 
 use super::*;
+use crate::streams::Sources;
 
 fn worker(listener: UdpSocket) -> (Worker, Stop) {
     let credentials = Arc::new(Credentials::new("r").unwrap());
     let parts = Parts {
         listeners: vec![listener],
+        stream_listeners: Vec::new(),
+        stream_terms: Arc::new(Terms {
+            patience: Duration::from_secs(10),
+            trusted_proxies: Vec::new(),
+            tls: None,
+            sources: Arc::new(Sources::new(0)),
+            quotas: Arc::new(Quotas::new(0, 1)),
+            counts: Arc::default(),
+        }),
         relay: Relay::new(Config::new(credentials, NonceKey::new(&[0; 32])), 1),
         ports: Ports::new(49_152..=65_535),
         addresses: Addresses::default(),

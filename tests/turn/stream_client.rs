@@ -1,5 +1,10 @@
 //! A client over TCP or TLS that says exactly what a test wants it to, and reads what it wants it to.
 
+#![allow(
+    clippy::unwrap_in_result,
+    reason = "an error is what the relay answered; all else fails the test"
+)]
+
 use std::{
     io::{self, Read, Write},
     net::{SocketAddr, TcpStream},

@@ -154,17 +154,18 @@ impl Streams {
                         Err(refused) => self.terms.counts.refused(refused),
                     }
                 }
-                Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock => return false,
-                    ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
-                    _ => {
-                        // The kernel will not say again that somebody waits.
-                        tracing::debug!(%error, "connections cannot be taken");
-                        self.is_short = true;
-                        self.next_sweep.get_or_insert(now + SWEEP_EVERY);
-                        return false;
-                    }
-                },
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+                // A signal, or who has gone again.
+                Err(error)
+                    if [ErrorKind::Interrupted, ErrorKind::ConnectionAborted]
+                        .contains(&error.kind()) => {}
+                Err(error) => {
+                    // The kernel will not say again that somebody waits.
+                    tracing::debug!(%error, "connections cannot be taken");
+                    self.is_short = true;
+                    self.next_sweep.get_or_insert(now + SWEEP_EVERY);
+                    return false;
+                }
             }
         }
         true

@@ -100,19 +100,21 @@ impl Connection {
     /// Reads into `buffer`; `None` when there is no more now.
     pub(crate) fn receive(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, Ended> {
         loop {
-            return match self.channel.receive(&mut self.socket, buffer) {
-                Ok(0) => Err(Ended::Client),
-                Ok(bytes) => Ok(Some(bytes)),
-                Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock => Ok(None),
-                    ErrorKind::Interrupted => continue,
-                    ErrorKind::InvalidData => {
-                        tracing::debug!(%error, "no TLS");
-                        Err(Ended::NotTurn)
-                    }
-                    _ => Err(Ended::Client),
-                },
+            let error = match self.channel.receive(&mut self.socket, buffer) {
+                Ok(0) => return Err(Ended::Client),
+                Ok(bytes) => return Ok(Some(bytes)),
+                Err(error) => error,
             };
+            if error.kind() == ErrorKind::WouldBlock {
+                return Ok(None);
+            }
+            if error.kind() == ErrorKind::InvalidData {
+                tracing::debug!(%error, "no TLS");
+                return Err(Ended::NotTurn);
+            }
+            if error.kind() != ErrorKind::Interrupted {
+                return Err(Ended::Client);
+            }
         }
     }
 

@@ -78,7 +78,7 @@ impl Worker {
         self.carry_out(now.monotonic);
     }
 
-    fn relay_from_stream(&mut self, to_peer: &ToPeer, message: &[u8]) {
+    fn relay_from_stream(&self, to_peer: &ToPeer, message: &[u8]) {
         let data = to_peer.data(message);
         let Some(relay_socket) = self.opened.of(to_peer.allocation) else {
             return;

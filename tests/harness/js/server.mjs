@@ -24,6 +24,9 @@ const OPTIONS = { public: '--listen', admin: '--admin-listen', turn: '--turn-lis
 /** What each command listens with, by the names in its log. */
 const LISTENERS = { signal: ['public', 'admin'], dev: ['public', 'admin', 'turn'], turn: ['turn', 'admin'] };
 
+/** A relay that is told to end does not wait for the allocations of browsers that are still there. */
+const DEFAULTS = { signal: [], dev: [], turn: ['--drain-window', '0s'] };
+
 /**
  * `port` 0 takes a free one; name the port of an earlier server to take its place. `listen` has the addresses of those
  * listeners that are not to be on loopback.
@@ -36,7 +39,12 @@ export async function startServer({ command = 'signal', port = 0, listen = {}, a
   const onLoopback = (name) => `127.0.0.1:${name === 'public' ? port : 0}`;
   const child = spawn(
     BINARY,
-    [command, ...LISTENERS[command].flatMap((name) => [OPTIONS[name], listen[name] ?? onLoopback(name)]), ...args],
+    [
+      command,
+      ...LISTENERS[command].flatMap((name) => [OPTIONS[name], listen[name] ?? onLoopback(name)]),
+      ...DEFAULTS[command],
+      ...args,
+    ],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   running.add(child);

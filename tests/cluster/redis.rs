@@ -53,6 +53,51 @@ async fn peers_of_two_processes_share_a_room() {
     bob.assert_silent();
 }
 
+/// Says so many things to sue of this peer's room, without reading.
+async fn shout(mut bob: Peer, count: usize) -> Peer {
+    for n in 0..count {
+        bob.send(&format!("/to|sue|/n|bob|{n}")).await;
+    }
+    bob
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn however_much_is_said_to_another_node_at_once_nothing_of_it_is_refused() {
+    const ROOMS: usize = 100;
+    const SAID: usize = 300;
+    let redis = Redis::start();
+    let nodes = nodes(&redis, 2, &[]).await;
+    let (mut shouts, mut hearers) = (Vec::new(), Vec::new());
+    for room in 0..ROOMS {
+        let room = format!("r{room}");
+        let bob = Peer::join(nodes[0].public, &room, "bob").await;
+        let mut sue = Peer::connect(nodes[1].public).await;
+        sue.announce(&room, "sue").await;
+        sue.expect(r#"/roominfo|{"memberCount":2}"#).await;
+        hearers.push(sue);
+        shouts.push(bob);
+    }
+    for bob in &mut shouts {
+        bob.next().await;
+    }
+    let shouts: Vec<_> = shouts
+        .into_iter()
+        .map(|bob| tokio::spawn(shout(bob, SAID)))
+        .collect();
+    for mut sue in hearers {
+        for n in 0..SAID {
+            sue.expect(&format!("/to|sue|/n|bob|{n}")).await;
+        }
+    }
+    for shout in shouts {
+        shout.await.unwrap().settle().await;
+    }
+    let overloaded = nodes[0].metric("trunkline_backplane_overloaded_total");
+    assert_eq!(overloaded.await, 0.0);
+    let paused = nodes[0].metric("trunkline_reads_paused_total").await;
+    assert!(paused > 0.0, "nothing was proved");
+}
+
 /// Commands that are not the nodes' own heartbeats and looks at rosters.
 fn spoken(redis: &Redis) -> BTreeMap<String, u64> {
     let is_said = |name: &String| name == "spublish" || name == "publish";

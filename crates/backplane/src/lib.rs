@@ -30,6 +30,7 @@ mod event;
 pub mod fleet;
 mod memory;
 pub mod partition;
+mod pressure;
 pub mod redis;
 pub mod store;
 
@@ -39,6 +40,7 @@ pub use command::{Command, Overloaded};
 pub use counters::Counters;
 pub use event::{Change, Entry, Event, Events, NodeId};
 pub use memory::Memory;
+pub use pressure::Pressure;
 
 /// Events that wait for a node at most. A node handles an event in microseconds; a full queue means that it
 /// stands still.
@@ -57,6 +59,9 @@ pub trait Backplane: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`Overloaded`] when there is no room for the command or for its answer; nothing was done then.
     fn submit(&self, command: Command) -> Result<(), Overloaded>;
+
+    /// How much waits to be carried out: who can wait before submitting more, should.
+    fn pressure(&self) -> Pressure;
 
     /// Whether the other nodes can be reached now.
     fn health(&self) -> Health;

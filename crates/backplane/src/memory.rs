@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 
 use crate::{
     Backplane, Change, Command, Counters, EVENT_QUEUE, Entry, Event, Events, Health, NodeId,
-    Overloaded,
+    Overloaded, Pressure,
     event::{self, EventSink, Permit},
 };
 
@@ -103,6 +103,11 @@ impl Backplane for Attached {
             } => hub.publish(&self.node, &room, &nodes, &payload),
         }
         Ok(())
+    }
+
+    /// Nothing waits.
+    fn pressure(&self) -> Pressure {
+        Pressure::default()
     }
 
     fn health(&self) -> Health {

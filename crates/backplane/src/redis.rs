@@ -28,21 +28,16 @@ pub(crate) mod tests;
 mod topology;
 mod url;
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{fmt, sync::Arc};
 
 use tokio::sync::mpsc;
 
 use crate::{
-    Backplane, Command, Counters, EVENT_QUEUE, Events, Health, NodeId, Overloaded,
+    Backplane, Command, Counters, EVENT_QUEUE, Events, Health, NodeId, Overloaded, Pressure,
     event::{self, EventSink},
     fleet::{Fleet, Kicks},
     partition::{Config, Partition},
+    pressure::Intake,
 };
 use attempt::random;
 use driver::{Driver, Submitted};
@@ -136,8 +131,8 @@ impl Redis {
         config.rings_bytes /= topology.partitions().max(1);
         for index in 0..topology.partitions() {
             let (commands, received) = mpsc::channel(COMMAND_QUEUE);
-            let queued = Arc::new(AtomicUsize::new(0));
-            partitions.push((commands, queued.clone()));
+            let intake = Arc::new(Intake::new(COMMAND_QUEUE, COMMAND_QUEUE_BYTES));
+            partitions.push((commands, intake.clone()));
             let driver = Driver {
                 node: node.clone(),
                 index,
@@ -147,7 +142,7 @@ impl Redis {
                 status: status.clone(),
                 sink: sink.clone(),
                 commands: received,
-                queued,
+                intake,
             };
             tokio::spawn(driver.run());
         }
@@ -164,8 +159,8 @@ impl Redis {
 /// One node's half; the node leaves when it is dropped.
 struct Attached {
     node: NodeId,
-    /// The queue of each, and the bytes in it.
-    partitions: Vec<(mpsc::Sender<Submitted>, Arc<AtomicUsize>)>,
+    /// The queue of each, and what is in it.
+    partitions: Vec<(mpsc::Sender<Submitted>, Arc<Intake>)>,
     sink: EventSink,
     status: Arc<Status>,
 }
@@ -201,21 +196,22 @@ impl Backplane for Attached {
         } else {
             None
         };
-        let (queue, queued) = self.partitions.get(partition).ok_or(Overloaded)?;
+        let (queue, intake) = self.partitions.get(partition).ok_or(Overloaded)?;
         let size = command.size();
-        if queued.fetch_add(size, Ordering::Relaxed) + size > COMMAND_QUEUE_BYTES {
-            queued.fetch_sub(size, Ordering::Relaxed);
-            return Err(Overloaded);
-        }
+        intake.enter(size)?;
         let submitted = Submitted {
             command,
             answer,
             size,
         };
         queue.try_send(submitted).map_err(|_| {
-            queued.fetch_sub(size, Ordering::Relaxed);
+            intake.leave(size);
             Overloaded
         })
+    }
+
+    fn pressure(&self) -> Pressure {
+        Pressure::new(self.partitions.iter().map(|(_, intake)| intake.clone()))
     }
 
     fn health(&self) -> Health {

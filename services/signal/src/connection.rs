@@ -13,6 +13,7 @@ use switchboard::ConnectionId;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf},
     net::{TcpStream, tcp::OwnedReadHalf},
+    sync::futures::OwnedNotified,
     time::{Instant, Sleep, timeout},
 };
 
@@ -53,6 +54,8 @@ pub(crate) struct Connection {
     reader: Reader,
     /// The content of the last ping that is to be answered.
     pong: Option<Box<[u8]>>,
+    /// What is awaited before more is read: clients say more to other nodes than the backplane takes.
+    relief: Option<Pin<Box<OwnedNotified>>>,
     ping: Ping,
 }
 
@@ -101,6 +104,7 @@ impl Connection {
             early,
             reader: Reader::default(),
             pong: None,
+            relief: None,
             ping: Ping::new(ping_interval, id),
         }
     }
@@ -170,6 +174,7 @@ impl Connection {
         }
         INPUT.with_borrow_mut(|input| {
             for _ in 0..READ_BUDGET {
+                ready!(self.poll_relief(context));
                 let mut buffer = ReadBuf::new(input);
                 if let Err(error) =
                     ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))
@@ -186,6 +191,20 @@ impl Connection {
             context.waker().wake_by_ref();
             Poll::Pending
         })
+    }
+
+    /// What a client says must not be refused once it has been read.
+    fn poll_relief(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if let Some(relief) = &mut self.relief {
+                ready!(relief.as_mut().poll(context));
+            }
+            self.relief = self.node.pressure.relief().map(Box::pin);
+            if self.relief.is_none() {
+                return Poll::Ready(());
+            }
+            self.node.metrics.paused.inc();
+        }
     }
 
     fn understand(&mut self, bytes: &mut [u8]) -> Result<(), End> {

@@ -24,6 +24,7 @@ pub(crate) struct SignalMetrics {
     pub(crate) sent: Counter,
     pub(crate) dropped: Family<Reason, Counter>,
     pub(crate) overloaded: Counter,
+    pub(crate) paused: Counter,
     pub(crate) unreadable: Counter,
 }
 
@@ -66,6 +67,11 @@ impl SignalMetrics {
             "backplane_overloaded",
             "Commands that the backplane had no room for",
             self.overloaded.clone(),
+        );
+        registry.register(
+            "reads_paused",
+            "Times a connection was not read because the backplane had to catch up",
+            self.paused.clone(),
         );
         registry.register(
             "backplane_unreadable",

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use backplane::{Backplane, Counters, Events, Health};
+use backplane::{Backplane, Counters, Events, Health, Pressure};
 use foldhash::fast::FixedState;
 use protocol::{ClientMessage, ServerMessage, rtcio};
 use switchboard::{
@@ -31,6 +31,8 @@ pub(crate) struct Node {
     state: Mutex<State>,
     /// Told when the next timer is earlier than it was.
     timer: Notify,
+    /// Of the backplane.
+    pub(crate) pressure: Pressure,
     pub(crate) metrics: SignalMetrics,
 }
 
@@ -52,6 +54,7 @@ struct State {
 impl Node {
     pub(crate) fn new(config: Config, backplane: Arc<dyn Backplane>, seed: u64) -> Self {
         let name = switchboard::NodeId(backplane.node().0.clone());
+        let pressure = backplane.pressure();
         let state = State {
             switchboard: Switchboard::new(name, config, seed),
             backplane: Some(backplane),
@@ -65,6 +68,7 @@ impl Node {
         Self {
             state: Mutex::new(state),
             timer: Notify::new(),
+            pressure,
             metrics: SignalMetrics::default(),
         }
     }

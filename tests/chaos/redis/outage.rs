@@ -132,7 +132,7 @@ async fn when_redis_is_back_the_rosters_of_all_rooms_are_soon_equal() {
     half.find_redis(Outage::Stopped, since).await;
     let field = half.field();
     // Thousands of rooms take a busy machine longer.
-    let bound = Duration::from_secs(if long() { 50 } else { 5 });
+    let bound = Duration::from_secs(if long() { 15 } else { 5 });
     let took = field.converge(bound).await;
     println!("rosters were equal {took:?} after");
     talk.await.unwrap();

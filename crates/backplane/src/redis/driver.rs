@@ -2,10 +2,7 @@
 
 use std::{
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,7 +10,6 @@ use redis::{RedisError, Value};
 use tokio::sync::mpsc;
 
 use super::{
-    COMMAND_QUEUE,
     answers::Answers,
     attempt::{attempt, back_off, random},
     error::LinkError,
@@ -29,6 +25,7 @@ use crate::{
     Command, Event, Health, NodeId,
     event::{EventSink, Permit},
     partition::{Output, Partition, RequestId},
+    pressure::Intake,
 };
 
 /// Pushes and commands that are taken in before anything is sent.
@@ -56,8 +53,8 @@ pub(crate) struct Driver {
     pub(crate) status: Arc<Status>,
     pub(crate) sink: EventSink,
     pub(crate) commands: mpsc::Receiver<Submitted>,
-    /// Bytes in that queue.
-    pub(crate) queued: Arc<AtomicUsize>,
+    /// What is in that queue.
+    pub(crate) intake: Arc<Intake>,
 }
 
 /// A driver at work.
@@ -214,7 +211,7 @@ impl Running {
             answer,
             size,
         } = submitted;
-        self.driver.queued.fetch_sub(size, Ordering::Relaxed);
+        self.driver.intake.leave(size);
         self.answers.expect(&command, answer);
         let partition = &mut self.driver.partition;
         partition.handle_command(command, Instant::now());
@@ -238,7 +235,7 @@ impl Running {
             self.drain();
             return;
         }
-        let is_backed_up = self.driver.commands.len() >= COMMAND_QUEUE / 2;
+        let is_backed_up = self.driver.intake.is_half_full();
         let congested = up.commands.is_full() && (self.congested || is_backed_up);
         if congested != self.congested {
             self.congested = congested;

@@ -3,7 +3,7 @@ use std::{
     task::Context,
 };
 
-use backplane::{Command, Event, Memory, NodeId, Overloaded};
+use backplane::{Command, Event, Memory, NodeId, Overloaded, Pressure};
 use bytes::Bytes;
 use protocol::RoomId;
 
@@ -44,6 +44,10 @@ impl Backplane for Narrow {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.push(command);
         Ok(())
+    }
+
+    fn pressure(&self) -> Pressure {
+        Pressure::default()
     }
 
     fn health(&self) -> Health {

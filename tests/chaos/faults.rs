@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use trunkline_tests::Seed;
 
 /// Whether the runs are to be long.
@@ -10,12 +10,13 @@ pub(crate) fn long() -> bool {
     std::env::var("CHAOS_LONG").is_ok_and(|long| long != "0")
 }
 
-/// One scenario at a time: what is judged is the nodes, not how many scenarios a machine carries.
-static TURN: Mutex<()> = Mutex::const_new(());
+/// Two scenarios at a time, a long one alone: what is judged is the nodes, not how many scenarios a machine carries.
+static TURNS: Semaphore = Semaphore::const_new(2);
 
 /// To be held for as long as a scenario lasts.
-pub(crate) async fn turn() -> MutexGuard<'static, ()> {
-    TURN.lock().await
+pub(crate) async fn turn() -> SemaphorePermit<'static> {
+    let turns = if long() { 2 } else { 1 };
+    TURNS.acquire_many(turns).await.expect("it is never closed")
 }
 
 /// The seed of this run: the one that was asked for, or a new one.

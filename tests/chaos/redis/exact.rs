@@ -54,7 +54,7 @@ async fn exact(talk: Talk, faults: &[Fault], every: u64) {
         false => {
             // What a node had that was killed is gone, the more of it the busier the machine; hardly anything else.
             let across = verdict.across;
-            assert!(across.arrived * 100 >= across.said * 80, "{verdict}");
+            assert!(across.arrived * 100 >= across.said * 90, "{verdict}");
             (across.said, across.obliged)
         }
     };

@@ -154,6 +154,13 @@ impl Allocations {
         }
     }
 
+    /// What has the client's 5-tuple, over or not.
+    pub(crate) fn id_of(&self, client: Client) -> Option<AllocationId> {
+        let index = *self.index_by_client.get(&ClientKey::new(client))?;
+        let generation = self.entries.get(index as usize)?.generation;
+        Some(AllocationId { index, generation })
+    }
+
     /// The client's allocation, if it has one now.
     pub(crate) fn open_of(
         &mut self,

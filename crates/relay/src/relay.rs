@@ -4,7 +4,7 @@ use crate::{
     Action, AllocationId, Authentication, Client, CloseReason, Config, Drain, DropReason, Family,
     ListenerId, Output, ToClient, ToPeer, Traffic,
     allocation::Allocation,
-    allocations::Allocations,
+    allocations::{Allocations, Found},
     kicked::Kicked,
     output::Close,
     wire::{
@@ -115,7 +115,10 @@ impl Relay {
         };
         let client = allocation.client;
         let to_client = match allocation.channel_number(peer, now) {
-            Some(number) => ToClient::channel_data(client, number, length),
+            Some(number) => {
+                let in_stream = self.config.transport(client.listener).is_stream();
+                ToClient::channel_data(client, number, length, in_stream)
+            }
             None => {
                 let transaction = self.indications.next();
                 match ToClient::data_indication(client, transaction, peer, length) {
@@ -191,6 +194,26 @@ impl Relay {
             dont_fragment,
         };
         forward(&self.config, id, allocation, way, now)
+    }
+
+    /// The stream that `client` came by has ended, and with it the client's allocation, RFC 8656 §5. An allocation
+    /// that waits for a relay socket is given up; [`Self::handle_opened`] then says so.
+    pub fn handle_disconnected(&mut self, client: Client) {
+        let Some(id) = self.allocations.id_of(client) else {
+            return;
+        };
+        match self.allocations.take_opening(id) {
+            Some(opening) => self.give_up(id, &opening),
+            None => self.end_all(id, CloseReason::Disconnected),
+        }
+    }
+
+    /// Whether `client` has an allocation, or will when its relay socket is open.
+    pub fn has_allocation(&self, client: Client, now: Instant) -> bool {
+        match self.allocations.find(client, now) {
+            Found::Opening | Found::Open(_) => true,
+            Found::Nothing | Found::Over(_) => false,
+        }
     }
 
     /// The next thing to carry out.

@@ -97,6 +97,7 @@ mod output;
 mod peer_policy;
 mod relay;
 mod reservation;
+mod timer_wheel;
 mod transport;
 mod wire;
 

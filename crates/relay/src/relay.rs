@@ -221,22 +221,27 @@ impl Relay {
         self.outputs.pop_front()
     }
 
-    /// When [`Self::handle_timeout`] is to be called, if nothing happens before; in the past when not all
-    /// that was due has been done.
+    /// When [`Self::handle_timeout`] is to be called, if nothing happens before, or earlier; in the past when not
+    /// all that was due has been done.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let (first, _, _) = self.allocations.first_end()?;
+        let first = self.allocations.first_end()?;
         let drained = self.drain.as_ref().and_then(|drain| drain.until);
         Some(drained.map_or(first, |until| first.min(until)))
     }
 
     /// Ends relayed addresses that are over at `now`, a bounded number of them.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let is_drained = self.drain.as_ref().is_some_and(|drain| drain.is_over(now));
         for _ in 0..MAX_ENDS_PER_TIMEOUT {
-            match self.allocations.first_end() {
-                Some((at, id, family)) if at <= now => self.end(id, family, CloseReason::Expired),
-                Some((_, id, family)) if is_drained => self.end(id, family, CloseReason::Drained),
-                Some(_) | None => return,
+            let Some((id, family)) = self.allocations.next_over(now) else {
+                break;
+            };
+            self.end(id, family, CloseReason::Expired);
+        }
+        if self.drain.as_ref().is_some_and(|drain| drain.is_over(now)) {
+            let left = self.allocations.open_from(0).map(|(id, _)| id);
+            let left: Vec<_> = left.take(MAX_ENDS_PER_TIMEOUT).collect();
+            for id in left {
+                self.end_all(id, CloseReason::Drained);
             }
         }
     }

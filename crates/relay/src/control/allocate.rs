@@ -250,7 +250,7 @@ impl Relay {
                 Wish::None | Wish::Waiting => {}
             }
         }
-        let opening = self.allocations.promote(id, |opening| {
+        let allocation = |opening: &Opening| {
             let terms = Terms {
                 client: opening.client,
                 user: opening.user.clone(),
@@ -259,7 +259,8 @@ impl Relay {
                 max_age,
             };
             Allocation::new(terms, now)
-        })?;
+        };
+        let opening = self.allocations.promote(id, allocation, now)?;
         let relayed = relayed.into_iter().flatten();
         let response = allocated(opening.client, &opening.granted, relayed);
         Some((opening, response, None))

@@ -90,11 +90,12 @@ fn addresses(banner: &str, scheme: &str) -> Vec<SocketAddr> {
         .collect()
 }
 
-/// The relay's addresses.
+/// The relay's addresses over UDP and TCP.
 fn relays(banner: &str) -> Vec<SocketAddr> {
-    banner
-        .split_whitespace()
-        .filter_map(|word| word.strip_suffix("/udp")?.parse().ok())
+    let lines = banner.lines().filter(|line| line.contains(" UDP and TCP"));
+    lines
+        .flat_map(str::split_whitespace)
+        .filter_map(|word| word.parse().ok())
         .collect()
 }
 
@@ -135,10 +136,11 @@ async fn who_asks_is_told_of_the_relay_where_it_can_be_reached_and_is_one_user()
     free[5] = "127.0.0.1:0,[::1]:0";
     let mut dev = Running::start(&free);
     let banner = dev.read_until("Ctrl-C");
+    assert_eq!(relays(&banner).len(), 2, "{banner}");
     for (signalling, relay) in addresses(&banner, "ws://").iter().zip(relays(&banner)) {
         let named = relay_named_at(*signalling).await;
-        let url = format!("turn:{relay}?transport=udp");
-        assert_eq!(named["urls"], serde_json::json!([url]));
+        let urls = ["udp", "tcp"].map(|by| format!("turn:{relay}?transport={by}"));
+        assert_eq!(named["urls"], serde_json::json!(urls));
         // A quota goes by it: asking again makes nobody another.
         let again = relay_named_at(*signalling).await;
         for username in [&named["username"], &again["username"]] {

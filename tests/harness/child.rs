@@ -45,6 +45,11 @@ impl Running {
         self.signal(Signal::CONT);
     }
 
+    /// Tells it that files it reads have changed.
+    pub(crate) fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
     /// Ends it without a word, and waits until it is gone.
     pub(crate) fn kill_9(&mut self) {
         let _ = self.0.kill();

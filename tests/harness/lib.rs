@@ -9,6 +9,7 @@
 )]
 
 mod again;
+mod certificate;
 mod child;
 mod http;
 mod node;
@@ -23,6 +24,7 @@ mod seed;
 use std::time::Duration;
 
 pub use again::Again;
+pub use certificate::Certificate;
 pub use http::{Answer, get, metric, request};
 pub use node::{Cluster, Node};
 pub use peer::Peer;

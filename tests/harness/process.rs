@@ -23,6 +23,8 @@ pub struct Process {
     pub admin: SocketAddr,
     /// What it logged until it listened.
     pub logged: Vec<String>,
+    /// Where it serves TLS, if it does.
+    pub tls: Option<SocketAddr>,
 }
 
 impl Process {
@@ -111,6 +113,7 @@ impl Process {
             public: SocketAddr::from(([0; 4], 0)),
             admin: SocketAddr::from(([0; 4], 0)),
             logged: Vec::new(),
+            tls: None,
         };
         while process.public.port() == 0 || process.admin.port() == 0 {
             let line = logged
@@ -121,6 +124,10 @@ impl Process {
                 if let Some((_, text)) = line.split_once(&wanted) {
                     *address = text.parse().unwrap();
                 }
+            }
+            // It is said before the others.
+            if let Some((_, text)) = line.split_once("listening name=\"turn-tls\" address=") {
+                process.tls = Some(text.parse().unwrap());
             }
             process.logged.push(line);
         }
@@ -164,6 +171,11 @@ impl Process {
     /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
         self.running.is_running()
+    }
+
+    /// Tells it that files it reads have changed.
+    pub fn hang_up(&self) {
+        self.running.hang_up();
     }
 
     /// Its process id.

@@ -7,6 +7,7 @@ import { eventually, letPass } from '../harness/js/bounded.mjs';
 import { serveQuickconnect } from '../harness/js/quickconnect.mjs';
 import { scope } from '../harness/js/scope.mjs';
 import { metric, startServer } from '../harness/js/server.mjs';
+import { makeCertificate } from './certificate.mjs';
 import { ELSEWHERE, PUBLIC_RANGE, SECOND, SERVER, startLab } from './lab.mjs';
 import { launchBoth, openBoth, untilEchoed, untilWays } from './pages.mjs';
 
@@ -26,7 +27,7 @@ let browsers;
 let node;
 const closers = [];
 const own = (resource, close = () => resource.close()) => {
-  closers.unshift(close);
+  closers.unshift(() => close(resource));
   return resource;
 };
 
@@ -34,9 +35,16 @@ before(async () => {
   lab = own(startLab());
   // At 443, the one port that the strictest of the routers lets through, each at an address of its own.
   site = own(await serveQuickconnect({ host: SECOND, port: 443 }));
-  await startRelay(own, '0.0.0.0:3478', ['--turn-allow-peers', PUBLIC_RANGE]);
-  node = await startNode(own, `${ELSEWHERE}:443`, [`turn:${SERVER}:3478?transport=udp`]);
-  browsers = await launchBoth(own);
+  const { cert, key, chromium } = makeCertificate(own, SERVER);
+  const tls = ['--turn-tls-listen', `${SERVER}:443`, '--turn-tls-cert', cert, '--turn-tls-key', key];
+  await startRelay(own, '0.0.0.0:3478', ['--turn-allow-peers', PUBLIC_RANGE, ...tls]);
+  const turn = `turn:${SERVER}:3478`;
+  node = await startNode(own, `${ELSEWHERE}:443`, [
+    `${turn}?transport=udp`,
+    `${turn}?transport=tcp`,
+    `turns:${SERVER}:443?transport=tcp`,
+  ]);
+  browsers = await launchBoth(own, [chromium]);
 });
 after(async () => {
   for (const close of closers) await close();
@@ -57,6 +65,9 @@ async function startNode(owner, address, urls) {
 const direct = (ways) => ways.every((way) => way === 'direct');
 /** One relay between them is enough. */
 const relayedOver = (transport) => (ways) => ways.includes(transport) && ways.every((way) => way === transport || way === 'direct');
+/** The first has no other way; the second may choose its own. */
+const firstOver = (transport) => ([first]) => first === transport;
+const bothOver = (transport) => (ways) => ways.every((way) => way === transport);
 
 for (const [a, b, how, accept] of [
   ['port-restricted', 'port-restricted', 'directly', direct],
@@ -65,6 +76,11 @@ for (const [a, b, how, accept] of [
   ['symmetric', 'symmetric', 'through the relay over UDP', relayedOver('udp')],
   ['symmetric', 'port-restricted', 'through the relay over UDP', relayedOver('udp')],
   ['port-restricted', 'symmetric', 'through the relay over UDP', relayedOver('udp')],
+  ['udp-blocked', 'port-restricted', 'through the relay over TCP', firstOver('tcp')],
+  ['udp-blocked', 'symmetric', 'through the relay over TCP', firstOver('tcp')],
+  ['udp-blocked', 'udp-blocked', 'through the relay over TCP', bothOver('tcp')],
+  ['tls-only', 'port-restricted', 'through the relay over TLS', firstOver('tls')],
+  ['tls-only', 'tls-only', 'through the relay over TLS', bothOver('tls')],
 ]) {
   test(`${a} and ${b} connect ${how} and echo within 5 s`, LIMIT, async (t) => {
     const { own: ownHere } = scope(t);

@@ -138,7 +138,9 @@ fn relays_at_free_ports_never_get_the_same_one() {
         return;
     }
     let options = ["--turn-user", "u:p", "--turn-threads", "2"];
-    let relays: Vec<Process> = (0..4).map(|_| Process::turn(&options)).collect();
+    // Another address than that of the admin listeners, which have a port of TCP each.
+    let relay = |_| Process::turn_on("127.0.0.2:0", &options);
+    let relays: Vec<Process> = (0..4).map(relay).collect();
     let mut ports: Vec<u16> = relays.iter().map(|relay| relay.public.port()).collect();
     ports.sort_unstable();
     assert_eq!(ports, [40_000, 40_001, 40_002, 40_003]);

@@ -1,12 +1,14 @@
 //! `turnutils_uclient` and `turnutils_peer`, from Debian's coturn.
 
 use std::{
-    net::{IpAddr, UdpSocket},
+    net::{IpAddr, SocketAddr, UdpSocket},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-use trunkline_tests::{Process, free_udp_port, metric};
+use trunkline_tests::{Certificate, Process, free_udp_port, metric};
+
+use crate::tls;
 
 /// Longest run of the client.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -62,9 +64,8 @@ impl Drop for Echo {
 }
 
 /// What the client says at its end, and whether it ended well.
-fn uclient(relay: &Process, echo: &Echo, options: &[&str]) -> (bool, String) {
-    let ip = relay.public.ip().to_string();
-    uclient_at((&ip, relay.public.port()), echo, options)
+fn uclient(relay: SocketAddr, echo: &Echo, options: &[&str]) -> (bool, String) {
+    uclient_at((&relay.ip().to_string(), relay.port()), echo, options)
 }
 
 /// The same, at any relay.
@@ -123,7 +124,12 @@ fn loses_nothing_between(
     ];
     let relay = Process::turn_on(listen, &[&shared[..], &peers, relay_options].concat());
     let echo = Echo::start(peer);
-    let (well, text) = uclient(&relay, &echo, &[&["-m", clients][..], options].concat());
+    nothing_is_lost(relay.public, &echo, clients, options);
+}
+
+#[track_caller]
+fn nothing_is_lost(relay: SocketAddr, echo: &Echo, clients: &str, options: &[&str]) {
+    let (well, text) = uclient(relay, echo, &[&["-m", clients][..], options].concat());
     assert!(well, "{text}");
     assert!(text.contains("Total lost packets 0 (0.000000%)"), "{text}");
     let messages = 100 * clients.parse::<u32>().unwrap();
@@ -178,7 +184,7 @@ async fn without_leave_loopback_is_out_of_reach() {
     // Without old channels its channel's number would be refused before the peer is looked at.
     let relay = Process::turn(&["--turn-user", "u:p", "--turn-old-channels"]);
     let echo = Echo::start("127.0.0.1");
-    let (_, text) = uclient(&relay, &echo, STATIC);
+    let (_, text) = uclient(relay.public, &echo, STATIC);
     assert!(!text.contains("tot_recv_msgs=100"), "{text}");
     // It came as far as that, and no further.
     let forbidden = "trunkline_turn_answers_total{result=\"403\"}";
@@ -203,4 +209,54 @@ fn a_client_of_one_family_reaches_a_peer_of_the_other() {
     let both = ["--turn-relay-ip", "127.0.0.1,::1"];
     loses_nothing_between("127.0.0.1:0", "::1", &both, "2", STATIC);
     loses_nothing_between("[::1]:0", "127.0.0.1", &both, "2", STATIC);
+}
+
+#[track_caller]
+fn loses_nothing_over_tls(clients: &str, options: &[&str]) {
+    let certificate = Certificate::new();
+    let more = ["--turn-user-quota", "0", "--turn-old-channels"];
+    let relay = tls::relay(&certificate, &more);
+    let echo = Echo::start("127.0.0.1");
+    let options = [STATIC, &["-t", "-S"], options].concat();
+    nothing_is_lost(relay.tls.unwrap(), &echo, clients, &options);
+}
+
+#[test]
+fn over_tcp_one_client_loses_nothing() {
+    loses_nothing(&[], "1", &[STATIC, &["-t"]].concat());
+    loses_nothing(&[], "1", &[STATIC, &["-t", "-s"]].concat());
+}
+
+#[test]
+fn over_tcp_five_clients_lose_nothing() {
+    loses_nothing(&[], "5", &[STATIC, &["-t"]].concat());
+    loses_nothing(&[], "5", &[STATIC, &["-t", "-s"]].concat());
+}
+
+#[test]
+fn over_tcp_fifty_clients_lose_nothing() {
+    loses_nothing(&[], "50", &[STATIC, &["-t"]].concat());
+}
+
+#[test]
+fn over_tcp_and_ipv6_nothing_is_lost() {
+    let options = [STATIC, &["-t"]].concat();
+    loses_nothing_between("[::1]:0", "::1", &[], "5", &options);
+}
+
+#[test]
+fn over_tls_one_client_loses_nothing() {
+    loses_nothing_over_tls("1", &[]);
+    loses_nothing_over_tls("1", &["-s"]);
+}
+
+#[test]
+fn over_tls_five_clients_lose_nothing() {
+    loses_nothing_over_tls("5", &[]);
+    loses_nothing_over_tls("5", &["-s"]);
+}
+
+#[test]
+fn over_tls_fifty_clients_lose_nothing() {
+    loses_nothing_over_tls("50", &[]);
 }

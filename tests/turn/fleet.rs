@@ -186,7 +186,8 @@ async fn a_kick_ends_a_user_s_allocations_on_every_relay_and_outlives_a_restart(
     let mut held = Vec::new();
     let alice = credential(&node, "alice").await;
     let bob = credential(&node, "bob").await;
-    assert_eq!(alice.2.len(), 2);
+    // UDP and TCP of each.
+    assert_eq!(alice.2.len(), 4);
     for relay in [&first, &second] {
         for (username, password, _) in [&alice, &bob] {
             let made = Allocation::with_password(relay.public, username, password).await;

@@ -109,9 +109,9 @@ async fn when_a_socket_cannot_be_opened_an_allocation_is_answered_508_and_the_re
 
 #[tokio::test]
 async fn when_descriptors_run_short_an_allocation_is_answered_508_and_the_relay_lives() {
-    // 256 are kept for everything but relay sockets, and three for the thread.
+    // 256 are kept for everything but relay sockets and connections, and four for the thread.
     let relay = Process::turn_with_descriptors(
-        "-n 263",
+        "-n 264",
         &[
             "--turn-user",
             "u:p",

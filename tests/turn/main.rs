@@ -14,8 +14,12 @@ mod minting;
 mod namespace;
 mod own_machine;
 mod peers;
+mod proxies;
 mod secrets;
 mod strangers;
+mod stream_client;
+mod streams;
+mod tls;
 mod unreachable;
 
 use std::{

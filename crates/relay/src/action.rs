@@ -83,15 +83,19 @@ pub const MAX_PREFIX_BYTES: usize = 48;
 pub const MAX_PADDING_BYTES: usize = 3;
 
 impl ToClient {
-    /// The header of a ChannelData message.
-    pub(crate) fn channel_data(client: Client, number: u16, length: u16) -> Self {
+    /// The header of a ChannelData message. In a stream it is padded to four bytes, which its length does not
+    /// count, RFC 8656 §12.5.
+    pub(crate) fn channel_data(client: Client, number: u16, length: u16, in_stream: bool) -> Self {
         let mut prefix = [0; MAX_PREFIX_BYTES];
         prefix[..CHANNEL_DATA_HEADER_BYTES].copy_from_slice(&ChannelData::header(number, length));
         Self {
             client,
             prefix,
             prefix_bytes: CHANNEL_DATA_HEADER_BYTES as u8,
-            padding_bytes: 0,
+            padding_bytes: match in_stream {
+                true => (usize::from(length).next_multiple_of(4) - usize::from(length)) as u8,
+                false => 0,
+            },
         }
     }
 

@@ -1,5 +1,4 @@
 use std::{
-    collections::BTreeSet,
     mem,
     net::{IpAddr, SocketAddr},
     time::Instant,
@@ -14,6 +13,7 @@ use crate::{
     allocation::{Allocation, Granted, Relayed},
     long_term_key::Signer,
     output::Bound,
+    timer_wheel::{TimerId, TimerWheel},
 };
 
 /// One allocation of one [`Relay`](crate::Relay), and its relay sockets; never used again.
@@ -54,7 +54,7 @@ impl AllocationId {
 pub(crate) struct Allocations {
     entries: Slab<Entry>,
     index_by_client: HashMap<ClientKey, u32, FixedState>,
-    ends: BTreeSet<(Instant, AllocationId, Family)>,
+    ends: TimerWheel<(AllocationId, Family)>,
     generation: u32,
 }
 
@@ -62,6 +62,8 @@ pub(crate) struct Allocations {
 struct Entry {
     generation: u32,
     state: State,
+    /// Of the relayed address of each family, unless it was taken because it is due.
+    ends: [Option<TimerId>; 2],
 }
 
 #[derive(Debug)]
@@ -127,7 +129,7 @@ impl Allocations {
         Self {
             entries: Slab::new(),
             index_by_client: HashMap::with_hasher(FixedState::with_seed(seed)),
-            ends: BTreeSet::new(),
+            ends: TimerWheel::new(),
             generation: 0,
         }
     }
@@ -152,6 +154,13 @@ impl Allocations {
                 generation: entry.generation,
             }),
         }
+    }
+
+    /// What has the client's 5-tuple, over or not.
+    pub(crate) fn id_of(&self, client: Client) -> Option<AllocationId> {
+        let index = *self.index_by_client.get(&ClientKey::new(client))?;
+        let generation = self.entries.get(index as usize)?.generation;
+        Some(AllocationId { index, generation })
     }
 
     /// The client's allocation, if it has one now.
@@ -201,7 +210,11 @@ impl Allocations {
         let generation = self.generation;
         let key = ClientKey::new(opening.client);
         let state = State::Opening(opening);
-        let index = self.entries.insert(Entry { generation, state });
+        let index = self.entries.insert(Entry {
+            generation,
+            state,
+            ends: [None; 2],
+        });
         let index = u32::try_from(index).expect("memory ends before four thousand million entries");
         self.index_by_client.insert(key, index);
         AllocationId { index, generation }
@@ -236,6 +249,7 @@ impl Allocations {
         &mut self,
         id: AllocationId,
         allocation: impl FnOnce(&Opening) -> Allocation,
+        now: Instant,
     ) -> Option<Opening> {
         let entry = self.entries.get_mut(id.index())?;
         let State::Opening(opening) = &entry.state else {
@@ -247,7 +261,8 @@ impl Allocations {
         let allocation = allocation(opening);
         for relayed in allocation.relayed() {
             let family = Family::of(relayed.address);
-            self.ends.insert((relayed.until, id, family));
+            let end = self.ends.start((id, family), relayed.until, now);
+            entry.ends[family.place()] = Some(end);
         }
         match mem::replace(&mut entry.state, State::Open(allocation)) {
             State::Opening(opening) => Some(opening),
@@ -256,13 +271,22 @@ impl Allocations {
     }
 
     /// Lets a relayed address end at another time.
-    pub(crate) fn prolong(&mut self, id: AllocationId, family: Family, until: Instant) {
+    pub(crate) fn prolong(
+        &mut self,
+        id: AllocationId,
+        family: Family,
+        until: Instant,
+        now: Instant,
+    ) {
         if let Some(entry) = self.entries.get_mut(id.index())
             && let State::Open(allocation) = &mut entry.state
             && let Some(relayed) = allocation.relayed_of(family)
         {
-            self.ends.remove(&(relayed.until, id, family));
-            self.ends.insert((until, id, family));
+            let end = &mut entry.ends[family.place()];
+            if let Some(end) = end.take() {
+                self.ends.stop(end);
+            }
+            *end = Some(self.ends.start((id, family), until, now));
             relayed.until = until;
         }
     }
@@ -277,7 +301,9 @@ impl Allocations {
             return None;
         }
         let relayed = allocation.remove(family)?;
-        self.ends.remove(&(relayed.until, id, family));
+        if let Some(end) = entry.ends[family.place()].take() {
+            self.ends.stop(end);
+        }
         let (client, user) = (allocation.client, allocation.user.clone());
         if allocation.relayed().next().is_none() {
             self.index_by_client.remove(&ClientKey::new(client));
@@ -308,9 +334,18 @@ impl Allocations {
         })
     }
 
-    /// The relayed address that ends first, and when.
-    pub(crate) fn first_end(&self) -> Option<(Instant, AllocationId, Family)> {
-        self.ends.first().copied()
+    /// When the first relayed address ends, or earlier.
+    pub(crate) fn first_end(&self) -> Option<Instant> {
+        self.ends.first()
+    }
+
+    /// A relayed address that is over, to be taken away.
+    pub(crate) fn next_over(&mut self, now: Instant) -> Option<(AllocationId, Family)> {
+        let (id, family) = self.ends.take_due(now)?;
+        if let Some(entry) = self.entries.get_mut(id.index()) {
+            entry.ends[family.place()] = None;
+        }
+        Some((id, family))
     }
 }
 

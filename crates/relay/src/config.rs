@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Credentials, NonceKey, PeerPolicy};
+use crate::{Credentials, ListenerId, NonceKey, PeerPolicy, Transport};
 
 /// How a relay serves. All threads of a process share one.
 #[derive(Clone, Debug)]
@@ -38,6 +38,8 @@ pub struct Config {
     /// Whether the caller can send packets that may not be fragmented: else DONT-FRAGMENT is answered 420 in an
     /// Allocate, and what is sent with it is dropped.
     pub dont_fragment: bool,
+    /// How clients' packets come to each listener, by its number; UDP where none is named.
+    pub transports: Arc<[Transport]>,
 }
 
 /// Whether, and as what, clients are given relayed addresses of a family.
@@ -74,6 +76,12 @@ impl Config {
             max_channels: 128,
             old_channels: false,
             dont_fragment: true,
+            transports: Arc::default(),
         }
+    }
+
+    pub(crate) fn transport(&self, listener: ListenerId) -> Transport {
+        let transport = self.transports.get(usize::from(listener.0));
+        transport.copied().unwrap_or_default()
     }
 }

@@ -5,7 +5,8 @@
 //! belongs to it, relay socket included, lives there: no two threads share anything. Four verbs:
 //!
 //! 1. an input arrives: [`Relay::handle_client`], [`Relay::handle_peer`], [`Relay::handle_opened`]. The
-//!    [`Action`] that comes back, a small value without heap, says what becomes of that packet;
+//!    [`Action`] that comes back, a small value without heap, says what becomes of that packet. A stream is cut
+//!    into messages first ([`Deframer`]), and its end is an input too: [`Relay::handle_disconnected`];
 //! 2. the caller drains [`Relay::poll_output`] until it is empty and carries every [`Output`] out: relay
 //!    sockets to be opened, which is answered by [`Relay::handle_opened`], and closed;
 //! 3. it waits for the next input, or until [`Relay::poll_timeout`];
@@ -84,6 +85,7 @@ mod codec;
 mod config;
 mod control;
 mod credentials;
+mod deframer;
 mod drain;
 mod drop_reason;
 mod error_code;
@@ -95,6 +97,8 @@ mod output;
 mod peer_policy;
 mod relay;
 mod reservation;
+mod timer_wheel;
+mod transport;
 mod wire;
 
 pub use action::{
@@ -104,6 +108,7 @@ pub use allocations::AllocationId;
 pub use authentication::Authentication;
 pub use config::{Config, RelayedFamily};
 pub use credentials::{Credentials, InvalidRealm, SHORT_REALM_BYTES, UserId};
+pub use deframer::{Deframer, MAX_FRAME_BYTES, NotAMessage};
 pub use drain::Drain;
 pub use drop_reason::DropReason;
 pub use error_code::ErrorCode;
@@ -113,6 +118,7 @@ pub use output::{Bound, Close, CloseReason, Family, Open, Output, Port, Refusal,
 pub use peer_policy::{PeerPolicy, RelayAddress};
 pub use relay::{Relay, Time};
 pub use reservation::{RESERVATION_LIFETIME, ReservationToken};
+pub use transport::Transport;
 pub use wire::Method;
 
 #[cfg(test)]

@@ -141,6 +141,8 @@ pub enum CloseReason {
     Kicked,
     /// The relay's time to drain is over.
     Drained,
+    /// The stream that carried it has ended.
+    Disconnected,
 }
 
 impl CloseReason {
@@ -151,6 +153,7 @@ impl CloseReason {
             Self::Expired => "expired",
             Self::Kicked => "kicked",
             Self::Drained => "drained",
+            Self::Disconnected => "disconnected",
         }
     }
 }

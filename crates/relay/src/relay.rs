@@ -4,7 +4,7 @@ use crate::{
     Action, AllocationId, Authentication, Client, CloseReason, Config, Drain, DropReason, Family,
     ListenerId, Output, ToClient, ToPeer, Traffic,
     allocation::Allocation,
-    allocations::Allocations,
+    allocations::{Allocations, Found},
     kicked::Kicked,
     output::Close,
     wire::{
@@ -115,7 +115,10 @@ impl Relay {
         };
         let client = allocation.client;
         let to_client = match allocation.channel_number(peer, now) {
-            Some(number) => ToClient::channel_data(client, number, length),
+            Some(number) => {
+                let in_stream = self.config.transport(client.listener).is_stream();
+                ToClient::channel_data(client, number, length, in_stream)
+            }
             None => {
                 let transaction = self.indications.next();
                 match ToClient::data_indication(client, transaction, peer, length) {
@@ -193,27 +196,52 @@ impl Relay {
         forward(&self.config, id, allocation, way, now)
     }
 
+    /// The stream that `client` came by has ended, and with it the client's allocation, RFC 8656 §5. An allocation
+    /// that waits for a relay socket is given up; [`Self::handle_opened`] then says so.
+    pub fn handle_disconnected(&mut self, client: Client) {
+        let Some(id) = self.allocations.id_of(client) else {
+            return;
+        };
+        match self.allocations.take_opening(id) {
+            Some(opening) => self.give_up(id, &opening),
+            None => self.end_all(id, CloseReason::Disconnected),
+        }
+    }
+
+    /// Whether `client` has an allocation, or will when its relay socket is open.
+    pub fn has_allocation(&self, client: Client, now: Instant) -> bool {
+        match self.allocations.find(client, now) {
+            Found::Opening | Found::Open(_) => true,
+            Found::Nothing | Found::Over(_) => false,
+        }
+    }
+
     /// The next thing to carry out.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// When [`Self::handle_timeout`] is to be called, if nothing happens before; in the past when not all
-    /// that was due has been done.
+    /// When [`Self::handle_timeout`] is to be called, if nothing happens before, or earlier; in the past when not
+    /// all that was due has been done.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let (first, _, _) = self.allocations.first_end()?;
+        let first = self.allocations.first_end()?;
         let drained = self.drain.as_ref().and_then(|drain| drain.until);
         Some(drained.map_or(first, |until| first.min(until)))
     }
 
     /// Ends relayed addresses that are over at `now`, a bounded number of them.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let is_drained = self.drain.as_ref().is_some_and(|drain| drain.is_over(now));
         for _ in 0..MAX_ENDS_PER_TIMEOUT {
-            match self.allocations.first_end() {
-                Some((at, id, family)) if at <= now => self.end(id, family, CloseReason::Expired),
-                Some((_, id, family)) if is_drained => self.end(id, family, CloseReason::Drained),
-                Some(_) | None => return,
+            let Some((id, family)) = self.allocations.next_over(now) else {
+                break;
+            };
+            self.end(id, family, CloseReason::Expired);
+        }
+        if self.drain.as_ref().is_some_and(|drain| drain.is_over(now)) {
+            let left = self.allocations.open_from(0).map(|(id, _)| id);
+            let left: Vec<_> = left.take(MAX_ENDS_PER_TIMEOUT).collect();
+            for id in left {
+                self.end_all(id, CloseReason::Drained);
             }
         }
     }

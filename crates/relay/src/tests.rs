@@ -28,8 +28,9 @@ use turn::proto::{
 use turn_credentials::Secret;
 
 use crate::{
-    Action, AllocationId, Bound, Close, Config, Credentials, DropReason, Family, ListenerId,
-    NonceKey, Open, Output, Port, Refusal, Relay, RelayedFamily, ReservationToken, Time, UserId,
+    Action, AllocationId, Bound, Client, Close, Config, Credentials, DropReason, Family,
+    ListenerId, NonceKey, Open, Output, Port, Refusal, Relay, RelayedFamily, ReservationToken,
+    Time, UserId,
 };
 
 mod allocate;
@@ -41,6 +42,7 @@ mod denied_peers;
 mod drain;
 mod dual;
 mod foreign_client;
+mod framing;
 mod heap;
 mod messages;
 mod model;
@@ -49,6 +51,7 @@ mod permissions;
 mod refresh;
 mod reservations;
 mod sha256;
+mod streams;
 mod vectors;
 
 use messages::*;

@@ -15,13 +15,19 @@ pub(crate) fn complain(error: &dyn Display) {
 }
 
 /// Says on standard output what listens where, what to open next, and what is not safe.
-pub(crate) fn dev(signal: &Signal, relay: &[SocketAddr]) {
-    let text = text(&signal.public_addresses(), relay, &signal.admin_addresses());
+pub(crate) fn dev(signal: &Signal, relay: &[SocketAddr], relay_tls: &[SocketAddr]) {
+    let (public, admin) = (signal.public_addresses(), signal.admin_addresses());
+    let text = text(&public, relay, relay_tls, &admin);
     let mut out = io::stdout();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-fn text(public: &[SocketAddr], relay: &[SocketAddr], admin: &[SocketAddr]) -> String {
+fn text(
+    public: &[SocketAddr],
+    relay: &[SocketAddr],
+    relay_tls: &[SocketAddr],
+    admin: &[SocketAddr],
+) -> String {
     let mut out = format!("\n  Trunkline {} (dev)\n\n", env!("CARGO_PKG_VERSION"));
     let mut line = |what: &str, rest: String| {
         let _ = writeln!(out, "  {what:<12}{rest}");
@@ -43,11 +49,14 @@ fn text(public: &[SocketAddr], relay: &[SocketAddr], admin: &[SocketAddr]) -> St
     for address in relay {
         line(
             "relay",
-            format!("{address}/udp   STUN and TURN; credentials at {page}/v1/ice"),
+            format!("{address}   UDP and TCP, STUN and TURN; credentials at {page}/v1/ice"),
         );
     }
+    for address in relay_tls {
+        line("relay", format!("{address}   TLS"));
+    }
     let is_open = |addresses: &[SocketAddr]| addresses.iter().any(|it| !it.ip().is_loopback());
-    if is_open(public) && !is_open(relay) {
+    if is_open(public) && !is_open(relay) && !is_open(relay_tls) {
         let why = "serves this machine alone: who comes over the network is told of none";
         line("", format!("{why}; --turn-listen opens it"));
     }
@@ -64,7 +73,7 @@ fn text(public: &[SocketAddr], relay: &[SocketAddr], admin: &[SocketAddr]) -> St
         insecure.push("open to the network: every host that reaches this one may connect");
         insecure.push("no TLS: browsers give the camera only to pages of localhost or https");
     }
-    if is_open(relay) {
+    if is_open(relay) || is_open(relay_tls) {
         insecure.push(
             "the relay is open to the network, and relays to the Internet and to this host for it",
         );
@@ -90,6 +99,7 @@ mod tests {
         text(
             &[public.parse().unwrap()],
             &["127.0.0.1:3478".parse().unwrap()],
+            &[],
             &["127.0.0.1:8081".parse().unwrap()],
         )
     }
@@ -111,7 +121,7 @@ mod tests {
         assert!(!text.contains("the relay is open"), "{text}");
         assert!(text.contains("--turn-listen opens it"), "{text}");
         let open: Vec<SocketAddr> = vec!["0.0.0.0:3478".parse().unwrap()];
-        let text = super::text(&open, &open, &[]);
+        let text = super::text(&open, &open, &[], &[]);
         assert!(text.contains("! the relay is open"), "{text}");
     }
 }

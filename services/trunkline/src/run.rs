@@ -52,9 +52,12 @@ async fn run_dev(mut dev: DevArgs, shutdown: CancellationToken) -> anyhow::Resul
     }
     let turn = Turn::bind(&dev.turn, turn_server::own_hosts(&dev.turn))?;
     let secrets = MintSecrets::open(&dev.turn.turn_secret, dev.turn.turn_secret_file.as_deref())?;
-    let relay = OwnRelay::new(secrets, turn.addresses().to_vec());
+    let relay = OwnRelay::new(secrets, turn.addresses().to_vec()).with_tls(
+        turn.tls_addresses().to_vec(),
+        dev.turn.streams.turn_public_name.clone(),
+    );
     signal.name_servers(IceServers::beside(relay, &dev.ice));
-    banner::dev(&signal, turn.addresses());
+    banner::dev(&signal, turn.addresses(), turn.tls_addresses());
     // Calls go on over the relay while signalling says goodbye.
     let relay_shutdown = CancellationToken::new();
     let relay = turn.start(signal.registry_mut(), relay_shutdown.clone());

@@ -44,7 +44,7 @@ pub async fn run_alone(
             tracing::info!(name = "admin", %address, "listening");
         }
     }
-    let urls = registration::urls(turn.addresses(), args, operation);
+    let urls = registration::urls(turn.addresses(), turn.tls_addresses(), args, operation);
     let (fleet, kicks) = operation.attach()?;
     let mut registry = Registry::default();
     let stopped = CancellationToken::new();

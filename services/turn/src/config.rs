@@ -13,7 +13,7 @@ use ipnet::IpNet;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Relay")]
 pub struct TurnArgs {
-    /// Where STUN and TURN are served over UDP; several separated by commas
+    /// Where STUN and TURN are served over UDP and TCP; several separated by commas
     #[arg(
         long,
         env = "TRUNKLINE_TURN_LISTEN",
@@ -23,6 +23,10 @@ pub struct TurnArgs {
         default_value = "0.0.0.0:3478,[::]:3478"
     )]
     pub turn_listen: Vec<SocketAddr>,
+
+    /// TCP and TLS.
+    #[command(flatten)]
+    pub streams: StreamArgs,
 
     /// The address that relayed packets come from; repeat for the other family. Without it, the address of
     /// --turn-listen, or the one that this host reaches others with
@@ -132,6 +136,87 @@ pub struct TurnArgs {
     pub turn_threads: u16,
 }
 
+/// Options of the relay for clients that come by TCP and TLS.
+#[derive(Args, Clone, Debug)]
+pub struct StreamArgs {
+    /// Where STUN and TURN are served over TLS, for which 5349 is the usual port; several separated by commas
+    #[arg(
+        long,
+        env = "TRUNKLINE_TURN_TLS_LISTEN",
+        value_name = "ADDRESS",
+        value_delimiter = ',',
+        value_parser = address
+    )]
+    pub turn_tls_listen: Vec<SocketAddr>,
+
+    /// The certificate that clients are shown over TLS, with those that lead to its authority, in a PEM file; read
+    /// again when it changes, and on SIGHUP
+    #[arg(long, env = "TRUNKLINE_TURN_TLS_CERT", value_name = "FILE")]
+    pub turn_tls_cert: Option<PathBuf>,
+
+    /// The certificate's key, in a PEM file
+    #[arg(long, env = "TRUNKLINE_TURN_TLS_KEY", value_name = "FILE")]
+    pub turn_tls_key: Option<PathBuf>,
+
+    /// The name under which clients reach this relay, and that its certificate is for; without it, its addresses
+    #[arg(
+        long,
+        env = "TRUNKLINE_TURN_PUBLIC_NAME",
+        value_name = "NAME",
+        value_parser = name
+    )]
+    pub turn_public_name: Option<String>,
+
+    /// Networks of proxies before the TCP and TLS listeners, which must say whose each connection is, by the PROXY
+    /// protocol, version 2; several separated by commas
+    #[arg(
+        long,
+        env = "TRUNKLINE_TRUSTED_PROXY",
+        value_name = "CIDR",
+        value_delimiter = ','
+    )]
+    pub trusted_proxy: Vec<IpNet>,
+
+    /// How long a connection over TCP or TLS may be without an allocation, with a message that is not finished, or
+    /// without reading what waits for it
+    #[arg(
+        long,
+        env = "TRUNKLINE_TURN_CONNECTION_TIMEOUT",
+        value_name = "DURATION",
+        value_parser = timeout,
+        default_value = "10s"
+    )]
+    pub turn_connection_timeout: Duration,
+
+    /// How many connections over TCP and TLS an address may have at a time, or a network (/64) of IPv6; 0 for any
+    /// number
+    #[arg(
+        long,
+        env = "TRUNKLINE_TURN_SOURCE_CONNECTIONS",
+        value_name = "NUMBER",
+        default_value_t = 500
+    )]
+    pub turn_source_connections: usize,
+}
+
+/// It stands in URLs.
+fn name(text: &str) -> Result<String, String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-".contains(&byte);
+    match !text.is_empty() && text.len() <= 253 && text.bytes().all(is_plain) {
+        true => Ok(text.to_owned()),
+        false => Err("write a host name without a port, such as turn.example.org".to_owned()),
+    }
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    let timeout = humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; write a number with a unit, such as 10s"))?;
+    if timeout < Duration::from_secs(1) {
+        return Err("must be at least a second".to_owned());
+    }
+    Ok(timeout)
+}
+
 fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
     let wrong =
         || "write two ports from 1 to 65535, the lower first, such as 49152-65535".to_owned();
@@ -195,6 +280,11 @@ mod tests {
             ("--turn-allow-peers", "10.0.0.0/33"),
             ("--turn-max-allocation-age", "12"),
             ("--turn-external-ip", "example.org"),
+            ("--turn-tls-listen", "5349"),
+            ("--turn-public-name", "turn.example.org:5349"),
+            ("--trusted-proxy", "10.0.0.0/33"),
+            ("--turn-connection-timeout", "10"),
+            ("--turn-connection-timeout", "0s"),
         ] {
             let error = Cli::try_parse_from(["x", option, value]).unwrap_err();
             assert!(error.to_string().contains(option), "{error}");

@@ -13,6 +13,8 @@
 //! - a `worker` is one thread: it waits for its sockets, hands packets to its `Relay` and carries out what
 //!   comes back;
 //! - `listeners` binds the sockets that clients talk to;
+//! - `streams` are clients' connections over TCP and TLS, `tls` has the certificate, `proxy_protocol` what a proxy
+//!   says of whom it connects for;
 //! - `relay_sockets` opens and closes the sockets of allocations within the port range;
 //! - `openings` charges for them, and gives an allocation what it asked for;
 //! - `reservations` are ports that were asked for with another one, and that wait for whoever brings their token: the
@@ -37,6 +39,7 @@ mod openings;
 mod operation;
 mod orders;
 mod oversight;
+mod proxy_protocol;
 mod quotas;
 mod registration;
 mod relay_sockets;
@@ -44,16 +47,19 @@ mod reservations;
 mod secrets;
 mod service;
 mod setup_error;
+mod streams;
+mod tls;
 mod worker;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use addresses::AddressError;
 pub use alone::run_alone;
-pub use config::TurnArgs;
+pub use config::{StreamArgs, TurnArgs};
 pub use operation::OperationArgs;
 pub use service::{Running, Turn, own_hosts};
 pub use setup_error::SetupError;
+pub use tls::TlsError;
 
 /// Seconds of Unix time.
 fn unix() -> u64 {

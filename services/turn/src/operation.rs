@@ -50,15 +50,6 @@ pub struct OperationArgs {
     #[arg(long, env = "TRUNKLINE_CLUSTER_KEY_FILE", value_name = "FILE")]
     pub cluster_key_file: Option<PathBuf>,
 
-    /// The name under which clients reach this relay's listeners; without it, their addresses
-    #[arg(
-        long,
-        env = "TRUNKLINE_TURN_PUBLIC_NAME",
-        value_name = "NAME",
-        value_parser = name
-    )]
-    pub turn_public_name: Option<String>,
-
     /// How clients reach this relay, in place of what its listeners say, such as turn:example.org:3478?transport=udp;
     /// several separated by commas
     #[arg(
@@ -137,14 +128,6 @@ fn region(text: &str) -> Result<String, String> {
     Ok(text.into())
 }
 
-fn name(text: &str) -> Result<String, String> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
-    if text.is_empty() || text.len() > 253 || !text.bytes().all(plain) {
-        return Err("write a DNS name or an IPv4 address, without a port".into());
-    }
-    Ok(text.into())
-}
-
 fn url(text: &str) -> Result<String, String> {
     let is_turn = text.starts_with("turn:") || text.starts_with("turns:");
     if !is_turn || text.len() > 512 || text.contains(['@', ' ']) {
@@ -184,7 +167,6 @@ mod tests {
             ("--region", ""),
             ("--region", "eu west"),
             ("--region", &long),
-            ("--turn-public-name", "turn.example:3478"),
             ("--turn-public-url", "stun:turn.example"),
             ("--turn-public-url", "turn:bob:p@turn.example"),
             ("--drain-window", "25"),

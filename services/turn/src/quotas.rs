@@ -8,7 +8,7 @@ use std::{
 
 use relay::{Refusal, UserId};
 
-/// Descriptors that are left for everything but relay sockets.
+/// Descriptors that are left for everything but relay sockets and clients' connections.
 const OTHER_DESCRIPTORS: u64 = 256;
 
 /// How many relay sockets there may be, over all threads. Charged when a relay socket is opened, released when
@@ -18,6 +18,7 @@ pub(crate) struct Quotas {
     user_limit: usize,
     total_limit: usize,
     total: AtomicUsize,
+    connections: AtomicUsize,
     by_user: Mutex<HashMap<UserId, usize>>,
 }
 
@@ -28,11 +29,13 @@ impl Quotas {
             user_limit,
             total_limit,
             total: AtomicUsize::new(0),
+            connections: AtomicUsize::new(0),
             by_user: Mutex::default(),
         }
     }
 
-    /// As many allocations as this process may have descriptors for, beside those that its threads have.
+    /// As many relay sockets and connections as this process may have descriptors for, beside those that its threads
+    /// have.
     pub(crate) fn total_of_process(of_threads: usize) -> usize {
         let others = OTHER_DESCRIPTORS + of_threads as u64;
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
@@ -41,7 +44,8 @@ impl Quotas {
     }
 
     pub(crate) fn charge(&self, user: &UserId) -> Result<(), Refusal> {
-        if self.total.fetch_add(1, Ordering::Relaxed) >= self.total_limit {
+        let connections = self.connections.load(Ordering::Relaxed);
+        if self.total.fetch_add(1, Ordering::Relaxed) + connections >= self.total_limit {
             self.total.fetch_sub(1, Ordering::Relaxed);
             return Err(Refusal::InsufficientCapacity);
         }
@@ -80,6 +84,17 @@ impl Quotas {
         self.total_limit
     }
 
+    /// Counts a client's connection. Each needs a relay socket as well, and who comes by UDP needs but that: of the
+    /// descriptors, connections have at most half.
+    pub(crate) fn enter_connection(self: &Arc<Self>) -> Option<DescriptorSlot> {
+        // Made first: what was counted is given back when it is dropped.
+        let slot = DescriptorSlot(self.clone());
+        let connections = self.connections.fetch_add(1, Ordering::Relaxed);
+        let total = self.total.load(Ordering::Relaxed);
+        let fits = connections < self.total_limit / 2 && connections + total < self.total_limit;
+        fits.then_some(slot)
+    }
+
     /// Relay sockets over all threads, those included that are reserved.
     pub(crate) fn total(&self) -> usize {
         self.total.load(Ordering::Relaxed)
@@ -109,5 +124,39 @@ impl Drop for Charge {
         if let Some(quotas) = self.quotas.take() {
             quotas.release(&self.user);
         }
+    }
+}
+
+/// A descriptor of a connection, counted until it is dropped.
+#[derive(Debug)]
+pub(crate) struct DescriptorSlot(Arc<Quotas>);
+
+impl Drop for DescriptorSlot {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_have_half_of_the_descriptors_and_what_allocations_leave_of_them() {
+        let quotas = Arc::new(Quotas::new(0, 6));
+        let user = UserId::Static(Arc::from("u"));
+        let mut held: Vec<_> = (0..3).map(|_| quotas.enter_connection().unwrap()).collect();
+        assert!(quotas.enter_connection().is_none());
+        for _ in 0..3 {
+            quotas.charge(&user).unwrap();
+        }
+        assert!(quotas.charge(&user).is_err());
+        held.pop();
+        quotas.charge(&user).unwrap();
+        assert!(quotas.enter_connection().is_none());
+        quotas.release(&user);
+        assert!(quotas.enter_connection().is_some());
+        held.clear();
+        assert_eq!(quotas.connections.load(Ordering::Relaxed), 0);
     }
 }

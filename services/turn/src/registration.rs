@@ -18,6 +18,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Most URLs that are told.
 const MAX_URLS: usize = 16;
 
+/// Of these, most for each transport.
+const MAX_URLS_OF_TRANSPORT: usize = MAX_URLS / 3;
+
 /// This relay's entry in the fleet.
 #[derive(Debug)]
 pub(crate) struct Registration {
@@ -61,18 +64,32 @@ impl Registration {
     }
 }
 
-/// How clients reach the listeners: as `--turn-public-url` says, else by name, else by address.
-pub(crate) fn urls(udp: &[SocketAddr], turn: &TurnArgs, operation: &OperationArgs) -> Vec<String> {
+/// How clients reach the listeners, of which `plain` are UDP and TCP: as `--turn-public-url` says, else by name, else by
+/// address. The best transport comes first.
+pub(crate) fn urls(
+    plain: &[SocketAddr],
+    tls: &[SocketAddr],
+    turn: &TurnArgs,
+    operation: &OperationArgs,
+) -> Vec<String> {
     if !operation.turn_public_url.is_empty() {
         let urls = operation.turn_public_url.iter().take(MAX_URLS);
         return urls.cloned().collect();
     }
-    let name = operation.turn_public_name.as_deref();
-    let authorities = authorities(udp, name, &turn.turn_external_ip);
-    let urls = authorities
-        .into_iter()
-        .map(|authority| format!("turn:{authority}?transport=udp"));
-    urls.take(MAX_URLS).collect()
+    let urls = |scheme: &str, transport: &str, listening: &[SocketAddr]| -> Vec<String> {
+        let name = turn.streams.turn_public_name.as_deref();
+        let authorities = authorities(listening, name, &turn.turn_external_ip).into_iter();
+        let authorities = authorities.take(MAX_URLS_OF_TRANSPORT);
+        authorities
+            .map(|authority| format!("{scheme}:{authority}?transport={transport}"))
+            .collect()
+    };
+    [
+        urls("turn", "udp", plain),
+        urls("turn", "tcp", plain),
+        urls("turns", "tcp", tls),
+    ]
+    .concat()
 }
 
 /// Host and port of listeners. Behind a NAT it is its address that counts; what listens on loopback is named where
@@ -111,6 +128,36 @@ mod tests {
         let external: Vec<_> = external.iter().map(|text| text.parse().unwrap()).collect();
         let authorities = authorities(&listening, name, &external);
         authorities.into_iter().collect()
+    }
+
+    fn urls_with(options: &[&str]) -> Vec<String> {
+        #[derive(clap::Parser)]
+        struct Cli {
+            #[command(flatten)]
+            turn: TurnArgs,
+            #[command(flatten)]
+            operation: OperationArgs,
+        }
+        let cli: Cli = clap::Parser::parse_from(["x"].iter().chain(options));
+        let plain = ["192.0.2.1:3478".parse().unwrap()];
+        let tls = ["192.0.2.1:5349".parse().unwrap()];
+        urls(&plain, &tls, &cli.turn, &cli.operation)
+    }
+
+    #[test]
+    fn every_transport_is_told_and_the_best_first() {
+        let of = |host: &str| {
+            [
+                format!("turn:{host}:3478?transport=udp"),
+                format!("turn:{host}:3478?transport=tcp"),
+                format!("turns:{host}:5349?transport=tcp"),
+            ]
+        };
+        assert_eq!(urls_with(&[]), of("192.0.2.1"));
+        let named = urls_with(&["--turn-public-name", "turn.example"]);
+        assert_eq!(named, of("turn.example"));
+        let said = "turn:elsewhere.example:9?transport=udp";
+        assert_eq!(urls_with(&["--turn-public-url", said]), [said]);
     }
 
     #[test]

@@ -15,7 +15,6 @@ use crate::{
     SetupError, TurnArgs,
     addresses::{Addresses, interfaces},
     control::Control,
-    listeners::Listeners,
     metrics::{Counters, Sum},
     openings::Openings,
     orders::Stop,
@@ -24,6 +23,8 @@ use crate::{
     relay_sockets::{CAN_SEND_WHOLE, Ports, udp},
     reservations::Reservations,
     secrets::Secrets,
+    streams::{Bound, Counts, Exported, Sources, Terms},
+    tls::Certificates,
     worker::{Parts, Worker},
 };
 
@@ -34,11 +35,14 @@ const EXPIRY_LEEWAY: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Turn {
     listening: Vec<SocketAddr>,
+    listening_tls: Vec<SocketAddr>,
+    certificates: Option<Arc<Certificates>>,
     workers: Vec<(Worker, Stop)>,
     sum: Sum,
     overseen: Overseen,
     control: Arc<Control>,
     secrets: Secrets,
+    connections: Arc<Counts>,
 }
 
 impl Turn {
@@ -76,31 +80,37 @@ impl Turn {
             0 => thread::available_parallelism().map_or(1, usize::from),
             threads => threads.into(),
         };
-        let Listeners {
-            addresses: listening,
-            of_threads: listeners,
-        } = Listeners::bind(&args.turn_listen, threads)?;
+        let bound = Bound::bind(args, threads)?;
+        let listening = bound.addresses();
         let policy = addresses.policy(args, own_hosts, addresses.of_listeners(&listening));
         let nonce_key = match nonce_key {
             Some(key) => key,
             None => random_nonce_key()?,
         };
-        let config = config(args, &addresses, policy, secrets.credentials()?, nonce_key);
+        let config = Config {
+            transports: bound.transports(),
+            ..config(args, &addresses, policy, secrets.credentials()?, nonce_key)
+        };
         let quotas = Arc::new(Quotas::new(
             args.turn_user_quota,
-            Quotas::total_of_process(threads * (listening.len() + 2)),
+            Quotas::total_of_process(threads * (config.transports.len() + 2)),
         ));
+        let connections = Arc::new(Counts::default());
+        let terms = Arc::new(terms(args, &bound, &quotas, &connections)?);
         let reservations = Arc::new(Reservations::new(Instant::now()));
         let mut workers = Vec::new();
         let mut counters = Vec::new();
         let mut overseen = Vec::new();
-        for listeners in listeners {
+        let streams = bound.streams_of_threads.into_iter();
+        for (listeners, stream_listeners) in bound.datagrams.of_threads.into_iter().zip(streams) {
             let oversight = Arc::new(Oversight::default());
             overseen.push(oversight.clone());
             let count = Arc::new(Counters::default());
             counters.push(count.clone());
             workers.push(Worker::new(Parts {
                 listeners,
+                stream_listeners,
+                stream_terms: terms.clone(),
                 addresses,
                 relay: Relay::new(config.clone(), getrandom::u64()?),
                 openings: Openings::new(
@@ -118,7 +128,9 @@ impl Turn {
         let orders = workers.iter().map(|(_, stop)| stop.orders.clone());
         let control = Control::new(orders.collect(), config, quotas.clone(), process.clone());
         Ok(Self {
-            listening,
+            listening: bound.datagrams.addresses,
+            listening_tls: bound.tls_addresses,
+            certificates: bound.certificates,
             workers,
             sum: Sum {
                 threads: counters,
@@ -130,22 +142,32 @@ impl Turn {
             },
             control: Arc::new(control),
             secrets,
+            connections,
         })
     }
 
-    /// Where STUN and TURN are served.
+    /// Where STUN and TURN are served over UDP and TCP.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.listening
+    }
+
+    /// Where they are served over TLS.
+    pub fn tls_addresses(&self) -> &[SocketAddr] {
+        &self.listening_tls
     }
 
     /// Serves until `shutdown`. What the threads count is entered in `registry` first. Must be called in a tokio
     /// runtime.
     pub fn start(self, registry: &mut Registry, shutdown: CancellationToken) -> Running {
+        for address in &self.listening_tls {
+            tracing::info!(name = "turn-tls", %address, "listening");
+        }
         for address in &self.listening {
             tracing::info!(name = "turn", %address, "listening");
         }
         registry.register_collector(Box::new(self.sum));
         registry.register_collector(Box::new(self.overseen));
+        registry.register_collector(Box::new(Exported(self.connections)));
         let (ids, secret_ids) = watch::channel(self.secrets.ids());
         let following = tokio::spawn(follow(self.secrets, self.control.clone(), ids));
         let (workers, stops): (Vec<Worker>, Vec<Stop>) = self.workers.into_iter().unzip();
@@ -168,6 +190,7 @@ impl Turn {
         Running {
             threads,
             stops,
+            certificates: self.certificates,
             ended,
             shutdown,
             control: self.control,
@@ -188,6 +211,7 @@ fn random_nonce_key() -> Result<NonceKey, getrandom::Error> {
 pub struct Running {
     threads: Vec<io::Result<thread::JoinHandle<()>>>,
     stops: Vec<Stop>,
+    certificates: Option<Arc<Certificates>>,
     ended: CancellationToken,
     shutdown: CancellationToken,
     control: Arc<Control>,
@@ -212,6 +236,14 @@ impl Running {
     /// # Errors
     /// [`SetupError::ThreadEnded`] then.
     pub async fn wait(self) -> Result<(), SetupError> {
+        if let Some(certificates) = self.certificates {
+            let watching = certificates.watch(self.shutdown.clone());
+            task::spawn(async {
+                if let Err(error) = watching.await {
+                    tracing::error!(%error, "the certificate for TLS will not be renewed");
+                }
+            });
+        }
         let result = tokio::select! {
             () = self.shutdown.cancelled() => Ok(()),
             () = self.ended.cancelled() => Err(SetupError::ThreadEnded),
@@ -233,6 +265,23 @@ impl Running {
         }
         result
     }
+}
+
+fn terms(
+    args: &TurnArgs,
+    bound: &Bound,
+    quotas: &Arc<Quotas>,
+    counts: &Arc<Counts>,
+) -> Result<Terms, SetupError> {
+    let tls = bound.certificates.as_ref().map(Certificates::config);
+    Ok(Terms {
+        patience: args.streams.turn_connection_timeout,
+        trusted_proxies: args.streams.trusted_proxy.clone(),
+        tls: tls.transpose().map_err(io::Error::other)?.map(Arc::new),
+        sources: Arc::new(Sources::new(args.streams.turn_source_connections)),
+        quotas: quotas.clone(),
+        counts: counts.clone(),
+    })
 }
 
 fn config(
@@ -279,10 +328,8 @@ async fn follow(mut secrets: Secrets, control: Arc<Control>, ids: watch::Sender<
 /// The addresses of this host that a process may open to peers which serves the machine it runs on. Once others
 /// reach its listeners, loopback is not among them: what listens there is for this machine alone.
 pub fn own_hosts(args: &TurnArgs) -> Vec<IpAddr> {
-    let is_local = args
-        .turn_listen
-        .iter()
-        .all(|listener| listener.ip().is_loopback());
+    let mut listeners = args.turn_listen.iter().chain(&args.streams.turn_tls_listen);
+    let is_local = listeners.all(|listener| listener.ip().is_loopback());
     let mut hosts = interfaces().unwrap_or_default();
     hosts.retain(|ip| is_local || !ip.is_loopback());
     hosts

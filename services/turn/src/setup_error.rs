@@ -7,7 +7,7 @@ use backplane::redis::UrlError;
 use daemon::{listen::ListenError, reload::FileError};
 use relay::InvalidRealm;
 
-use crate::AddressError;
+use crate::{AddressError, TlsError};
 
 /// Why a relay cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,25 @@ pub enum SetupError {
         /// The system's reason.
         source: io::Error,
     },
+    /// The same port in TCP.
+    #[error("--turn-listen {address}: over TCP")]
+    ListenTcp {
+        /// Where.
+        address: SocketAddr,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A listener of TLS.
+    #[error("--turn-tls-listen {address}")]
+    ListenTls {
+        /// Where.
+        address: SocketAddr,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Where relayed packets would come from.
     #[error(
         "--turn-relay-ip {ip}: not an address of this host; behind a NAT, name it with --turn-external-ip"
@@ -70,8 +89,11 @@ impl SetupError {
             | Self::Address(_)
             | Self::File(_)
             | Self::Redis(_)
+            | Self::Tls(_)
             | Self::RelayIp { .. } => true,
             Self::Listen { .. }
+            | Self::ListenTcp { .. }
+            | Self::ListenTls { .. }
             | Self::ThreadEnded
             | Self::Admin(_)
             | Self::System(_)

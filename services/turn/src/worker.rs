@@ -1,5 +1,17 @@
+//! One thread: its sockets, and the state machine between them.
+//!
+//! `worker.rs` waits, gives every socket its turn, and carries out what is not relaying: answers, and sockets to be
+//! opened and closed. `datagrams` is the way of packets from and to sockets of datagrams, `stream_clients` that of
+//! messages from clients over TCP and TLS; `opened` has the relay sockets; `turns` the sockets that have more to be
+//! read; `tokens` says whose a token of the poll is.
+
+mod datagrams;
+mod opened;
+mod stream_clients;
+mod tokens;
+mod turns;
+
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
     io,
     sync::{
         Arc,
@@ -8,13 +20,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mio::{Events, Interest, Poll, Token, Waker, net::UdpSocket};
-use relay::{
-    Action, AllocationId, Bound, Client, Family, ListenerId, MAX_PADDING_BYTES, MAX_PREFIX_BYTES,
-    Open, Output, Refusal, Relay, Time, ToClient, ToPeer,
+use mio::{
+    Events, Interest, Poll, Token, Waker,
+    net::{TcpListener, UdpSocket},
 };
-use slab::Slab;
+use relay::{Action, Bound, Open, Output, Refusal, Relay, Time, Transport};
 
+use self::{opened::Opened, tokens::Source, turns::Turns};
 use crate::{
     addresses::Addresses,
     audit::Audit,
@@ -22,20 +34,8 @@ use crate::{
     openings::Openings,
     orders::{Inbox, Stop},
     oversight::Oversight,
-    relay_sockets::send_whole,
+    streams::{Streams, Terms},
 };
-
-/// Longest UDP payload.
-const MAX_DATAGRAM: usize = 65_535;
-
-/// Packets read from a listener before the others have their turn: all clients' packets come there.
-const LISTENER_BUDGET: usize = 512;
-
-/// Packets read from a relay socket before the others have their turn.
-const RELAY_SOCKET_BUDGET: usize = 16;
-
-/// Errors in a row after which a socket is given up for now: what concerns single packets is over by then.
-const MAX_ERRORS: usize = 8;
 
 /// Sockets that the kernel reports as readable at a time.
 const EVENTS: usize = 1024;
@@ -43,23 +43,15 @@ const EVENTS: usize = 1024;
 /// Longest sleep; nothing depends on it.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
-/// The token of the waker; listeners have those from 0 on, relay sockets those from `RELAY_SOCKETS` on.
-const WAKER: Token = Token(usize::MAX);
-
-/// First token of relay sockets: a process has fewer listeners.
-const RELAY_SOCKETS: usize = 1 << 16;
-
 /// One thread: its listeners, its allocations' sockets, and the state machine between them.
 #[derive(Debug)]
 pub(crate) struct Worker {
     poll: Poll,
     listeners: Vec<UdpSocket>,
+    streams: Streams,
     relay: Relay,
-    sockets: Slab<RelaySocket>,
-    by_allocation: HashMap<(AllocationId, Family), usize>,
-    /// Sockets that were not read to their end, in turn, and the same as a set.
-    unread: VecDeque<Token>,
-    is_unread: HashSet<Token>,
+    opened: Opened,
+    turns: Turns,
     openings: Openings,
     counters: Arc<Counters>,
     oversight: Arc<Oversight>,
@@ -69,16 +61,13 @@ pub(crate) struct Worker {
     stop: Arc<AtomicBool>,
 }
 
-#[derive(Debug)]
-struct RelaySocket {
-    socket: UdpSocket,
-    allocation: AllocationId,
-}
-
 /// What a worker is made of.
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) listeners: Vec<UdpSocket>,
+    /// Listeners of streams are numbered after those of datagrams.
+    pub(crate) stream_listeners: Vec<(Transport, TcpListener)>,
+    pub(crate) stream_terms: Arc<Terms>,
     pub(crate) addresses: Addresses,
     pub(crate) relay: Relay,
     pub(crate) openings: Openings,
@@ -92,35 +81,40 @@ impl Worker {
     pub(crate) fn new(parts: Parts) -> io::Result<(Self, Stop)> {
         let poll = Poll::new()?;
         let flag = Arc::new(AtomicBool::new(false));
-        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let waker = Arc::new(Waker::new(poll.registry(), tokens::WAKER)?);
         let (stop, inbox) = Stop::new(flag.clone(), waker);
         let mut listeners = parts.listeners;
         for (number, listener) in listeners.iter_mut().enumerate() {
             poll.registry()
                 .register(listener, Token(number), Interest::READABLE)?;
         }
-        let room = MAX_PREFIX_BYTES + MAX_DATAGRAM + MAX_PADDING_BYTES;
+        let streams = Streams::new(
+            listeners.len(),
+            parts.stream_listeners,
+            parts.stream_terms,
+            poll.registry().try_clone()?,
+        )?;
+        let opened = Opened::new(poll.registry().try_clone()?);
         let worker = Self {
             poll,
             listeners,
+            streams,
             relay: parts.relay,
-            sockets: Slab::new(),
-            by_allocation: HashMap::new(),
-            unread: VecDeque::new(),
-            is_unread: HashSet::new(),
+            opened,
+            turns: Turns::default(),
             openings: parts.openings,
             counters: parts.counters,
             audit: Audit::new(parts.addresses, parts.oversight.clone(), Instant::now()),
             oversight: parts.oversight,
             inbox,
-            buffer: vec![0; room].into_boxed_slice(),
+            buffer: vec![0; datagrams::ROOM].into_boxed_slice(),
             stop: flag,
         };
         Ok((worker, stop))
     }
 
-    /// Serves until it is stopped. In this order: sockets, those that were not read to their end first; then
-    /// what is over; then sleep.
+    /// Serves until it is stopped. In this order: sockets, those that were not read to their end first; then what was
+    /// ordered, and what is over; then sleep.
     ///
     /// # Errors
     /// When there is no more to be had from the kernel.
@@ -133,15 +127,14 @@ impl Worker {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             }
-            for _ in 0..self.unread.len() {
-                if let Some(token) = self.unread.pop_front() {
-                    self.is_unread.remove(&token);
+            for _ in 0..self.turns.len() {
+                if let Some(token) = self.turns.next() {
                     self.read(token)?;
                 }
             }
             for event in &events {
                 let token = event.token();
-                if token != WAKER && !self.is_unread.contains(&token) {
+                if !self.turns.contains(token) {
                     self.read(token)?;
                 }
             }
@@ -151,151 +144,56 @@ impl Worker {
             self.relay.handle_timeout(now);
             self.openings.handle_timeout(now);
             self.carry_out(now);
+            self.tend_streams(now);
         }
         Ok(())
     }
 
     fn sleep(&self) -> Duration {
-        if !self.unread.is_empty() {
+        if self.turns.len() > 0 {
             return Duration::ZERO;
         }
         let now = Instant::now();
-        let due = self.relay.poll_timeout();
-        let due = due.map(|at| at.saturating_duration_since(now));
-        let reserved = self.openings.due_in(now);
-        due.into_iter()
-            .chain(reserved)
+        let due = [self.relay.poll_timeout(), self.streams.next_sweep()];
+        let due = due.into_iter().flatten();
+        due.map(|at| at.saturating_duration_since(now))
+            .chain(self.openings.due_in(now))
             .fold(LONGEST_SLEEP, Duration::min)
     }
 
-    /// Reads a socket to its end, or as much as is its turn.
+    /// Gives a socket its turn.
     ///
     /// # Errors
-    /// When a listener gives nothing but errors: its clients must not wait for a thread that hears none of them.
-    /// A relay socket that does is left alone until the kernel reports it again.
+    /// When the thread cannot go on.
     fn read(&mut self, token: Token) -> io::Result<()> {
-        let is_listener = token.0 < RELAY_SOCKETS;
-        let budget = match is_listener {
-            true => LISTENER_BUDGET,
-            false => RELAY_SOCKET_BUDGET,
-        };
-        let mut errors = 0;
-        for _ in 0..budget {
-            let read = match is_listener {
-                true => self.read_client(token.0),
-                false => self.read_peer(token.0 - RELAY_SOCKETS),
-            };
-            match read {
-                Ok(()) => errors = 0,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                // An earlier packet's ICMP error, or a signal: of no concern to the next packet.
-                Err(error) if errors < MAX_ERRORS => {
-                    errors += 1;
-                    tracing::trace!(%error, "while receiving");
-                }
-                Err(error) if is_listener => return Err(error),
-                Err(error) => {
-                    tracing::debug!(%error, "a relay socket cannot be read");
-                    return Ok(());
-                }
+        let has_more = match tokens::source(token) {
+            source @ (Source::Listener(_) | Source::RelaySocket(_)) => {
+                self.read_datagrams(source)?
             }
-        }
-        self.unread.push_back(token);
-        self.is_unread.insert(token);
-        Ok(())
-    }
-
-    fn read_client(&mut self, number: usize) -> io::Result<()> {
-        let Some(listener) = self.listeners.get(number) else {
-            return Err(io::ErrorKind::WouldBlock.into());
+            Source::StreamListener(number) => self.streams.accept(number, Instant::now()),
+            Source::Stream(place) => self.serve_stream(place),
+            Source::Waker => false,
         };
-        let (length, source) = listener.recv_from(&mut self.buffer)?;
-        let now = time();
-        let listener = ListenerId(u16::try_from(number).unwrap_or(u16::MAX));
-        let payload = &self.buffer[..length];
-        match self.relay.handle_client(listener, source, payload, now) {
-            Action::ToPeer(to_peer) => self.relay_to_peer(&to_peer, length),
-            action @ (Action::ToClient(_)
-            | Action::Answer(_)
-            | Action::Dropped(_)
-            | Action::Pending) => self.act(action),
-        }
-        self.carry_out(now.monotonic);
-        Ok(())
-    }
-
-    fn read_peer(&mut self, key: usize) -> io::Result<()> {
-        let Some(RelaySocket { socket, allocation }) = self.sockets.get(key) else {
-            return Err(io::ErrorKind::WouldBlock.into());
-        };
-        let room = &mut self.buffer[MAX_PREFIX_BYTES..MAX_PREFIX_BYTES + MAX_DATAGRAM];
-        let (length, source) = socket.recv_from(room)?;
-        let allocation = *allocation;
-        let payload = &self.buffer[MAX_PREFIX_BYTES..MAX_PREFIX_BYTES + length];
-        match self
-            .relay
-            .handle_peer(allocation, source, payload, Instant::now())
-        {
-            Action::ToClient(to_client) => self.relay_to_client(&to_client, length),
-            action @ (Action::ToPeer(_)
-            | Action::Answer(_)
-            | Action::Dropped(_)
-            | Action::Pending) => self.act(action),
+        if has_more {
+            self.turns.add(token);
         }
         Ok(())
-    }
-
-    fn relay_to_peer(&self, to_peer: &ToPeer, length: usize) {
-        let data = to_peer.data(&self.buffer[..length]);
-        let socket = self
-            .by_allocation
-            .get(&(to_peer.allocation, to_peer.family()))
-            .and_then(|key| self.sockets.get(*key));
-        let Some(RelaySocket { socket, .. }) = socket else {
-            return;
-        };
-        let sent = match to_peer.dont_fragment {
-            true => send_whole(socket, data, to_peer.peer),
-            false => socket.send_to(data, to_peer.peer),
-        };
-        match sent {
-            Ok(_) => self.counters.to_peer(data.len()),
-            // No route, no room, nobody there: this packet is lost, and nothing else.
-            Err(_) => self.counters.unsent.add(1),
-        }
-    }
-
-    /// The peer's packet stands in the buffer with room around it: its encapsulation is written there.
-    fn relay_to_client(&mut self, to_client: &ToClient, length: usize) {
-        let (prefix, padding) = (to_client.prefix(), to_client.padding());
-        let start = MAX_PREFIX_BYTES - prefix.len();
-        let end = MAX_PREFIX_BYTES + length;
-        self.buffer[start..MAX_PREFIX_BYTES].copy_from_slice(prefix);
-        self.buffer[end..end + padding.len()].copy_from_slice(padding);
-        let message = &self.buffer[start..end + padding.len()];
-        match self.send_to_client(to_client.client, message) {
-            Ok(_) => self.counters.to_client(length),
-            Err(_) => self.counters.unsent.add(1),
-        }
-    }
-
-    fn send_to_client(&self, client: Client, message: &[u8]) -> io::Result<usize> {
-        match self.listeners.get(usize::from(client.listener.0)) {
-            Some(listener) => listener.send_to(message, client.address),
-            None => Err(io::ErrorKind::NotFound.into()),
-        }
     }
 
     /// Everything but relaying.
-    fn act(&self, action: Action) {
+    fn act(&mut self, action: Action) {
         match action {
             Action::Answer(answer) => {
                 self.counters.answered(&answer);
                 self.oversight.answered(self.relay.authentication());
-                if self
-                    .send_to_client(answer.client, self.relay.answer())
-                    .is_err()
-                {
+                let (client, message) = (answer.client, self.relay.answer());
+                let is_sent = if self.streams.serve(client.listener) {
+                    self.streams.answer(client, message)
+                } else {
+                    self.send_datagram(client.listener, client.address, message)
+                        .is_ok()
+                };
+                if !is_sent {
                     self.counters.unsent.add(1);
                 }
             }
@@ -317,13 +215,7 @@ impl Worker {
                     self.act(action);
                 }
                 Output::Close(close) => {
-                    let place = (close.allocation, close.family);
-                    if let Some(key) = self.by_allocation.remove(&place)
-                        && let Some(mut gone) = self.sockets.try_remove(key)
-                    {
-                        // Closing it would take it out of the poll as well; this says so.
-                        let _ = self.poll.registry().deregister(&mut gone.socket);
-                    }
+                    self.opened.close(close.allocation, close.family);
                     self.openings.release(&close.user);
                     self.counters.closed.add(1);
                     self.audit.closed(&close, now);
@@ -335,21 +227,12 @@ impl Worker {
 
     fn open(&mut self, open: &Open, now: Instant) -> Result<Bound, Refusal> {
         let opened = self.openings.open(open.family, open.port, &open.user, now);
-        let (mut socket, bound) = opened?;
-        let place = self.sockets.vacant_entry();
-        let token = Token(RELAY_SOCKETS + place.key());
-        let registry = self.poll.registry();
-        if let Err(error) = registry.register(&mut socket, token, Interest::READABLE) {
+        let (socket, bound) = opened?;
+        if let Err(error) = self.opened.insert(open.allocation, open.family, socket) {
             self.openings.release(&open.user);
             self.openings.failed(&error);
             return Err(Refusal::InsufficientCapacity);
         }
-        self.by_allocation
-            .insert((open.allocation, open.family), place.key());
-        place.insert(RelaySocket {
-            socket,
-            allocation: open.allocation,
-        });
         self.counters.opened.add(1);
         tracing::debug!("relayed address made");
         Ok(bound)

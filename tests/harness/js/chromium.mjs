@@ -19,7 +19,7 @@ const ARGS = [
 ];
 
 // Calls over 127.0.0.1: a machine without any other address can run these tests too.
-const LOOPBACK = '--allow-loopback-in-peer-connection';
+export const LOOPBACK = '--allow-loopback-in-peer-connection';
 
 export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 

@@ -12,7 +12,7 @@ const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url));
 const BINARY = resolve(process.env.TRUNKLINE_BIN ?? `${REPOSITORY}/target/release/trunkline`);
 
 const ANSI = /\u001b\[[0-9;]*m/g;
-const LISTENING = /\blistening\b.*\bname="?(\w+)"?.*\baddress="?([^\s"]+)"?/;
+const LISTENING = /\blistening\b.*\bname="?([\w-]+)"?.*\baddress="?([^\s"]+)"?/;
 
 const running = new Set();
 // Nothing may outlive the test process, however it ends.
@@ -75,6 +75,9 @@ export async function startServer({ command = 'signal', port = 0, listen = {}, a
     server.url = `http://${addresses.public}`;
     server.adminUrl = `http://${addresses.admin}`;
     server.turnAddress = addresses.turn;
+    // Said before the address of UDP and TCP.
+    const tls = log.all((line) => LISTENING.exec(line)?.[1] === 'turn-tls')[0];
+    server.turnTlsAddress = tls && LISTENING.exec(tls)[2];
   } catch (failure) {
     child.kill('SIGKILL');
     throw failure;

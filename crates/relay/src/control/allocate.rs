@@ -3,11 +3,11 @@ use std::{net::SocketAddr, sync::Arc, time::Instant};
 use super::{Asker, reflexive};
 use crate::{
     Action, AllocationId, Answer, Client, Config, DropReason, ErrorCode, Family, Method, Refusal,
-    Relay, RelayedFamily,
+    Relay, RelayedFamily, Traffic,
     allocation::{Allocation, Granted, Terms},
     allocations::{Found, Opening, Wish},
     codec::{AddressFamily, EvenPort, Request, Response},
-    output::{Bound, CloseReason, Open, Output, Port},
+    output::{Bound, Close, CloseReason, Open, Output, Port},
     wire::attribute,
 };
 
@@ -215,6 +215,23 @@ impl Relay {
         })
     }
 
+    /// Has the sockets closed that are open already.
+    pub(crate) fn give_up(&mut self, id: AllocationId, opening: &Opening) {
+        for (family, socket) in Family::ALL.into_iter().zip(opening.sockets) {
+            if let Wish::Bound(bound) = socket {
+                self.outputs.push_back(Output::Close(Close {
+                    allocation: id,
+                    family,
+                    user: opening.user.clone(),
+                    client: opening.client,
+                    relayed: told(&self.config, bound.address),
+                    reason: CloseReason::Disconnected,
+                    traffic: Traffic::default(),
+                }));
+            }
+        }
+    }
+
     fn open(&mut self, id: AllocationId, now: Instant) -> Option<Opened> {
         let (config, max_age) = (&self.config, self.config.max_allocation_age);
         let opening = self.allocations.opening(id)?;
@@ -233,7 +250,7 @@ impl Relay {
                 Wish::None | Wish::Waiting => {}
             }
         }
-        let opening = self.allocations.promote(id, |opening| {
+        let allocation = |opening: &Opening| {
             let terms = Terms {
                 client: opening.client,
                 user: opening.user.clone(),
@@ -242,7 +259,8 @@ impl Relay {
                 max_age,
             };
             Allocation::new(terms, now)
-        })?;
+        };
+        let opening = self.allocations.promote(id, allocation, now)?;
         let relayed = relayed.into_iter().flatten();
         let response = allocated(opening.client, &opening.granted, relayed);
         Some((opening, response, None))

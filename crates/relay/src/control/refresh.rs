@@ -37,7 +37,7 @@ impl Relay {
                 self.end(id, family, CloseReason::Deleted);
             } else if is_meant {
                 let until = now + Duration::from_secs(lifetime);
-                self.allocations.prolong(id, family, until);
+                self.allocations.prolong(id, family, until, now);
             }
         }
         let mut response = Response::success(asker.method, asker.transaction);

@@ -72,6 +72,15 @@ impl Subject {
                 self.server.handle_timeout();
                 Expected::Nothing
             }
+            Step::Disconnected { client } => {
+                self.server.relay.handle_disconnected(Client {
+                    listener: ListenerId(0),
+                    address: address(CLIENTS[*client]),
+                });
+                let action = self.server.carry_out(Action::Pending);
+                assert_eq!(action, Action::Pending);
+                Expected::Nothing
+            }
             Step::Allocate {
                 who,
                 transport,

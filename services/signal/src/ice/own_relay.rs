@@ -12,78 +12,111 @@ use super::{Asked, Grant, MintSecrets, credential, relay};
 pub struct OwnRelay {
     secrets: MintSecrets,
     addresses: Vec<SocketAddr>,
+    tls_addresses: Vec<SocketAddr>,
+    /// What the certificate is for; otherwise the name by which the client reached the node.
+    tls_name: Option<String>,
 }
 
 impl OwnRelay {
-    /// `secrets` are what the relay verifies credentials with, `addresses` where it serves STUN and TURN over UDP.
+    /// `secrets` are what the relay verifies credentials with, `addresses` where it serves STUN and TURN over UDP and
+    /// TCP.
     pub fn new(secrets: MintSecrets, addresses: Vec<SocketAddr>) -> Self {
-        Self { secrets, addresses }
+        Self {
+            secrets,
+            addresses,
+            tls_addresses: Vec::new(),
+            tls_name: None,
+        }
+    }
+
+    /// It serves TLS there as well, and shows a certificate for `name`, if that is known.
+    #[must_use]
+    pub fn with_tls(mut self, addresses: Vec<SocketAddr>, name: Option<String>) -> Self {
+        (self.tls_addresses, self.tls_name) = (addresses, name);
+        self
     }
 
     /// STUN and TURN where this client reaches them; nothing when it cannot.
     pub(super) fn servers(&self, asked: Asked<'_>) -> Vec<Value> {
-        let authorities = self.authorities(asked);
-        if authorities.is_empty() {
-            return Vec::new();
+        let stun = authorities(&self.addresses, asked);
+        let stun: Vec<String> = stun.iter().map(|it| format!("stun:{it}")).collect();
+        let turn = self.turn(asked);
+        let mut servers = Vec::new();
+        if !stun.is_empty() {
+            servers.push(json!({ "urls": stun }));
         }
-        let urls = |url: &dyn Fn(&String) -> String| -> Vec<String> {
-            authorities.iter().map(url).collect()
-        };
-        let stun = urls(&|authority| format!("stun:{authority}"));
-        let turn = urls(&|authority| format!("turn:{authority}?transport=udp"));
-        let mut servers = vec![json!({ "urls": stun })];
         let secrets = self.secrets.all();
-        servers.extend(
-            secrets
-                .first()
-                .map(|secret| relay(secret, &turn, &user(asked))),
-        );
+        let secret = secrets.first().filter(|_| !turn.is_empty());
+        servers.extend(secret.map(|secret| relay(secret, &turn, &user(asked))));
         servers
     }
 
     /// A credential, and where it is good; nothing when this client cannot reach it.
     pub(super) fn grant(&self, asked: Asked<'_>) -> Option<Grant> {
-        let authorities = self.authorities(asked).into_iter();
-        let urls = authorities.map(|authority| format!("turn:{authority}?transport=udp"));
-        let urls: Vec<String> = urls.collect();
+        let urls = self.turn(asked);
         let secrets = self.secrets.all();
         let secret = secrets.first().filter(|_| !urls.is_empty())?;
         let credential = credential(secret, &user(asked));
         Some(Grant { urls, credential })
     }
 
-    /// Host and port, the best first. The name that the client asked for is good where the relay listens at the
-    /// address that the name led to; otherwise addresses are named. Who comes over the network cannot reach
-    /// what listens on loopback.
-    fn authorities(&self, asked: Asked<'_>) -> Vec<String> {
-        let is_asked = |address: &&SocketAddr| address.ip() == asked.own;
-        let mut addresses: Vec<&SocketAddr> = self
-            .addresses
-            .iter()
-            .filter(|address| address.ip().is_loopback() == asked.own.is_loopback())
-            .collect();
-        addresses.sort_by(|a, b| match (is_asked(a), is_asked(b)) {
-            (true, false) => Ordering::Less,
-            (false, true) => Ordering::Greater,
-            (true, true) | (false, false) => Ordering::Equal,
-        });
-        let host = asked.host.filter(|_| addresses.iter().any(is_asked));
-        let mut authorities = Vec::new();
-        for address in addresses {
-            let authority = match host {
-                // A name may lead to the others as well, in the other family most likely.
-                Some(host) if is_asked(&address) || !is_literal(host) => {
-                    format!("{host}:{}", address.port())
-                }
-                Some(_) => continue,
-                None => address.to_string(),
+    /// UDP comes first: browsers gather from all of them, and media prefers it.
+    fn turn(&self, asked: Asked<'_>) -> Vec<String> {
+        let authorities = authorities(&self.addresses, asked);
+        let over = |transport: &'static str| {
+            let url = move |authority| format!("turn:{authority}?transport={transport}");
+            authorities.iter().map(url)
+        };
+        let plain = over("udp").chain(over("tcp"));
+        plain.chain(self.over_tls(asked)).collect()
+    }
+
+    fn over_tls(&self, asked: Asked<'_>) -> Vec<String> {
+        let mut urls = Vec::new();
+        for authority in authorities(&self.tls_addresses, asked) {
+            let authority = match (&self.tls_name, authority.rsplit_once(':')) {
+                (Some(name), Some((_, port))) => format!("{name}:{port}"),
+                (Some(_) | None, _) => authority,
             };
-            if !authorities.contains(&authority) {
-                authorities.push(authority);
+            let url = format!("turns:{authority}?transport=tcp");
+            if !urls.contains(&url) {
+                urls.push(url);
             }
         }
-        authorities
+        urls
     }
+}
+
+/// Host and port, the best first. The name that the client asked for is good where the relay listens at the
+/// address that the name led to; otherwise addresses are named. Who comes over the network cannot reach
+/// what listens on loopback.
+fn authorities(addresses: &[SocketAddr], asked: Asked<'_>) -> Vec<String> {
+    let is_asked = |address: &&SocketAddr| address.ip() == asked.own;
+    let mut addresses: Vec<&SocketAddr> = addresses
+        .iter()
+        .filter(|address| address.ip().is_loopback() == asked.own.is_loopback())
+        .collect();
+    addresses.sort_by(|a, b| match (is_asked(a), is_asked(b)) {
+        (true, false) => Ordering::Less,
+        (false, true) => Ordering::Greater,
+        (true, true) | (false, false) => Ordering::Equal,
+    });
+    let host = asked.host.filter(|_| addresses.iter().any(is_asked));
+    let mut authorities = Vec::new();
+    for address in addresses {
+        let authority = match host {
+            // A name may lead to the others as well, in the other family most likely.
+            Some(host) if is_asked(&address) || !is_literal(host) => {
+                format!("{host}:{}", address.port())
+            }
+            Some(_) => continue,
+            None => address.to_string(),
+        };
+        if !authorities.contains(&authority) {
+            authorities.push(authority);
+        }
+    }
+    authorities
 }
 
 fn is_literal(host: &str) -> bool {
@@ -116,14 +149,51 @@ fn address(client: IpAddr) -> String {
 mod tests {
     use super::*;
 
-    fn authorities(relay: &[&str], own: &str, host: &str) -> Vec<String> {
-        let addresses = relay.iter().map(|text| text.parse().unwrap()).collect();
-        OwnRelay::new(MintSecrets::default(), addresses).authorities(Asked {
+    fn parsed(addresses: &[&str]) -> Vec<SocketAddr> {
+        addresses.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    fn asked<'a>(own: &str, host: &'a str) -> Asked<'a> {
+        Asked {
             client: IpAddr::from([192, 0, 2, 99]),
             own: own.parse().unwrap(),
             host: Some(host),
             user: None,
-        })
+        }
+    }
+
+    fn authorities(relay: &[&str], own: &str, host: &str) -> Vec<String> {
+        super::authorities(&parsed(relay), asked(own, host))
+    }
+
+    fn urls(relay: &OwnRelay, own: &str) -> Value {
+        let servers = relay.servers(asked(own, "localhost"));
+        servers
+            .iter()
+            .map(|server| server["urls"].clone())
+            .collect()
+    }
+
+    #[test]
+    fn a_relay_is_offered_over_udp_tcp_and_where_it_has_a_certificate_tls() {
+        let secrets = MintSecrets::open(&["s".to_owned()], None).unwrap();
+        let relay = OwnRelay::new(secrets, parsed(&["127.0.0.1:3478"]));
+        let stun = json!(["stun:localhost:3478"]);
+        let (udp, tcp) = (
+            "turn:localhost:3478?transport=udp",
+            "turn:localhost:3478?transport=tcp",
+        );
+        assert_eq!(urls(&relay, "127.0.0.1"), json!([stun, [udp, tcp]]));
+        let tls = parsed(&["127.0.0.1:5349", "192.0.2.2:5349"]);
+        let unnamed = relay.clone().with_tls(tls.clone(), None);
+        assert_eq!(
+            urls(&unnamed, "127.0.0.1"),
+            json!([stun, [udp, tcp, "turns:localhost:5349?transport=tcp"]])
+        );
+        let named = relay.with_tls(tls, Some("turn.example".to_owned()));
+        let turns = "turns:turn.example:5349?transport=tcp";
+        assert_eq!(urls(&named, "127.0.0.1"), json!([stun, [udp, tcp, turns]]));
+        assert_eq!(urls(&named, "192.0.2.2"), json!([[turns]]));
     }
 
     #[test]

@@ -10,12 +10,22 @@ use relay::{Config, Credentials, NonceKey};
 use super::*;
 use crate::{
     addresses::Addresses, quotas::Quotas, relay_sockets::Ports, reservations::Reservations,
+    streams::Sources,
 };
 
 fn worker(listener: UdpSocket) -> (Worker, Stop) {
     let credentials = Arc::new(Credentials::new("r").unwrap());
     let parts = Parts {
         listeners: vec![listener],
+        stream_listeners: Vec::new(),
+        stream_terms: Arc::new(Terms {
+            patience: Duration::from_secs(10),
+            trusted_proxies: Vec::new(),
+            tls: None,
+            sources: Arc::new(Sources::new(0)),
+            quotas: Arc::new(Quotas::new(0, 1)),
+            counts: Arc::default(),
+        }),
         addresses: Addresses::default(),
         relay: Relay::new(Config::new(credentials, NonceKey::new(&[0; 32])), 1),
         openings: Openings::new(

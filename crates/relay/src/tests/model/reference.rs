@@ -69,6 +69,10 @@ impl Model {
                 return Expected::Nothing;
             }
             Step::Timeout => return Expected::Nothing,
+            Step::Disconnected { client } => {
+                self.allocations.remove(client);
+                return Expected::Nothing;
+            }
             Step::Allocate {
                 who,
                 transport,

@@ -6,6 +6,9 @@ use super::*;
 pub(super) enum Step {
     Advance(u64),
     Timeout,
+    Disconnected {
+        client: usize,
+    },
     Allocate {
         who: Who,
         transport: Option<u8>,
@@ -129,6 +132,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => wait.prop_map(Step::Advance),
         1 => Just(Step::Timeout),
+        1 => client().prop_map(|client| Step::Disconnected { client }),
         5 => allocate.prop_map(|(who, transport, family, lifetime, ports, refusals, again)| {
             Step::Allocate { who, transport, family, lifetime, ports, refusals, again }
         }),

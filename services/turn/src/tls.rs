@@ -1,0 +1,240 @@
+//! TLS for clients, with a certificate that is replaced while the process runs.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use arc_swap::ArcSwap;
+use rustls::{
+    ServerConfig,
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
+    version::{TLS12, TLS13},
+};
+use tokio_util::sync::CancellationToken;
+
+/// How often the files are looked at. Links are followed: Kubernetes replaces one when it renews a certificate.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// Why there is no TLS.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A listener and nothing to show to clients.
+    #[error("--turn-tls-cert: --turn-tls-listen needs a certificate, and --turn-tls-key its key")]
+    NoCertificate,
+    /// One without the other.
+    #[error("--{missing}: give both --turn-tls-cert and --turn-tls-key, or neither")]
+    Half {
+        /// The option that is missing, without its dashes.
+        missing: &'static str,
+    },
+    /// A certificate that nobody would be shown.
+    #[error("--turn-tls-listen: say where TLS is served, such as 0.0.0.0:5349,[::]:5349")]
+    NoListener,
+    /// A file that cannot be read, or has not in it what it should.
+    #[error("--{option} {}: {reason}", path.display())]
+    File {
+        /// The option, without its dashes.
+        option: &'static str,
+        /// What it said.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// The certificate that clients are shown, and the files it is in.
+#[derive(Debug)]
+pub(crate) struct Certificates {
+    cert: PathBuf,
+    key: PathBuf,
+    provider: Arc<CryptoProvider>,
+    current: ArcSwap<CertifiedKey>,
+    /// Of the files when they were last looked at.
+    seen: Mutex<[Stamp; 2]>,
+}
+
+/// What changes when a file does.
+type Stamp = Option<(SystemTime, u64)>;
+
+impl Certificates {
+    /// # Errors
+    /// [`TlsError::File`] names the file.
+    pub(crate) fn load(cert: &Path, key: &Path) -> Result<Self, TlsError> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let seen = [stamp(cert), stamp(key)];
+        let current = certified_key(cert, key, &provider)?;
+        Ok(Self {
+            cert: cert.to_owned(),
+            key: key.to_owned(),
+            provider,
+            current: ArcSwap::from_pointee(current),
+            seen: Mutex::new(seen),
+        })
+    }
+
+    /// Loads the files again if they have changed, or in any case when `asked`. What clients are shown stays as it
+    /// was when they are broken, as while one of them is being replaced.
+    pub(crate) fn reload(&self, asked: bool) {
+        let now = [stamp(&self.cert), stamp(&self.key)];
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if *seen == now && !asked {
+            return;
+        }
+        *seen = now;
+        match certified_key(&self.cert, &self.key, &self.provider) {
+            Ok(key) => {
+                self.current.store(Arc::new(key));
+                tracing::info!("a new certificate is shown to clients over TLS");
+            }
+            Err(error) => tracing::error!(%error, "the certificate for TLS stays the old one"),
+        }
+    }
+
+    /// Looks at the files again and again, and when the process is sent a SIGHUP.
+    pub(crate) async fn watch(self: Arc<Self>, shutdown: CancellationToken) -> io::Result<()> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut hangups = signal(SignalKind::hangup())?;
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        loop {
+            let asked = tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                _ = hangups.recv() => true,
+                _ = ticks.tick() => false,
+            };
+            self.reload(asked);
+        }
+    }
+
+    /// TLS 1.2 and 1.3, without certificates of clients.
+    pub(crate) fn config(self: &Arc<Self>) -> Result<ServerConfig, rustls::Error> {
+        let config = ServerConfig::builder_with_provider(self.provider.clone())
+            .with_protocol_versions(&[&TLS13, &TLS12])?
+            .with_no_client_auth()
+            .with_cert_resolver(self.clone());
+        Ok(config)
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current.load_full())
+    }
+}
+
+fn stamp(path: &Path) -> Stamp {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}
+
+fn certified_key(
+    cert: &Path,
+    key: &Path,
+    provider: &CryptoProvider,
+) -> Result<CertifiedKey, TlsError> {
+    let wrong = |option, path: &Path, reason: String| TlsError::File {
+        option,
+        path: path.to_owned(),
+        reason,
+    };
+    let in_cert = |reason| wrong("turn-tls-cert", cert, reason);
+    let in_key = |reason| wrong("turn-tls-key", key, reason);
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(cert)
+        .and_then(Iterator::collect)
+        .map_err(|error| in_cert(error.to_string()))?;
+    if chain.is_empty() {
+        return Err(in_cert("there is no certificate in it".to_owned()));
+    }
+    let der = PrivateKeyDer::from_pem_file(key).map_err(|error| in_key(error.to_string()))?;
+    CertifiedKey::from_der(chain, der, provider).map_err(|error| in_key(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Certificate and key, in PEM.
+    fn made() -> (String, String) {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        (made.cert.pem(), made.signing_key.serialize_pem())
+    }
+
+    struct Files(PathBuf);
+
+    impl Files {
+        fn new(name: &str) -> Self {
+            let folder =
+                std::env::temp_dir().join(format!("trunkline-{name}-{}", std::process::id()));
+            fs::create_dir_all(&folder).unwrap();
+            Self(folder)
+        }
+
+        fn write(&self, (cert, key): &(String, String)) {
+            fs::write(self.0.join("cert"), cert).unwrap();
+            fs::write(self.0.join("key"), key).unwrap();
+        }
+
+        fn load(&self) -> Result<Certificates, TlsError> {
+            Certificates::load(&self.0.join("cert"), &self.0.join("key"))
+        }
+    }
+
+    impl Drop for Files {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn shown(certificates: &Certificates) -> Vec<u8> {
+        certificates.current.load().cert[0].to_vec()
+    }
+
+    #[test]
+    fn a_certificate_that_changes_is_shown_and_a_broken_one_is_not() {
+        let files = Files::new("reload");
+        files.write(&made());
+        let certificates = files.load().unwrap();
+        let first = shown(&certificates);
+        certificates.reload(false);
+        assert_eq!(shown(&certificates), first);
+
+        // Its length differs, whatever the clock's resolution.
+        let (cert, key) = made();
+        let second = (format!("{cert}\n\n"), key);
+        files.write(&second);
+        certificates.reload(false);
+        let renewed = shown(&certificates);
+        assert_ne!(renewed, first);
+
+        // Half of a renewal: the certificate is new, the key is not yet.
+        fs::write(files.0.join("cert"), made().0 + "\n\n\n").unwrap();
+        certificates.reload(false);
+        assert_eq!(shown(&certificates), renewed);
+        fs::remove_file(files.0.join("cert")).unwrap();
+        certificates.reload(true);
+        assert_eq!(shown(&certificates), renewed);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_option_and_file() {
+        let files = Files::new("wrong");
+        let (cert, key) = made();
+        let other = made().1;
+        for (written, option) in [
+            (("".to_owned(), key.clone()), "--turn-tls-cert"),
+            ((cert.clone(), "garbage".to_owned()), "--turn-tls-key"),
+            ((cert, other), "--turn-tls-key"),
+            ((key.clone(), key), "--turn-tls-cert"),
+        ] {
+            files.write(&written);
+            let error = files.load().unwrap_err().to_string();
+            assert!(error.starts_with(option), "{error}");
+            assert!(error.contains("trunkline-wrong"), "{error}");
+        }
+    }
+}

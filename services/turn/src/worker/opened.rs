@@ -1,0 +1,69 @@
+use std::{collections::HashMap, io};
+
+use mio::{Interest, Registry, net::UdpSocket};
+use relay::{AllocationId, Family};
+use slab::Slab;
+
+use super::tokens;
+
+/// The relay sockets of a worker's allocations, by place and by allocation.
+#[derive(Debug)]
+pub(super) struct Opened {
+    sockets: Slab<RelaySocket>,
+    by_allocation: HashMap<(AllocationId, Family), usize>,
+    registry: Registry,
+}
+
+#[derive(Debug)]
+pub(super) struct RelaySocket {
+    pub(super) socket: UdpSocket,
+    pub(super) allocation: AllocationId,
+}
+
+impl Opened {
+    /// Sockets are registered with `registry`'s poll.
+    pub(super) fn new(registry: Registry) -> Self {
+        Self {
+            sockets: Slab::new(),
+            by_allocation: HashMap::new(),
+            registry,
+        }
+    }
+
+    pub(super) fn at(&self, place: usize) -> Option<&RelaySocket> {
+        self.sockets.get(place)
+    }
+
+    pub(super) fn of(&self, allocation: AllocationId, family: Family) -> Option<&RelaySocket> {
+        let place = self.by_allocation.get(&(allocation, family))?;
+        self.sockets.get(*place)
+    }
+
+    /// Takes the allocation's socket of `family`.
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub(super) fn insert(
+        &mut self,
+        allocation: AllocationId,
+        family: Family,
+        mut socket: UdpSocket,
+    ) -> io::Result<()> {
+        let place = self.sockets.vacant_entry();
+        let token = tokens::relay_socket(place.key());
+        self.registry
+            .register(&mut socket, token, Interest::READABLE)?;
+        self.by_allocation.insert((allocation, family), place.key());
+        place.insert(RelaySocket { socket, allocation });
+        Ok(())
+    }
+
+    pub(super) fn close(&mut self, allocation: AllocationId, family: Family) {
+        if let Some(place) = self.by_allocation.remove(&(allocation, family))
+            && let Some(mut gone) = self.sockets.try_remove(place)
+        {
+            // Closing it would take it out of the poll as well; this says so.
+            let _ = self.registry.deregister(&mut gone.socket);
+        }
+    }
+}

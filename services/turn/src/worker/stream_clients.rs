@@ -1,0 +1,106 @@
+use std::time::Instant;
+
+use relay::{Action, Client};
+
+use super::{Worker, time};
+use crate::streams::{Ended, Introduced};
+
+/// Times that a connection is read in one turn.
+const READS: usize = 4;
+
+/// The way of messages from clients over TCP and TLS; the way back is through their outboxes.
+impl Worker {
+    /// Writes to a connection what waits, and reads from it as much as is its turn; tells whether there may be more.
+    pub(super) fn serve_stream(&mut self, place: usize) -> bool {
+        let mut input = self.streams.take_input();
+        let served = self.read_stream(place, &mut input);
+        self.streams.return_input(input);
+        served.unwrap_or_else(|ended| {
+            self.end_stream(place, ended);
+            false
+        })
+    }
+
+    fn read_stream(&mut self, place: usize, input: &mut [u8]) -> Result<bool, Ended> {
+        let client = match self.streams.introduce(place)? {
+            Introduced::NotYet => return Ok(false),
+            Introduced::As(client) => client,
+            Introduced::Again(client, older) => {
+                self.end_stream(older, Ended::Replaced);
+                // It had an allocation in the name of the same client.
+                self.relay.handle_disconnected(client);
+                self.carry_out(Instant::now());
+                client
+            }
+        };
+        self.streams.connection(place)?.flush(Instant::now())?;
+        for _ in 0..READS {
+            if !self.streams.may_go_on(place) {
+                return Ok(true);
+            }
+            let Some(bytes) = self.streams.connection(place)?.receive(input)? else {
+                return Ok(false);
+            };
+            self.handle_bytes(place, client, &input[..bytes])?;
+        }
+        Ok(true)
+    }
+
+    fn handle_bytes(&mut self, place: usize, client: Client, bytes: &[u8]) -> Result<(), Ended> {
+        let mut deframer = self.streams.connection(place)?.take_deframer();
+        let (mut rest, mut messages) = (bytes, 0);
+        let end = loop {
+            match deframer.next_message(&mut rest) {
+                Ok(Some(message)) => self.handle_message(client, message),
+                Ok(None) => break Ok(()),
+                Err(_) => break Err(Ended::NotTurn),
+            }
+            messages += 1;
+        };
+        let connection = self.streams.connection(place)?;
+        connection.return_deframer(deframer, messages, Instant::now());
+        match connection.has_failed() {
+            true => Err(Ended::Slow),
+            false => end,
+        }
+    }
+
+    fn handle_message(&mut self, client: Client, message: &[u8]) {
+        let now = time();
+        let (listener, source) = (client.listener, client.address);
+        match self.relay.handle_client(listener, source, message, now) {
+            Action::ToPeer(to_peer) => self.send_to_peer(&to_peer, to_peer.data(message)),
+            action @ (Action::ToClient(_)
+            | Action::Answer(_)
+            | Action::Dropped(_)
+            | Action::Pending) => self.act(action),
+        }
+        self.carry_out(now.monotonic);
+    }
+
+    /// Ends a round: writes what was queued in it, and closes what has to be closed.
+    pub(super) fn tend_streams(&mut self, now: Instant) {
+        let relay = &self.relay;
+        let overdue = self
+            .streams
+            .overdue(now, |client| relay.has_allocation(client, now));
+        for (place, ended) in overdue {
+            self.end_stream(place, ended);
+        }
+        while let Some(place) = self.streams.next_unflushed() {
+            if let Ok(connection) = self.streams.connection(place)
+                && let Err(ended) = connection.flush(now)
+            {
+                self.end_stream(place, ended);
+            }
+        }
+    }
+
+    fn end_stream(&mut self, place: usize, ended: Ended) {
+        tracing::debug!(?ended, "connection ended");
+        if let Some(client) = self.streams.remove(place, ended) {
+            self.relay.handle_disconnected(client);
+            self.carry_out(Instant::now());
+        }
+    }
+}

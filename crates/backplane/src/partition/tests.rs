@@ -8,6 +8,7 @@ use super::*;
 use crate::Change;
 
 mod broadcasts;
+mod lost;
 
 const ROOM: ByteString = ByteString::from_static("r");
 const SECOND: Duration = Duration::from_secs(1);

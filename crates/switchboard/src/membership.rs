@@ -317,6 +317,9 @@ impl Switchboard {
             }
         }
         let peer = seat.peer.clone();
+        if !member.unseen {
+            room.departed.insert(peer.clone(), member.fence);
+        }
         effects.cluster(ClusterCommand::Leave {
             room: seat.room.clone(),
             peer: peer.clone(),

@@ -26,6 +26,8 @@ pub(crate) struct Room {
     /// Peers of other nodes that have joined while a join of this node was not answered, with the roster's epoch and
     /// version: whoever turns out to have joined before them must be told of them.
     pub(crate) newcomers: BTreeMap<PeerId, (u64, u64)>,
+    /// Peers of this node that have left and whose departure has not come back from the cluster, with the claim that ended.
+    pub(crate) departed: BTreeMap<PeerId, Fence>,
     pub(crate) assert: Assert,
     /// Messages of peers that this node has not heard of: they wait until the room is compared.
     pub(crate) strangers: Strangers,
@@ -186,6 +188,7 @@ impl Room {
             },
             joining: 0,
             newcomers: BTreeMap::new(),
+            departed: BTreeMap::new(),
             assert: Assert::No,
             strangers: Strangers::default(),
             behind: Vec::new(),

@@ -186,6 +186,11 @@ impl Switchboard {
         let Some(state) = self.rooms.get_mut(&step.room) else {
             return;
         };
+        if let Change::Left { peer, fence, .. } = &step.change
+            && state.departed.get(peer).is_some_and(|of| of <= fence)
+        {
+            state.departed.remove(peer);
+        }
         // Else it may be of a join whose answer is on its way.
         if state.joining > 0 {
             return;
@@ -200,7 +205,12 @@ impl Switchboard {
                         false
                     }
                     Some(_) => false,
-                    None => !state.members.contains_key(&entry.peer),
+                    // Or it was here, and has left since.
+                    None => {
+                        let departed = state.departed.get(&entry.peer);
+                        !state.members.contains_key(&entry.peer)
+                            && departed.is_none_or(|fence| *fence < entry.fence)
+                    }
                 }
             }
             Change::Left { peer, fence, .. } => {
@@ -287,6 +297,7 @@ impl Switchboard {
         let Some(state) = self.rooms.get_mut(room) else {
             return Vec::new();
         };
+        state.departed.clear();
         let known = RosterState::Known { epoch, version };
         let (same_epoch, early) = match mem::replace(&mut state.roster, known) {
             RosterState::Known {
@@ -334,25 +345,48 @@ impl Switchboard {
         let Some(state) = self.rooms.get_mut(room) else {
             return;
         };
-        match state.members.get_mut(&entry.peer) {
-            // Entered while the cluster could not be asked: this is the claim it got.
-            Some(member) if entry.node == self.node => {
+        let Some(member) = state.members.get_mut(&entry.peer) else {
+            if entry.node != self.node {
+                self.remote_joined(room, entry, now);
+            }
+            return;
+        };
+        if entry.node == self.node {
+            // Entered while the cluster could not be asked: this is the claim it got. One that says something else is
+            // of before.
+            if !member.unseen || member.attributes == entry.attributes {
                 member.fence = entry.fence;
                 member.unseen = false;
             }
-            Some(member) if member.fence == entry.fence => member.unconfirmed = false,
-            // The cluster has lost the later claim: a departure that it tells of will name this one.
-            Some(member)
-                if !same_epoch
-                    && entry.fence < member.fence
-                    && matches!(member.holder, Holder::Remote(_)) =>
-            {
+            return;
+        }
+        match &member.holder {
+            Holder::Remote(node) if *node == entry.node && entry.fence <= member.fence => {
+                // If it is lower, the cluster has lost the later claim: a departure that it tells of will name this one.
                 member.fence = entry.fence;
-                member.holder = Holder::Remote(entry.node);
                 member.unconfirmed = false;
             }
-            None if entry.node == self.node => {}
-            Some(_) | None => self.remote_joined(room, entry, now),
+            Holder::Remote(node) if entry.fence <= member.fence => {
+                // The later claim has ended, and an older one was entered again; or the cluster has lost it, and the node
+                // will enter it again.
+                let node = node.clone();
+                if self.has_left(room, &entry.peer, &node, same_epoch, now) {
+                    self.move_back(room, entry, now);
+                }
+            }
+            Holder::Local(_) | Holder::Suspended { .. } if member.fence == entry.fence => {}
+            Holder::Local(_) | Holder::Suspended { .. } | Holder::Remote(_) => {
+                self.remote_joined(room, entry, now);
+            }
+        }
+    }
+
+    /// A peer is where an older claim than the one that is known has it.
+    fn move_back(&mut self, room: &RoomId, entry: RosterEntry, now: Instant) {
+        let member = self.rooms.get_mut(room);
+        if let Some(member) = member.and_then(|room| room.members.get_mut(&entry.peer)) {
+            member.fence = entry.fence;
+            self.remote_joined(room, entry, now);
         }
     }
 }

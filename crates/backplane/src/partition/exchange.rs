@@ -12,6 +12,13 @@ use super::{
 };
 use crate::NodeId;
 
+/// Of what has no place in a stream.
+const NOWHERE: Position = Position {
+    epoch: 0,
+    acked: 0,
+    number: 0,
+};
+
 impl Partition {
     pub(super) fn send(&mut self, node: &NodeId, payload: Bytes, now: Instant) {
         let message = Message {
@@ -22,6 +29,7 @@ impl Partition {
             Some(at) => {
                 let frame = Frame::One {
                     from: &self.node.0,
+                    link: self.links,
                     at,
                     room: None,
                     payload: &payload,
@@ -49,15 +57,11 @@ impl Partition {
             if at.is_none() {
                 self.counters.refused += 1;
             }
-            let refused = Position {
-                epoch: 0,
-                acked: 0,
-                number: 0,
-            };
-            to.push((&*node.0, at.unwrap_or(refused)));
+            to.push((&*node.0, at.unwrap_or(NOWHERE)));
         }
         let frame = Frame::Room {
             from: &self.node.0,
+            link: self.links,
             to,
             payload: &payload,
         };
@@ -106,8 +110,8 @@ impl Partition {
             self.tell(&node, mark);
         }
         if all {
-            for (stream, _) in self.streams.incoming.values_mut() {
-                stream.hurry(now);
+            for source in self.streams.incoming.values_mut() {
+                source.stream.hurry(now);
             }
         }
     }
@@ -118,7 +122,7 @@ impl Partition {
             .streams
             .incoming
             .iter_mut()
-            .filter_map(|(node, (stream, _))| Some((node.clone(), stream.missing(now)?)))
+            .filter_map(|(node, source)| Some((node.clone(), source.stream.missing(now)?)))
             .collect();
         for (node, missing) in missing {
             self.want_repeat(&node, missing);
@@ -148,20 +152,27 @@ impl Partition {
         match frame {
             Frame::One {
                 from,
+                link,
                 at,
                 room,
                 payload,
             } => {
+                self.streams.hear(from, link, at, now);
                 let message = Message {
                     room: room.map(ByteString::from),
                     payload: bytes.slice_ref(payload),
                 };
                 self.accept(from, at, message, now);
             }
-            Frame::Room { from, to, payload } => {
+            Frame::Room {
+                from,
+                link,
+                to,
+                payload,
+            } => {
                 if let Channel::Room(room) = channel {
                     let payload = bytes.slice_ref(payload);
-                    self.room_frame(room, from, &to, payload, now);
+                    self.room_frame(room, (from, link), &to, payload, now);
                 }
             }
             Frame::Mark { from, at } => {
@@ -202,21 +213,34 @@ impl Partition {
     fn room_frame(
         &mut self,
         room: &ByteString,
-        from: &str,
+        (from, link): (&str, u64),
         to: &[(&str, Position)],
         payload: Bytes,
         now: Instant,
     ) {
+        if *from == *self.node.0 {
+            return;
+        }
         let message = Message {
             room: Some(room.clone()),
             payload,
         };
-        match to.iter().find(|(node, _)| *node == &*self.node.0) {
+        let at = to.iter().find(|(node, _)| *node == &*self.node.0);
+        let is_new = self
+            .streams
+            .hear(from, link, at.map_or(NOWHERE, |(_, at)| *at), now);
+        match at {
             Some((_, at)) if at.number > 0 => self.accept(from, *at, message, now),
             // Refused for this node: what was before it has not arrived either.
             Some(_) => {}
-            // The sender does not know yet that this node is in the room.
-            None if *from != *self.node.0 => self.deliver(from, vec![message]),
+            // The sender did not know yet that this node is in the room. What it said since may have come already, what
+            // it said before may be missing.
+            None if is_new => {
+                let stream = self.streams.incoming(from, NOWHERE, now);
+                let arrival = stream.accept_unnumbered(message);
+                self.counters.early_dropped += u64::from(arrival.dropped);
+                self.deliver(from, arrival.messages);
+            }
             None => {}
         }
     }
@@ -283,6 +307,7 @@ impl Partition {
                     self.counters.repeated += 1;
                     let frame = Frame::One {
                         from: &self.node.0,
+                        link: self.links,
                         at,
                         room: message.room.as_deref(),
                         payload: &message.payload,

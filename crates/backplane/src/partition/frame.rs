@@ -4,8 +4,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 /// Version of every frame written here; a frame of another version is counted and skipped, so that a rolling
-/// upgrade runs mixed.
-const VERSION: u8 = 1;
+/// upgrade runs mixed. 2 is the mark of what scripts publish.
+const VERSION: u8 = 3;
 
 /// A place in the stream of numbered messages from one node to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,12 +18,13 @@ pub(crate) struct Position {
     pub(crate) number: u64,
 }
 
-/// See each variant; `from` is the node that publishes it.
+/// See each variant; `from` is the node that publishes it, and `link` the number of its link on which it does.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Frame<'a> {
     /// A numbered message to one node; `room` where it repeats one that was published to the room.
     One {
         from: &'a str,
+        link: u64,
         at: Position,
         room: Option<&'a str>,
         payload: &'a [u8],
@@ -32,6 +33,7 @@ pub(crate) enum Frame<'a> {
     /// that must not take it.
     Room {
         from: &'a str,
+        link: u64,
         #[serde(borrow)]
         to: Vec<(&'a str, Position)>,
         payload: &'a [u8],
@@ -107,14 +109,14 @@ mod tests {
 
         #[test]
         fn what_is_written_is_read(
-            from in ".{0,9}", room in proptest::option::of(".{0,9}"), epoch: u64, acked: u64, number: u64,
+            from in ".{0,9}", room in proptest::option::of(".{0,9}"), epoch: u64, acked: u64, number: u64, link: u64,
             payload in proptest::collection::vec(any::<u8>(), 0..80),
         ) {
             let at = Position { epoch, acked, number };
-            let one = Frame::One { from: &from, at, room: room.as_deref(), payload: &payload };
+            let one = Frame::One { from: &from, link, at, room: room.as_deref(), payload: &payload };
             let bytes = one.write();
             prop_assert_eq!(Frame::read(&bytes), Some(one));
-            let to = Frame::Room { from: &from, to: vec![(&from, at), ("b", at)], payload: &payload };
+            let to = Frame::Room { from: &from, link, to: vec![(&from, at), ("b", at)], payload: &payload };
             let bytes = to.write();
             prop_assert_eq!(Frame::read(&bytes), Some(to));
         }

@@ -36,8 +36,10 @@ pub(super) struct Liveness {
     /// Nodes with a lapsed lease, and when that was seen first.
     suspects: BTreeMap<NodeId, Instant>,
     sweeping: BTreeSet<NodeId>,
-    /// Nodes without a valid lease, of those that this node has to do with.
+    /// Nodes without a valid lease, of those that this node has to do with, and since when that is known.
     absent: BTreeMap<NodeId, Instant>,
+    /// Nodes that have had a valid one, of those, in a store that has lost nothing since: when it is gone, it has lapsed.
+    present: BTreeSet<NodeId>,
 }
 
 impl Liveness {
@@ -60,6 +62,7 @@ impl Liveness {
         self.sweeping.clear();
         self.suspects.clear();
         self.absent.clear();
+        self.present.clear();
     }
 
     pub(super) fn health(&self) -> Health {
@@ -123,16 +126,20 @@ impl Liveness {
         self.sweeping.remove(dead);
     }
 
-    /// Nodes that have been without a lease for a whole one, in which this node has been in touch with the store.
-    pub(super) fn gone(&self, config: &Config, now: Instant) -> Vec<NodeId> {
-        let Some(contact) = self.contact else {
-            return Vec::new();
+    /// What the store says of a node's lease. True when the node is gone: it has been without one for a whole one, or it
+    /// had one that has lapsed, and has not come back for so long that it is no matter of clocks.
+    fn is_gone(&mut self, node: &NodeId, valid: bool, config: &Config, now: Instant) -> bool {
+        if valid {
+            self.absent.remove(node);
+            self.present.insert(node.clone());
+            return false;
+        }
+        let since = *self.absent.entry(node.clone()).or_insert(now);
+        let patience = match self.present.contains(node) {
+            true => config.beat * 3 / 2,
+            false => config.lease,
         };
-        self.absent
-            .iter()
-            .filter(|(_, since)| contact.max(**since) + config.lease <= now)
-            .map(|(node, _)| node.clone())
-            .collect()
+        self.may_judge(config, now) && since + patience <= now
     }
 }
 
@@ -176,12 +183,14 @@ impl Partition {
         now: Instant,
     ) {
         if !renewed {
-            // Others may have swept this node's members.
+            // Others may have swept this node's members. Or all leases were lost, not this node's alone: those of others
+            // have not lapsed then.
+            self.liveness.present.clear();
             self.counters.lapses += u64::from(self.liveness.leased);
             self.rooms.repair_all(now);
         }
         self.liveness.leased = true;
-        self.assert_leftovers();
+        self.assert_leftovers(now);
         self.liveness
             .suspects
             .retain(|node, _| lapsed.contains(node));
@@ -235,14 +244,12 @@ impl Partition {
 
     /// Asks after nodes that do not answer, and asks them again.
     pub(super) fn ask_again(&mut self, now: Instant) {
-        for node in self.liveness.gone(&self.config, now) {
-            self.gone(&node, now);
-        }
         let late = self.config.beat * SILENT_BEATS;
         let mut nodes: BTreeSet<NodeId> = self.streams.silent(late, now);
         nodes.extend(self.rooms.asked().cloned());
         nodes.remove(&self.node);
         self.liveness.absent.retain(|node, _| nodes.contains(node));
+        self.liveness.present.retain(|node| nodes.contains(node));
         if !nodes.is_empty() {
             let nodes: Vec<NodeId> = nodes.into_iter().collect();
             let leases = Request::Leases {
@@ -253,12 +260,11 @@ impl Partition {
         self.repeat_questions();
     }
 
+    /// The answer of the store, which has answered the beat before it.
     pub(super) fn leases(&mut self, leases: impl Iterator<Item = (NodeId, bool)>, now: Instant) {
         for (node, valid) in leases {
-            if valid {
-                self.liveness.absent.remove(&node);
-            } else {
-                self.liveness.absent.entry(node).or_insert(now);
+            if self.liveness.is_gone(&node, valid, &self.config, now) {
+                self.gone(&node, now);
             }
         }
     }
@@ -266,6 +272,7 @@ impl Partition {
     /// A node will not come back: it would have another name.
     fn gone(&mut self, node: &NodeId, now: Instant) {
         self.liveness.absent.remove(node);
+        self.liveness.present.remove(node);
         let late = self.config.beat * SILENT_BEATS;
         self.counters.lost += self.streams.forget(node, late, now);
         for room in self.rooms.take_asked(node) {

@@ -57,6 +57,8 @@ struct Room {
     /// Nodes that want to know when the room has been asserted.
     askers: BTreeSet<NodeId>,
     retiring: bool,
+    /// Not asserted since the store is another one.
+    suspect: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -121,10 +123,15 @@ impl Rooms {
 
     /// False when an older one cannot be remembered any more.
     pub(super) fn forget(&mut self, name: &ByteString, now: Instant, config: &Config) -> bool {
-        let fits = self.forgotten.remember(name.clone(), now);
+        let mut fits = true;
+        match self.rooms.get(name) {
+            Some(room) if room.suspect => self.forgotten.still_left(name.clone()),
+            Some(_) | None => fits = self.forgotten.remember(name.clone(), now),
+        }
         if let Some(room) = self.rooms.get_mut(name) {
             room.member = false;
             room.seen = None;
+            room.suspect = false;
             if room.subscription == Subscription::No {
                 self.rooms.remove(name);
             } else if !room.retiring {
@@ -138,14 +145,28 @@ impl Rooms {
     /// The store is another one: what it was told last it may not know.
     pub(super) fn suspect(&mut self, now: Instant) {
         self.forgotten.suspect(now);
+        for room in self.rooms.values_mut() {
+            room.suspect = room.member;
+        }
     }
 
-    /// Rooms in which the store may have members of this node, and this node has none; some of them.
-    pub(super) fn leftovers(&mut self) -> Vec<ByteString> {
-        let mut rooms = self.forgotten.leftovers();
-        // One that the node has entered again is asserted anyway.
-        rooms.retain(|room| !self.has(room));
-        rooms
+    /// The store knows what this node has in the room.
+    pub(super) fn asserted(&mut self, name: &ByteString) {
+        if let Some(room) = self.rooms.get_mut(name) {
+            room.suspect = false;
+        }
+    }
+
+    /// Rooms in which the store may have members of this node, and this node has none; some of them. One that the node
+    /// has entered again is to be asserted.
+    pub(super) fn leftovers(&mut self, now: Instant) -> Vec<ByteString> {
+        let rooms = self.forgotten.leftovers().into_iter();
+        let (entered, left): (Vec<_>, _) = rooms.partition(|room| self.has(room));
+        if !entered.is_empty() {
+            self.broken.extend(entered);
+            self.repair_at.get_or_insert(now);
+        }
+        left
     }
 
     /// The store could not be asked about one.

@@ -179,6 +179,7 @@ impl Partition {
     ) {
         self.see_roster(&roster);
         self.rooms.see(&room, version);
+        self.rooms.asserted(&room);
         for asker in self.rooms.take_askers(&room) {
             self.answer(&asker, &room);
         }
@@ -276,8 +277,8 @@ impl Partition {
     }
 
     /// Takes out what another store than the last one may have kept of this node.
-    pub(super) fn assert_leftovers(&mut self) {
-        for room in self.rooms.leftovers() {
+    pub(super) fn assert_leftovers(&mut self, now: Instant) {
+        for room in self.rooms.leftovers(now) {
             let pending = Pending::Leftover { room: room.clone() };
             self.assert_nothing(room, pending);
         }

@@ -156,6 +156,9 @@ pub(crate) struct Incoming {
     /// All up to this one have arrived.
     arrived: u64,
     waiting: BTreeMap<u64, Message>,
+    /// Messages without a number, and after which one they came; in order.
+    behind: VecDeque<(u64, Message)>,
+    /// Bytes of both.
     waiting_bytes: usize,
     /// The last message known to exist.
     highest: u64,
@@ -185,6 +188,7 @@ impl Incoming {
             epoch: at.epoch,
             arrived: at.acked,
             waiting: BTreeMap::new(),
+            behind: VecDeque::new(),
             waiting_bytes: 0,
             highest: at.acked,
             repeat_at: None,
@@ -214,8 +218,7 @@ impl Incoming {
         if at.number == self.arrived + 1 {
             self.arrive(message, &mut arrival.messages);
             self.drain(&mut arrival.messages);
-        } else if self.waiting.len() < MAX_WAITING && self.waiting_bytes + size <= MAX_WAITING_BYTES
-        {
+        } else if self.has_room(size) {
             self.waiting_bytes += size;
             self.waiting.insert(at.number, message);
         } else {
@@ -225,6 +228,26 @@ impl Incoming {
         arrival
     }
 
+    /// A message without a number, which will not come again: it must not overtake what is missing.
+    pub(crate) fn accept_unnumbered(&mut self, message: Message) -> Arrival {
+        let mut arrival = Arrival::default();
+        let size = message.size();
+        if self.arrived >= self.highest {
+            arrival.messages.push(message);
+        } else if self.has_room(size) {
+            self.waiting_bytes += size;
+            self.behind.push_back((self.highest, message));
+        } else {
+            arrival.dropped = true;
+        }
+        arrival
+    }
+
+    fn has_room(&self, size: usize) -> bool {
+        self.waiting.len() + self.behind.len() < MAX_WAITING
+            && self.waiting_bytes + size <= MAX_WAITING_BYTES
+    }
+
     fn arrive(&mut self, message: Message, messages: &mut Vec<Message>) {
         self.arrived += 1;
         self.unacknowledged.0 += 1;
@@ -232,6 +255,18 @@ impl Incoming {
         self.came += message.payload.len();
         self.pause = FIRST_REPEAT;
         messages.push(message);
+        self.follow(messages);
+    }
+
+    /// What came behind the last that has arrived.
+    fn follow(&mut self, messages: &mut Vec<Message>) {
+        while let Some((after, _)) = self.behind.front()
+            && *after <= self.arrived
+            && let Some((_, message)) = self.behind.pop_front()
+        {
+            self.waiting_bytes -= message.size();
+            messages.push(message);
+        }
     }
 
     fn drain(&mut self, messages: &mut Vec<Message>) {
@@ -284,6 +319,7 @@ impl Incoming {
                 None => {
                     lost += number.min(self.first_waiting() - 1) - self.arrived;
                     self.arrived = number.min(self.first_waiting() - 1);
+                    self.follow(&mut messages);
                 }
             }
         }

@@ -16,10 +16,20 @@ use crate::NodeId;
 #[derive(Debug, Default)]
 pub(super) struct Streams {
     pub(super) outgoing: BTreeMap<NodeId, Outgoing>,
-    pub(super) incoming: BTreeMap<NodeId, (Incoming, Instant)>,
+    pub(super) incoming: BTreeMap<NodeId, Source>,
     epochs: u64,
     /// Bytes kept for all nodes together.
     kept: usize,
+}
+
+/// Another node, as far as it has been heard.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) stream: Incoming,
+    /// When it was heard last.
+    heard: Instant,
+    /// The last of its links of which something has come.
+    link: u64,
 }
 
 impl Streams {
@@ -54,18 +64,32 @@ impl Streams {
 
     /// The stream from a node; begun where it is the first that is heard of it.
     pub(super) fn incoming(&mut self, from: &str, at: Position, now: Instant) -> &mut Incoming {
+        &mut self.source(from, at, now).stream
+    }
+
+    fn source(&mut self, from: &str, at: Position, now: Instant) -> &mut Source {
         let node = NodeId(from.into());
-        let (stream, heard) = self
-            .incoming
-            .entry(node)
-            .or_insert_with(|| (Incoming::new(at), now));
-        *heard = now;
-        stream
+        let source = self.incoming.entry(node).or_insert_with(|| Source {
+            stream: Incoming::new(at),
+            heard: now,
+            link: 0,
+        });
+        source.heard = now;
+        source
+    }
+
+    /// A message has come from a node on one of its links. False when something has come on a later link: the store, or
+    /// the network before it, has kept this one for long.
+    pub(super) fn hear(&mut self, from: &str, link: u64, at: Position, now: Instant) -> bool {
+        let source = self.source(from, at, now);
+        let is_late = link < source.link;
+        source.link = source.link.max(link);
+        !is_late
     }
 
     pub(super) fn known(&mut self, from: &str) -> Option<&mut Incoming> {
-        let (stream, _) = self.incoming.get_mut(&NodeId(from.into()))?;
-        Some(stream)
+        let source = self.incoming.get_mut(&NodeId(from.into()))?;
+        Some(&mut source.stream)
     }
 
     /// Nodes that have not acknowledged for so long, or have not been heard of for very long.
@@ -78,7 +102,7 @@ impl Streams {
         let heard = self
             .incoming
             .iter()
-            .filter(|(_, (_, heard))| *heard + late * 20 <= now)
+            .filter(|(_, source)| source.heard + late * 20 <= now)
             .map(|(node, _)| node);
         sent.chain(heard).cloned().collect()
     }
@@ -87,9 +111,9 @@ impl Streams {
     /// been cut off, and go on with its stream: what has arrived of that is known until it has been silent for very
     /// long.
     pub(super) fn forget(&mut self, node: &NodeId, late: Duration, now: Instant) -> u64 {
-        if let Some((stream, heard)) = self.incoming.get_mut(node) {
-            stream.rest();
-            if *heard + late * 20 <= now {
+        if let Some(source) = self.incoming.get_mut(node) {
+            source.stream.rest();
+            if source.heard + late * 20 <= now {
                 self.incoming.remove(node);
             }
         }
@@ -101,7 +125,7 @@ impl Streams {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let streams = self.incoming.values();
-        streams.filter_map(|(stream, _)| stream.repeat_at()).min()
+        let sources = self.incoming.values();
+        sources.filter_map(|source| source.stream.repeat_at()).min()
     }
 }

@@ -7,6 +7,9 @@ use bytes::Bytes;
 use super::*;
 use crate::Change;
 
+mod broadcasts;
+mod lost;
+
 const ROOM: ByteString = ByteString::from_static("r");
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -310,6 +313,7 @@ fn frames_that_cannot_be_read_are_counted_and_the_next_is_heard() {
     };
     let one = Frame::One {
         from: "b",
+        link: 1,
         at,
         room: None,
         payload: b"x",

@@ -83,3 +83,27 @@ fn a_gap_while_an_assert_is_under_way_has_the_room_asserted_again() {
     board.event(answer(2));
     assert_eq!(board.asked.len(), 2);
 }
+
+#[test]
+fn the_echo_of_a_join_whose_peer_has_left_since_is_no_news() {
+    let mut board = board();
+    board.answers = false;
+    board.connect(2);
+    board.announce(2, "r", "sue");
+    board.event(ClusterEvent::Joined {
+        connection: ConnectionId(2),
+        room: room("r"),
+        fence: 50,
+        epoch: 1,
+        version: 3,
+        roster: None,
+    });
+    board.leave(2);
+    board.asked.clear();
+    board.event(change(3, Change::Joined(entry("sue", "here", 50))));
+    board.event(left(4, "sue", 50));
+    assert_eq!(board.asked, []);
+    // Nobody here asked for this one.
+    board.event(change(5, Change::Joined(entry("sue", "here", 50))));
+    assert!(matches!(board.asked[..], [ClusterCommand::Assert { .. }]));
+}

@@ -1,5 +1,7 @@
 //! What is known of a room may not be all: gaps, rosters made anew, and what comes too early.
 
+use protocol::LeaveReason;
+
 use super::{
     cluster::{board, entry, joined},
     *,
@@ -224,4 +226,109 @@ fn many_gaps_ask_once() {
         board.event(joined(version, "joe", "there", 9));
     }
     assert_eq!(board.asked.len(), 1, "{:?}", board.asked);
+}
+
+#[test]
+fn a_peer_whose_later_claim_has_ended_is_where_an_older_one_was_entered_again() {
+    for fence in [5, 7] {
+        let mut board = board();
+        board.event(ClusterEvent::Gap { room: room("r") });
+        board.event(ClusterEvent::Asserted {
+            room: room("r"),
+            epoch: 1,
+            version: 4,
+            roster: vec![entry("bob", "here", 1), entry("ann", "elsewhere", fence)],
+        });
+        board.assert_told(1, &["updated ann"]);
+        board.event(left(1, 5, fence));
+        board.assert_told(1, &["left ann Expired"]);
+    }
+}
+
+/// Ann's departure from `elsewhere`.
+fn left(epoch: u64, version: u64, fence: u64) -> ClusterEvent {
+    ClusterEvent::Changed(RosterChange {
+        room: room("r"),
+        epoch,
+        version,
+        change: Change::Left {
+            peer: peer("ann"),
+            node: node("elsewhere"),
+            fence,
+            reason: LeaveReason::Expired,
+        },
+    })
+}
+
+#[test]
+fn a_move_that_the_cluster_has_lost_stands_until_the_peer_s_node_has_said_otherwise() {
+    let before = || ClusterEvent::Asserted {
+        room: room("r"),
+        epoch: 2,
+        version: 9,
+        roster: vec![entry("bob", "here", 1), entry("ann", "elsewhere", 5)],
+    };
+    let moved_back = || {
+        let mut board = board();
+        board.event(ClusterEvent::Gap { room: room("r") });
+        board.event(before());
+        board
+    };
+    let mut board = moved_back();
+    board.event(left(2, 10, 5));
+    board.event(ClusterEvent::Changed(RosterChange {
+        room: room("r"),
+        epoch: 2,
+        version: 11,
+        change: Change::Joined(entry("ann", "there", 7)),
+    }));
+    board.assert_nothing_else();
+    let mut board = moved_back();
+    board.asked.clear();
+    board.pass(2 * SECOND);
+    assert!(
+        matches!(&board.asked[..], [ClusterCommand::Confirm { node: at, .. }] if *at == node("there"))
+    );
+    board.event(ClusterEvent::Confirmed {
+        room: room("r"),
+        node: node("there"),
+    });
+    board.event(before());
+    board.assert_told(1, &["updated ann"]);
+}
+
+#[test]
+fn what_the_cluster_has_of_a_peer_from_before_is_not_the_claim_that_it_has_not_seen() {
+    let mut board = Board::with_members(&[(1, "bob"), (2, "sue")]);
+    board.event(ClusterEvent::Gap { room: room("r") });
+    board.answers = false;
+    board.leave(1);
+    board.message(
+        1,
+        ClientMessage::Announce {
+            room: room("r"),
+            peer: peer("bob"),
+            attributes: payload("i am back"),
+        },
+    );
+    board.event(ClusterEvent::JoinFailed {
+        connection: ConnectionId(1),
+        room: room("r"),
+    });
+    let old = RosterEntry {
+        attributes: payload("i was here"),
+        ..entry("bob", "here", 1)
+    };
+    board.event(ClusterEvent::Asserted {
+        room: room("r"),
+        epoch: 1,
+        version: 2,
+        roster: vec![old, entry("sue", "here", 2)],
+    });
+    board.asked.clear();
+    board.pass(SECOND);
+    let [ClusterCommand::Assert { members, .. }] = &board.asked[..] else {
+        panic!("{:?}", board.asked)
+    };
+    assert_eq!(members[0].1, 0);
 }

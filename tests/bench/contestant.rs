@@ -1,22 +1,21 @@
-//! Who is measured: processes of their own, ended by their pid.
+//! Who is measured.
 
 use std::{
     env,
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{self, Read, Write},
     net::{SocketAddr, TcpStream},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::mpsc,
+    path::Path,
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
 
 use trunkline_tests::free_port;
 
-use crate::usage::{self, Cpu};
-
-/// Longest wait for a process to listen.
-const PATIENCE: Duration = Duration::from_secs(15);
+use crate::{
+    cpu::Cpu,
+    server::{PATIENCE, Server, binary, runs},
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Contestant {
@@ -108,7 +107,7 @@ impl Running {
     pub(crate) fn cpu(&self) -> Cpu {
         let mut cpu = Cpu::default();
         for server in &self.servers {
-            let nanos = usage::cpu_nanos(server.child.id());
+            let nanos = server.cpu_nanos();
             cpu.all += nanos;
             if server.name == "redis" {
                 cpu.redis += nanos;
@@ -119,65 +118,8 @@ impl Running {
 
     /// Resident memory in bytes.
     pub(crate) fn resident_bytes(&self) -> u64 {
-        let bytes = |server: &Server| usage::resident_bytes(server.child.id());
-        self.servers.iter().map(bytes).sum()
+        self.servers.iter().map(Server::resident_bytes).sum()
     }
-}
-
-#[derive(Debug)]
-struct Server {
-    name: &'static str,
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Server {
-    /// Starts `command` and waits for a line that has an address behind `mark`.
-    fn start(name: &'static str, mut command: Command, mark: &str) -> Self {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{name}: {error}"));
-        let (lines, said) = mpsc::channel();
-        let outputs: [Option<Box<dyn Read + Send>>; 2] = [
-            child.stdout.take().map(|output| Box::new(output) as _),
-            child.stderr.take().map(|output| Box::new(output) as _),
-        ];
-        for output in outputs.into_iter().flatten() {
-            let lines = lines.clone();
-            thread::spawn(move || {
-                for line in BufReader::new(output).lines().map_while(Result::ok) {
-                    let _ = lines.send(line);
-                }
-            });
-        }
-        let mut server = Self {
-            name,
-            child,
-            address: SocketAddr::from(([0; 4], 0)),
-        };
-        while server.address.port() == 0 {
-            let line = said.recv_timeout(PATIENCE);
-            let line = line.unwrap_or_else(|_| panic!("{name} does not listen"));
-            if let Some((_, address)) = line.split_once(mark) {
-                server.address = read_address(address);
-            }
-        }
-        server
-    }
-}
-
-/// An address, or a port at this host.
-fn read_address(text: &str) -> SocketAddr {
-    let word = text.split_whitespace().next().unwrap_or_default();
-    if let Ok(address) = word.parse() {
-        return address;
-    }
-    let digits: String = word.chars().take_while(char::is_ascii_digit).collect();
-    let port: u16 = digits.parse().expect("an address or a port");
-    SocketAddr::from(([127, 0, 0, 1], port))
 }
 
 /// Waits until a node has reached Redis.
@@ -197,13 +139,6 @@ fn until_in_cluster(address: SocketAddr) {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 fn signal(name: &'static str, options: &[&str]) -> Server {
     let mut node = Command::new(binary());
     let free = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
@@ -220,17 +155,6 @@ fn redis() -> Server {
     Server::start("redis", command, "Running mode=standalone, port=")
 }
 
-/// The binary, beside this program.
-fn binary() -> PathBuf {
-    let own = env::current_exe().expect("this program's path");
-    own.with_file_name("trunkline")
-}
-
 fn tests() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn runs(program: &str) -> bool {
-    let version = Command::new(program).arg("--version").output();
-    version.is_ok_and(|version| version.status.success())
 }

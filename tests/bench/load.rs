@@ -13,7 +13,7 @@ pub(crate) use calls::calls;
 pub(crate) use paced::paced;
 pub(crate) use saturated::saturated;
 
-use crate::usage::Cpu;
+use crate::cpu::Cpu;
 use client::Client;
 
 /// Time in which processes have done what they had begun.

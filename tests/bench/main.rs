@@ -10,9 +10,12 @@
 )]
 
 mod contestant;
+mod cpu;
 mod floor;
 mod load;
+mod median;
 mod report;
+mod server;
 mod usage;
 
 use std::{process::ExitCode, time::Duration};

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{contestant::Contestant, load::Measured};
+use crate::{contestant::Contestant, load::Measured, median::median};
 
 /// What one contestant did in one round.
 #[derive(Clone, Debug)]
@@ -158,16 +158,5 @@ impl Report {
             .iter()
             .filter(move |(whose, _)| *whose == contestant)
             .map(|(_, round)| round)
-    }
-}
-
-/// NaN of nothing: what cannot be compared.
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    match values.len() {
-        0 => f64::NAN,
-        len if len % 2 == 1 => values[len / 2],
-        len => f64::midpoint(values[len / 2 - 1], values[len / 2]),
     }
 }

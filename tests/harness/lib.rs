@@ -20,6 +20,7 @@ mod proxy;
 mod redis;
 mod resp;
 mod seed;
+mod turn_client;
 
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ pub use proxy::Proxy;
 pub use redis::{Redis, RedisCluster, Sentinels};
 pub use resp::Reply;
 pub use seed::Seed;
+pub use turn_client::TurnClient;
 
 /// Longest wait for something that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(10);

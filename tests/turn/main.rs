@@ -7,6 +7,7 @@ mod aioice;
 mod audit;
 mod control;
 mod coturn;
+mod data;
 mod documented;
 mod fleet;
 mod limits;

@@ -60,7 +60,9 @@ pub(crate) struct Count(AtomicU64);
 
 impl Count {
     pub(crate) fn add(&self, by: u64) {
-        self.0.fetch_add(by, Ordering::Relaxed);
+        // Nobody else writes it: there is no other's addition to lose.
+        let value = self.0.load(Ordering::Relaxed);
+        self.0.store(value.wrapping_add(by), Ordering::Relaxed);
     }
 
     fn read(&self) -> u64 {
@@ -69,14 +71,14 @@ impl Count {
 }
 
 impl Counters {
-    pub(crate) fn to_peer(&self, bytes: usize) {
-        self.to_peers.packets.add(1);
-        self.to_peers.bytes.add(bytes as u64);
+    pub(crate) fn relayed_to_peers(&self, packets: u64, bytes: u64) {
+        self.to_peers.packets.add(packets);
+        self.to_peers.bytes.add(bytes);
     }
 
-    pub(crate) fn to_client(&self, bytes: usize) {
-        self.to_clients.packets.add(1);
-        self.to_clients.bytes.add(bytes as u64);
+    pub(crate) fn relayed_to_clients(&self, packets: u64, bytes: u64) {
+        self.to_clients.packets.add(packets);
+        self.to_clients.bytes.add(bytes);
     }
 
     pub(crate) fn dropped(&self, reason: DropReason) {

@@ -270,9 +270,9 @@ impl Streams {
         self.connections.get_mut(place).ok_or(Ended::Client)
     }
 
-    /// Queues media; false when it is lost.
-    pub(crate) fn relay(&mut self, client: Client, message: &[u8]) -> bool {
-        self.queue(client, |connection| connection.relay(message))
+    /// Queues media, a message in parts; false when it is lost.
+    pub(crate) fn relay(&mut self, client: Client, parts: &[&[u8]]) -> bool {
+        self.queue(client, |connection| connection.relay(parts))
     }
 
     /// Queues an answer; false when it is lost, and the connection with it.

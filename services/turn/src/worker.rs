@@ -1,12 +1,17 @@
 //! One thread: its sockets, and the state machine between them.
 //!
 //! `worker.rs` waits, gives every socket its turn, and carries out what is not relaying: answers, and sockets to be
-//! opened and closed. `datagrams` is the way of packets from and to sockets of datagrams, `stream_clients` that of
-//! messages from clients over TCP and TLS; `opened` has the relay sockets; `turns` the sockets that have more to be
-//! read; `tokens` says whose a token of the poll is.
+//! opened and closed. `datagrams` is the way of packets from sockets of datagrams, which `receiver` receives many at a
+//! time, `stream_clients` that of messages from clients over TCP and TLS; `sending` has the sockets, and a `batch` of
+//! what is to be sent from them when a round is over, as much as possible at once: `offload`. `opened` has the relay
+//! sockets; `turns` the sockets that have more to be read; `tokens` says whose a token of the poll is.
 
+mod batch;
 mod datagrams;
+mod offload;
 mod opened;
+mod receiver;
+mod sending;
 mod stream_clients;
 mod tokens;
 mod turns;
@@ -24,9 +29,9 @@ use mio::{
     Events, Interest, Poll, Token, Waker,
     net::{TcpListener, UdpSocket},
 };
-use relay::{Action, Bound, Open, Output, Refusal, Relay, Time, Transport};
+use relay::{Action, Bound, Open, Output, Refusal, Relay, Time, ToClient, Transport};
 
-use self::{opened::Opened, tokens::Source, turns::Turns};
+use self::{opened::Opened, receiver::Receiver, sending::Sending, tokens::Source, turns::Turns};
 use crate::{
     addresses::Addresses,
     audit::Audit,
@@ -47,17 +52,16 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Worker {
     poll: Poll,
-    listeners: Vec<UdpSocket>,
+    receiver: Receiver,
     streams: Streams,
     relay: Relay,
-    opened: Opened,
+    sending: Sending,
     turns: Turns,
     openings: Openings,
     counters: Arc<Counters>,
     oversight: Arc<Oversight>,
     audit: Audit,
     inbox: Inbox,
-    buffer: Box<[u8]>,
     stop: Arc<AtomicBool>,
 }
 
@@ -97,31 +101,30 @@ impl Worker {
         let opened = Opened::new(poll.registry().try_clone()?);
         let worker = Self {
             poll,
-            listeners,
+            receiver: Receiver::new(),
             streams,
             relay: parts.relay,
-            opened,
+            sending: Sending::new(listeners, opened, parts.counters.clone())?,
             turns: Turns::default(),
             openings: parts.openings,
             counters: parts.counters,
             audit: Audit::new(parts.addresses, parts.oversight.clone(), Instant::now()),
             oversight: parts.oversight,
             inbox,
-            buffer: vec![0; datagrams::ROOM].into_boxed_slice(),
             stop: flag,
         };
         Ok((worker, stop))
     }
 
-    /// Serves until it is stopped. In this order: sockets, those that were not read to their end first; then what was
-    /// ordered, and what is over; then sleep.
+    /// Serves until it is stopped. In this order, which is a round: sockets, those that were not read to their end
+    /// first; then what they have to send; then what was ordered, and what is over; then sleep.
     ///
     /// # Errors
     /// When there is no more to be had from the kernel.
     pub(crate) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
+        let mut sleep = Duration::ZERO;
         while !self.stop.load(Ordering::Relaxed) {
-            let sleep = self.sleep();
             match self.poll.poll(&mut events, Some(sleep)) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -138,22 +141,25 @@ impl Worker {
                     self.read(token)?;
                 }
             }
-            self.inbox
-                .carry_out(&mut self.relay, &self.oversight, time());
-            let now = Instant::now();
+            self.sending.flush();
+            let now = time();
+            self.inbox.carry_out(&mut self.relay, &self.oversight, now);
+            let now = now.monotonic;
             self.relay.handle_timeout(now);
             self.openings.handle_timeout(now);
             self.carry_out(now);
             self.tend_streams(now);
+            // Answers to what is opened, and to what was still to be read.
+            self.sending.flush();
+            sleep = self.sleep(now);
         }
         Ok(())
     }
 
-    fn sleep(&self) -> Duration {
+    fn sleep(&self, now: Instant) -> Duration {
         if self.turns.len() > 0 {
             return Duration::ZERO;
         }
-        let now = Instant::now();
         let due = [self.relay.poll_timeout(), self.streams.next_sweep()];
         let due = due.into_iter().flatten();
         due.map(|at| at.saturating_duration_since(now))
@@ -180,6 +186,19 @@ impl Worker {
         Ok(())
     }
 
+    /// Data for a client, with what goes before and after it, over whatever its listener is.
+    fn relay_to_client(&mut self, to: &ToClient, data: &[u8]) {
+        let parts = [to.prefix(), data, to.padding()];
+        if !self.streams.serve(to.client.listener) {
+            self.sending
+                .send_to_client(to.client, &parts, Some(data.len()));
+        } else if self.streams.relay(to.client, &parts) {
+            self.counters.relayed_to_clients(1, data.len() as u64);
+        } else {
+            self.counters.unsent.add(1);
+        }
+    }
+
     /// Everything but relaying.
     fn act(&mut self, action: Action) {
         match action {
@@ -187,13 +206,9 @@ impl Worker {
                 self.counters.answered(&answer);
                 self.oversight.answered(self.relay.authentication());
                 let (client, message) = (answer.client, self.relay.answer());
-                let is_sent = if self.streams.serve(client.listener) {
-                    self.streams.answer(client, message)
-                } else {
-                    self.send_datagram(client.listener, client.address, message)
-                        .is_ok()
-                };
-                if !is_sent {
+                if !self.streams.serve(client.listener) {
+                    self.sending.send_to_client(client, &[message], None);
+                } else if !self.streams.answer(client, message) {
                     self.counters.unsent.add(1);
                 }
             }
@@ -204,6 +219,8 @@ impl Worker {
 
     fn carry_out(&mut self, now: Instant) {
         while let Some(output) = self.relay.poll_output() {
+            // What waits names sockets by their place, which may be another's soon.
+            self.sending.flush();
             match output {
                 Output::Open(open) => {
                     let bound = self.open(&open, now);
@@ -215,7 +232,7 @@ impl Worker {
                     self.act(action);
                 }
                 Output::Close(close) => {
-                    self.opened.close(close.allocation, close.family);
+                    self.sending.opened.close(close.allocation, close.family);
                     self.openings.release(&close.user);
                     self.counters.closed.add(1);
                     self.audit.closed(&close, now);
@@ -228,7 +245,8 @@ impl Worker {
     fn open(&mut self, open: &Open, now: Instant) -> Result<Bound, Refusal> {
         let opened = self.openings.open(open.family, open.port, &open.user, now);
         let (socket, bound) = opened?;
-        if let Err(error) = self.opened.insert(open.allocation, open.family, socket) {
+        let opened = &mut self.sending.opened;
+        if let Err(error) = opened.insert(open.allocation, open.family, socket) {
             self.openings.release(&open.user);
             self.openings.failed(&error);
             return Err(Refusal::InsufficientCapacity);

@@ -14,7 +14,7 @@ use super::{
     client::{Ear, Heard, Progress, READ_BYTES, names, request},
     frames,
 };
-use crate::usage::Cpu;
+use crate::cpu::Cpu;
 
 /// A call that takes longer is given up, and counted as lost.
 const GIVE_UP: Duration = Duration::from_secs(3);

@@ -20,7 +20,7 @@ use super::{
     client::{self, Client, Ear, Heard, Progress, READ_BYTES, names},
     frames,
 };
-use crate::usage::Cpu;
+use crate::cpu::Cpu;
 
 /// Longest wait for what was sent last.
 const LAST: Duration = Duration::from_secs(2);

@@ -19,7 +19,7 @@ use super::{
     client::{self, Client, Ear, Heard, Progress, READ_BYTES, names},
     frames,
 };
-use crate::usage::Cpu;
+use crate::cpu::Cpu;
 
 #[derive(Debug)]
 struct Peer {

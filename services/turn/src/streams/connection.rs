@@ -134,13 +134,13 @@ impl Connection {
     }
 
     /// Lets media wait to be written; false when it is lost instead.
-    pub(super) fn relay(&mut self, message: &[u8]) -> bool {
-        self.outbox.push(message, MEDIA_BYTES)
+    pub(super) fn relay(&mut self, parts: &[&[u8]]) -> bool {
+        self.outbox.push(parts, MEDIA_BYTES)
     }
 
     /// Lets an answer wait to be written; false when the connection has to end, as it does not fit.
     pub(super) fn answer(&mut self, message: &[u8]) -> bool {
-        self.failed |= !self.outbox.push(message, OUTBOX_BYTES);
+        self.failed |= !self.outbox.push(&[message], OUTBOX_BYTES);
         !self.failed
     }
 

@@ -25,17 +25,20 @@ impl Outbox {
         self.len() == 0
     }
 
-    /// Adds `message` if it then holds at most `limit` bytes; the whole of it or nothing.
+    /// Adds a message of several parts if it then holds at most `limit` bytes; the whole of it or nothing.
     #[must_use]
-    pub(super) fn push(&mut self, message: &[u8], limit: usize) -> bool {
-        let fits = self.len() + message.len() <= limit;
+    pub(super) fn push(&mut self, parts: &[&[u8]], limit: usize) -> bool {
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        let fits = self.len() + length <= limit;
         if fits {
             if self.written > self.bytes.len() / 2 {
                 self.bytes.drain(..self.written);
                 self.written = 0;
             }
-            self.bytes.extend_from_slice(message);
-            self.lengths.push_back(message.len());
+            for part in parts {
+                self.bytes.extend_from_slice(part);
+            }
+            self.lengths.push_back(length);
         }
         fits
     }
@@ -120,12 +123,12 @@ mod tests {
             taken: Vec::new(),
             room: 5,
         };
-        assert!(outbox.push(b"abcdefg", 10));
-        assert!(!outbox.push(b"hijk", 10));
+        assert!(outbox.push(&[b"abc", b"defg"], 10));
+        assert!(!outbox.push(&[b"hijk"], 10));
         outbox.write_to(&mut narrow).unwrap();
         assert_eq!(outbox.front_message(), b"fg");
-        assert!(outbox.push(b"lmnopqrs", 10));
-        assert!(!outbox.push(b"t", 10));
+        assert!(outbox.push(&[b"lmnopqrs"], 10));
+        assert!(!outbox.push(&[b"t"], 10));
         assert_eq!(outbox.front_message(), b"fg");
         narrow.room = 8;
         outbox.write_to(&mut narrow).unwrap();
@@ -139,7 +142,7 @@ mod tests {
     #[test]
     fn an_empty_outbox_keeps_little_memory() {
         let mut outbox = Outbox::default();
-        assert!(outbox.push(&[0; 100_000], 100_000));
+        assert!(outbox.push(&[&[0; 100_000]], 100_000));
         outbox.write_to(&mut io::sink()).unwrap();
         assert!(outbox.bytes.capacity() <= KEPT_BYTES);
     }

@@ -1,5 +1,6 @@
 use std::{collections::HashMap, io};
 
+use foldhash::fast::FixedState;
 use mio::{Interest, Registry, net::UdpSocket};
 use relay::{AllocationId, Family};
 use slab::Slab;
@@ -10,7 +11,8 @@ use super::tokens;
 #[derive(Debug)]
 pub(super) struct Opened {
     sockets: Slab<RelaySocket>,
-    by_allocation: HashMap<(AllocationId, Family), usize>,
+    /// Ids are ours: nobody can choose them to be alike.
+    by_allocation: HashMap<(AllocationId, Family), usize, FixedState>,
     registry: Registry,
 }
 
@@ -25,7 +27,7 @@ impl Opened {
     pub(super) fn new(registry: Registry) -> Self {
         Self {
             sockets: Slab::new(),
-            by_allocation: HashMap::new(),
+            by_allocation: HashMap::default(),
             registry,
         }
     }
@@ -34,9 +36,8 @@ impl Opened {
         self.sockets.get(place)
     }
 
-    pub(super) fn of(&self, allocation: AllocationId, family: Family) -> Option<&RelaySocket> {
-        let place = self.by_allocation.get(&(allocation, family))?;
-        self.sockets.get(*place)
+    pub(super) fn place_of(&self, allocation: AllocationId, family: Family) -> Option<usize> {
+        self.by_allocation.get(&(allocation, family)).copied()
     }
 
     /// Takes the allocation's socket of `family`.

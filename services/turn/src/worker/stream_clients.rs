@@ -69,7 +69,7 @@ impl Worker {
         let now = time();
         let (listener, source) = (client.listener, client.address);
         match self.relay.handle_client(listener, source, message, now) {
-            Action::ToPeer(to_peer) => self.send_to_peer(&to_peer, to_peer.data(message)),
+            Action::ToPeer(to_peer) => self.sending.send_to_peer(&to_peer, to_peer.data(message)),
             action @ (Action::ToClient(_)
             | Action::Answer(_)
             | Action::Dropped(_)

@@ -1,0 +1,153 @@
+//! Who is measured: processes of their own, with clients and peers.
+
+use std::{
+    env, fs,
+    net::{Ipv4Addr, SocketAddr, UdpSocket},
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use trunkline_tests::TurnClient;
+
+use crate::{
+    server::{PATIENCE, Server, binary, runs},
+    sink::enlarge,
+};
+
+/// What clients log in with.
+const USER: &str = "u:p";
+
+/// The channel that each client has bound to its peer.
+pub(crate) const CHANNEL: u16 = 0x4000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Contestant {
+    Floor,
+    Trunkline,
+    Coturn,
+}
+
+/// A contestant's process, and who uses it.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) contestant: Contestant,
+    pub(crate) server: Server,
+    /// Each with an allocation and a channel to the peer of the same number; to the floor, without.
+    pub(crate) clients: Vec<UdpSocket>,
+    /// Each connected to its client's relayed address; of the floor, there is one.
+    pub(crate) peers: Vec<UdpSocket>,
+}
+
+impl Contestant {
+    pub(crate) const ALL: [Self; 3] = [Self::Floor, Self::Trunkline, Self::Coturn];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Floor => "floor",
+            Self::Trunkline => "trunkline",
+            Self::Coturn => "coturn",
+        }
+    }
+
+    /// Why it cannot take part here.
+    pub(crate) fn absent(self) -> Option<&'static str> {
+        match self {
+            Self::Floor => None,
+            Self::Trunkline => (!binary().is_file()).then_some("the binary is not built"),
+            Self::Coturn => (!runs("turnserver")).then_some("coturn is missing"),
+        }
+    }
+
+    /// Starts it, and gives it as many clients.
+    pub(crate) fn start(self, clients: usize) -> Running {
+        let peer = || {
+            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+            enlarge(&socket);
+            socket
+        };
+        if self == Self::Floor {
+            let sink = peer();
+            let server = floor(sink.local_addr().expect("the port's address"));
+            let connected = || {
+                let client = peer();
+                client.connect(server.address).expect("an address");
+                client
+            };
+            return Running {
+                contestant: self,
+                clients: (0..clients).map(|_| connected()).collect(),
+                peers: vec![sink],
+                server,
+            };
+        }
+        let server = match self {
+            Self::Coturn => coturn(),
+            Self::Floor | Self::Trunkline => trunkline(),
+        };
+        let mut running = Running {
+            contestant: self,
+            clients: Vec::new(),
+            peers: Vec::new(),
+            server,
+        };
+        for _ in 0..clients {
+            let peer = peer();
+            let mut client = TurnClient::allocate(running.server.address);
+            client.bind(CHANNEL, peer.local_addr().expect("the port's address"));
+            peer.connect(client.relayed).expect("an address");
+            enlarge(&client.socket);
+            running.clients.push(client.socket);
+            running.peers.push(peer);
+        }
+        running
+    }
+}
+
+fn floor(sink: SocketAddr) -> Server {
+    let mut floor = Command::new(env::current_exe().expect("this program's path"));
+    floor.arg("floor").arg(sink.to_string());
+    Server::start("floor", floor, "listening on ")
+}
+
+fn trunkline() -> Server {
+    let mut command = Command::new(binary());
+    command
+        .args(["turn", "--turn-listen", "127.0.0.1:0"])
+        .args(["--admin-listen", "127.0.0.1:0"])
+        .args(["--turn-user", USER])
+        .args(["--turn-user-quota", "0"])
+        .args(["--turn-allow-peers", "127.0.0.0/8"])
+        // No limits, where there are any.
+        .env("TRUNKLINE_TURN_MAX_PPS", "0")
+        .env("TRUNKLINE_TURN_MAX_BPS", "0");
+    Server::start("trunkline", command, "name=\"turn\" address=")
+}
+
+/// With its default number of threads.
+fn coturn() -> Server {
+    let free = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let address = free.local_addr().expect("the port's address");
+    drop(free);
+    // It says what it does without delay only to a terminal, or when it is made to.
+    let mut command = Command::new("stdbuf");
+    command
+        .args(["-oL", "turnserver"])
+        .args(["-n", "--no-tls", "--no-dtls", "--no-cli"])
+        .args(["--listening-ip", "127.0.0.1", "--relay-ip", "127.0.0.1"])
+        .args(["--listening-port", &address.port().to_string()])
+        .args(["--lt-cred-mech", "--realm", "bench", "--user", USER])
+        .args(["--allow-loopback-peers", "--log-file", "stdout"])
+        .args(["--pidfile", "/dev/null"]);
+    // A number of threads stands there. Its addresses it tells only where it tells of every session, too.
+    let mut server = Server::start("coturn", command, "Total General servers: ");
+    server.address = address;
+    let end = Instant::now() + PATIENCE;
+    // A socket of ours on that port would be in its way.
+    let bound = format!(":{:04X} ", address.port());
+    while !fs::read_to_string("/proc/net/udp").is_ok_and(|sockets| sockets.contains(&bound)) {
+        assert!(Instant::now() < end, "coturn does not listen");
+        thread::sleep(Duration::from_millis(10));
+    }
+    server
+}

@@ -1,0 +1,127 @@
+use std::{
+    fmt,
+    net::{Ipv4Addr, SocketAddr, UdpSocket},
+    time::Duration,
+};
+
+use stun::{
+    attributes::{ATTR_NONCE, ATTR_REALM, AttrType},
+    integrity::MessageIntegrity,
+    message::{
+        CLASS_REQUEST, CLASS_SUCCESS_RESPONSE, Getter, METHOD_ALLOCATE, METHOD_CHANNEL_BIND,
+        METHOD_REFRESH, Message, MessageType, Method, Setter,
+    },
+};
+use turn::proto::{
+    channum::ChannelNumber, lifetime::Lifetime, peeraddr::PeerAddress, relayaddr::RelayedAddress,
+};
+
+const USER: &str = "u";
+const PASSWORD: &str = "p";
+
+/// REQUESTED-TRANSPORT: UDP.
+const UDP: [u8; 4] = [17, 0, 0, 0];
+
+/// A wait for an answer, after which a request is sent again, as often as [`TRIES`].
+const WAIT: Duration = Duration::from_secs(1);
+const TRIES: usize = 5;
+
+/// A client with an allocation, as user `u` with the password `p`, whose packets the caller writes and reads itself.
+pub struct TurnClient {
+    /// Connected to the relay.
+    pub socket: UdpSocket,
+    /// The allocation's relayed address.
+    pub relayed: SocketAddr,
+    key: MessageIntegrity,
+    realm: Vec<u8>,
+    nonce: Vec<u8>,
+    transactions: u64,
+}
+
+impl fmt::Debug for TurnClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TurnClient")
+            .field("socket", &self.socket)
+            .field("relayed", &self.relayed)
+            .finish_non_exhaustive()
+    }
+}
+
+impl TurnClient {
+    /// Makes an allocation.
+    pub fn allocate(relay: SocketAddr) -> Self {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        socket.connect(relay).expect("an address of this host");
+        socket.set_read_timeout(Some(WAIT)).expect("a timeout");
+        let mut client = Self {
+            socket,
+            relayed: relay,
+            key: MessageIntegrity::new_short_term_integrity(String::new()),
+            realm: Vec::new(),
+            nonce: Vec::new(),
+            transactions: 0,
+        };
+        let wants_udp = |message: &mut Message| message.add(AttrType(0x0019), &UDP);
+        let challenge = client.ask(METHOD_ALLOCATE, wants_udp);
+        client.realm = challenge.get(ATTR_REALM).expect("a realm");
+        client.nonce = challenge.get(ATTR_NONCE).expect("a nonce");
+        let realm = String::from_utf8_lossy(&client.realm).into_owned();
+        client.key = MessageIntegrity::new_long_term_integrity(USER.into(), realm, PASSWORD.into());
+        let answer = client.ask_granted(METHOD_ALLOCATE, wants_udp);
+        let mut relayed = RelayedAddress::default();
+        relayed.get_from(&answer).expect("a relayed address");
+        client.relayed = SocketAddr::new(relayed.ip, relayed.port);
+        client
+    }
+
+    /// Binds a channel to `peer`.
+    pub fn bind(&mut self, channel: u16, peer: SocketAddr) {
+        let (ip, port) = (peer.ip(), peer.port());
+        self.ask_granted(METHOD_CHANNEL_BIND, |message| {
+            let peer = PeerAddress { ip, port };
+            let number = ChannelNumber(channel).add_to(message);
+            number.and_then(|()| peer.add_to(message)).expect("room");
+        });
+    }
+
+    /// Gives the allocation back.
+    pub fn close(mut self) {
+        self.ask_granted(METHOD_REFRESH, |message| {
+            Lifetime(Duration::ZERO).add_to(message).expect("room");
+        });
+    }
+
+    fn ask_granted(&mut self, method: Method, add: impl Fn(&mut Message)) -> Message {
+        let answer = self.ask(method, add);
+        assert_eq!(answer.typ.class, CLASS_SUCCESS_RESPONSE, "{answer}");
+        answer
+    }
+
+    fn ask(&mut self, method: Method, add: impl Fn(&mut Message)) -> Message {
+        self.transactions += 1;
+        let mut request = Message::new();
+        request.typ = MessageType::new(method, CLASS_REQUEST);
+        request.transaction_id.0[4..].copy_from_slice(&self.transactions.to_be_bytes());
+        request.write_header();
+        add(&mut request);
+        if !self.nonce.is_empty() {
+            request.add(AttrType(0x0006), USER.as_bytes());
+            request.add(ATTR_REALM, &self.realm);
+            request.add(ATTR_NONCE, &self.nonce);
+            self.key.add_to(&mut request).expect("room");
+        }
+        let mut buffer = [0; 2048];
+        for _ in 0..TRIES {
+            self.socket.send(&request.raw).expect("a send");
+            while let Ok(length) = self.socket.recv(&mut buffer) {
+                let mut answer = Message::new();
+                if answer.write(&buffer[..length]).is_ok()
+                    && answer.transaction_id == request.transaction_id
+                {
+                    return answer;
+                }
+            }
+        }
+        panic!("{method} is not answered");
+    }
+}

@@ -1,34 +1,16 @@
 //! aioice, which is aiortc's ICE, as a client: it never asks for a permission but binds channels, and reads streams in
 //! its own way.
 
-use std::{
-    net::SocketAddr,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{net::SocketAddr, path::Path};
 
 use trunkline_tests::{Certificate, Process};
 
-use crate::tls;
+use crate::{scripts, tls};
 
-/// What a script says; it bounds itself to less than the patience here.
 #[track_caller]
 fn said(script: &str, relay: SocketAddr, arguments: &[&str]) -> String {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let output = Command::new("timeout")
-        .arg("100")
-        .arg(tests.join("../target/tools/bin/python"))
-        .arg(tests.join("turn").join(script))
-        .args([relay.ip().to_string(), relay.port().to_string()])
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    // Where there is no interpreter or no aioice: tests/run installs them.
-    let complained = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}{complained}");
-    said
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/bin/python");
+    scripts::said(&python, script, relay, arguments)
 }
 
 #[track_caller]

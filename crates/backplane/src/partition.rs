@@ -100,7 +100,9 @@ enum Link {
 /// What an answer is for.
 #[derive(Debug)]
 enum Pending {
-    Beat,
+    Beat {
+        sent: Instant,
+    },
     Join {
         token: u64,
         room: ByteString,
@@ -212,7 +214,7 @@ impl Partition {
             }
             Link::Open => {
                 for command in self.rooms.subscribed(&self.config, now) {
-                    self.ask(command);
+                    self.ask(command, now);
                 }
                 self.compare_rooms();
                 self.subscribe_rooms(now);
@@ -227,13 +229,15 @@ impl Partition {
         };
         match (pending, reply) {
             (
-                Pending::Beat,
+                Pending::Beat { sent },
                 Some(Reply::Beaten {
                     renewed,
                     lapsed,
                     next,
+                    now: shown,
                 }),
             ) => {
+                self.liveness.set_clock(sent, shown);
                 self.beaten(renewed, lapsed, next, now);
             }
             (
@@ -278,7 +282,7 @@ impl Partition {
             Pending::Sweep { dead } => self.liveness.sweep_ended(&dead),
             Pending::Versions { rooms } => self.rooms.compare_later(rooms, now),
             Pending::Leftover { room } => self.rooms.still_left(room),
-            Pending::Beat | Pending::Empty { .. } | Pending::Leases { .. } => {}
+            Pending::Beat { .. } | Pending::Empty { .. } | Pending::Leases { .. } => {}
         }
     }
 

@@ -45,7 +45,7 @@ pub enum Defect {
     SweepsTheLiving,
     /// A departure is published twice, the second time as a change of its own.
     LeavesTwice,
-    /// What comes on a link after which the node has made another is done all the same.
+    /// What comes on a link after which the node has made another is done all the same, and however late.
     HearsDeadLinks,
 }
 

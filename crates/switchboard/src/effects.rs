@@ -5,7 +5,7 @@ use std::{
 
 use protocol::{PeerId, RoomId, ServerMessage};
 
-use crate::{ClusterCommand, Config, ConnectionId, room::Holder};
+use crate::{ClusterCommand, Config, ConnectionId, room::Holder, switchboard::Counters};
 
 /// What the caller must do, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +98,7 @@ pub(crate) struct Effects {
     pub(crate) config: Config,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) timers: BTreeSet<(Instant, Timer)>,
+    pub(crate) counters: Counters,
     /// Bytes held for connections and for suspended peers.
     pub(crate) held_bytes: usize,
     /// Peers of this node in rooms, suspended ones included.
@@ -112,6 +113,7 @@ impl Effects {
             config,
             outputs: VecDeque::new(),
             timers: BTreeSet::new(),
+            counters: Counters::default(),
             held_bytes: 0,
             members: 0,
             suspended: 0,

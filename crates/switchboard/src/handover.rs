@@ -92,10 +92,11 @@ impl Member {
             }
             self.hold(Handover::new(now), room, peer, effects);
         }
-        if let Some(handover) = &mut self.handover
-            && handover.left.len() < MAX_LEFT
-        {
-            handover.left.push_back(before);
+        if let Some(handover) = &mut self.handover {
+            match handover.left.len() < MAX_LEFT {
+                true => handover.left.push_back(before),
+                false => effects.counters.handovers_overrun += 1,
+            }
         }
         self.flush((room, peer), this, effects);
     }
@@ -176,15 +177,17 @@ impl Switchboard {
         }
         if let Some(room) = self.rooms.get_mut(&flush.room) {
             if !room.strangers.is_empty() {
-                if room.behind.len() < MAX_FLUSHES {
-                    room.behind.push(Behind::Flush(flush));
+                match room.behind.len() < MAX_FLUSHES {
+                    true => room.behind.push(Behind::Flush(flush)),
+                    false => self.effects.counters.handovers_overrun += 1,
                 }
                 return;
             }
             if let Some(member) = room.members.get_mut(&flush.peer) {
                 if member.fence < flush.fence {
-                    if member.flushes.len() < MAX_FLUSHES {
-                        member.flushes.push(flush);
+                    match member.flushes.len() < MAX_FLUSHES {
+                        true => member.flushes.push(flush),
+                        false => self.effects.counters.handovers_overrun += 1,
                     }
                     return;
                 }
@@ -273,8 +276,9 @@ impl Switchboard {
             return;
         };
         if !state.strangers.is_empty() {
-            if state.behind.len() < MAX_FLUSHES {
-                state.behind.push(Behind::HandedOver(peer.clone()));
+            match state.behind.len() < MAX_FLUSHES {
+                true => state.behind.push(Behind::HandedOver(peer.clone())),
+                false => effects.counters.handovers_overrun += 1,
             }
             return;
         }

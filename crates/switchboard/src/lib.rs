@@ -53,7 +53,7 @@ pub use cluster::{
 pub use config::Config;
 pub use connection::ConnectionId;
 pub use effects::{DropReason, Output, Recipients};
-pub use switchboard::{Stats, Switchboard};
+pub use switchboard::{Counters, Stats, Switchboard};
 
 #[cfg(test)]
 mod tests;

@@ -27,6 +27,7 @@ pub(crate) struct Room {
     /// version: whoever turns out to have joined before them must be told of them.
     pub(crate) newcomers: BTreeMap<PeerId, (u64, u64)>,
     /// Peers of this node that have left and whose departure has not come back from the cluster, with the claim that ended.
+    /// Those alone whose claim the cluster has seen: while it cannot be asked, no more of them come.
     pub(crate) departed: BTreeMap<PeerId, Fence>,
     pub(crate) assert: Assert,
     /// Messages of peers that this node has not heard of: they wait until the room is compared.
@@ -244,13 +245,16 @@ impl Room {
     }
 
     /// Keeps a change for when the roster is known; when there are too many, the room is compared instead.
-    pub(crate) fn keep_early(&mut self, change: RosterChange) {
+    pub(crate) fn keep_early(&mut self, change: RosterChange, effects: &mut Effects) {
         let RosterState::Unknown { early, .. } = &mut self.roster else {
             return;
         };
         if early.len() < MAX_EARLY_CHANGES {
             early.push(change);
-        } else if self.assert == Assert::No {
+            return;
+        }
+        effects.counters.changes_overrun += 1;
+        if self.assert == Assert::No {
             self.assert = Assert::Wanted;
         }
     }

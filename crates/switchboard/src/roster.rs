@@ -152,7 +152,7 @@ impl Switchboard {
                 *version = step.version;
             }
             RosterState::Unknown { .. } => {
-                state.keep_early(step);
+                state.keep_early(step, &mut self.effects);
                 return;
             }
         }

@@ -41,6 +41,16 @@ pub struct Stats {
     pub held_bytes: usize,
 }
 
+/// What has not fitted so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Changes that overtook a roster and were more than are kept for it: the room is compared instead.
+    pub changes_overrun: u64,
+    /// Flushes that were more than wait for one peer or in one room, and nodes that a peer left on its way, beyond those
+    /// that are flushed: what was sent before may arrive after what is sent then.
+    pub handovers_overrun: u64,
+}
+
 impl Switchboard {
     /// `seed` makes the hash of the clients' ids unpredictable; the same seed and inputs give the same
     /// outputs.
@@ -274,6 +284,11 @@ impl Switchboard {
             Holder::Remote(node) => (peer, node),
             Holder::Local(_) | Holder::Suspended { .. } => (peer, &self.node),
         })
+    }
+
+    /// What has not fitted so far.
+    pub fn counters(&self) -> Counters {
+        self.effects.counters
     }
 
     /// How much is held now.

@@ -129,13 +129,30 @@ impl Collector for Gauges {
             let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
             gauge.encode(metric)?;
         }
-        for (name, help, value) in backplane_counters(&node) {
+        for (name, help, value) in overruns(&node).into_iter().chain(backplane_counters(&node)) {
             let counter = ConstCounter::new(value);
             let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
             counter.encode(metric)?;
         }
         Ok(())
     }
+}
+
+/// What did not fit into the switchboard: names, what they mean, values.
+fn overruns(node: &Node) -> [(&'static str, &'static str, u64); 2] {
+    let counters = node.overruns();
+    [
+        (
+            "roster_changes_overrun",
+            "Changes that overtook a room's roster and did not fit; the room was compared instead",
+            counters.changes_overrun,
+        ),
+        (
+            "handovers_overrun",
+            "Peers on the move for which something more would have had to be waited for than may",
+            counters.handovers_overrun,
+        ),
+    ]
 }
 
 /// What has happened between this node and others: names, what they mean, values.

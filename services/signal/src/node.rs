@@ -114,6 +114,11 @@ impl Node {
         self.lock().switchboard.stats()
     }
 
+    /// What has not fitted into the switchboard.
+    pub(crate) fn overruns(&self) -> switchboard::Counters {
+        self.lock().switchboard.counters()
+    }
+
     /// Sockets that are open now.
     pub(crate) fn sockets(&self) -> usize {
         self.lock().outboxes.len()

@@ -12,7 +12,8 @@ use crate::NodeId;
 const SILENT_BEATS: u32 = 3;
 /// Beats that come early to see whose lease has ended are at least this part of a beat apart.
 const LOOKS: u32 = 8;
-/// Beats after which a subscription that is not confirmed counts as one that never will be.
+/// Beats after which a subscription that is not confirmed counts as one that never will be, and what was asked of the
+/// store is not to be done any more: this node has given the link up, unless the store has been as slow as that before.
 const UNCONFIRMED_BEATS: u32 = 5;
 /// Rooms swept in one request.
 const SWEEP_ROOMS: u64 = 64;
@@ -29,6 +30,8 @@ pub(super) struct Liveness {
     contact: Option<Instant>,
     /// Since when a subscription waits to be confirmed.
     subscribing: Option<Instant>,
+    /// When a beat was sent, and what the store's clock showed when it was answered, in milliseconds.
+    clock: Option<(Instant, u64)>,
     echoed: bool,
     ever_echoed: bool,
     /// Whether this node has had a lease.
@@ -43,6 +46,21 @@ pub(super) struct Liveness {
 }
 
 impl Liveness {
+    pub(super) fn set_clock(&mut self, sent: Instant, shown: u64) {
+        self.clock = Some((sent, shown));
+    }
+
+    /// Until when something that is asked now is to be done, by the store's clock in milliseconds. The time that a beat
+    /// takes to get there is allowed for.
+    pub(super) fn until(&self, config: &Config, now: Instant) -> u64 {
+        let Some((sent, shown)) = self.clock else {
+            return u64::MAX;
+        };
+        let patience = now.saturating_duration_since(sent) + config.beat * UNCONFIRMED_BEATS;
+        let patience = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+        shown.saturating_add(patience)
+    }
+
     /// True when the store is another one than before.
     pub(super) fn connected(&mut self, life: u64, now: Instant) -> bool {
         let another = self.ever_echoed && life != self.life;
@@ -50,6 +68,7 @@ impl Liveness {
         self.heard = Some(now);
         self.beat_at = None;
         self.contact = None;
+        self.clock = None;
         self.echoed = false;
         another
     }
@@ -156,8 +175,9 @@ impl Partition {
             ttl: u64::try_from(self.config.lease.as_millis()).unwrap_or(u64::MAX),
             nonce: self.liveness.nonce,
             life: self.liveness.life,
+            until: self.liveness.until(&self.config, now),
         };
-        self.request(beat, Some(Pending::Beat));
+        self.request(beat, Some(Pending::Beat { sent: now }));
     }
 
     /// A beat came back. Older ones count as well: a slow store is a working one.

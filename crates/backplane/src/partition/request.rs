@@ -51,10 +51,13 @@ pub enum Request {
         nonce: u64,
         /// Which server this is; another one after a restart or a failover, whereupon all epochs change.
         life: u64,
+        /// As for a join: what was sent so long ago is no sign of life, and does nothing.
+        until: u64,
     },
     /// Enters a member as held by `node`, whoever held it, and publishes [`Published::Changed`] to the room.
     /// Answered by [`Reply::Joined`], or by [`Reply::NoLease`] if the node has no lease or a lapsed
-    /// one, or if the link is dead.
+    /// one, if the link is dead, or if it is too late: the node has given the link up then, and has told its peer that
+    /// nobody elsewhere knows of it. It may have gone to another node, which must not lose it to what is of before.
     Join {
         /// The node that asks.
         node: NodeId,
@@ -70,6 +73,8 @@ pub enum Request {
         birth: u64,
         /// The highest fence that the node has seen.
         floor: u64,
+        /// Not done later than this, in milliseconds of the store's clock.
+        until: u64,
         /// Whether the answer brings the roster.
         want_roster: bool,
     },
@@ -120,6 +125,8 @@ pub enum Request {
         birth: u64,
         /// The highest fence that the node has seen.
         floor: u64,
+        /// As for a join.
+        until: u64,
     },
     /// Takes every member of `dead` out of up to `limit` of its rooms, with a [`Published::Changed`] for each,
     /// and those rooms out of its rooms; when none is left, the lease too. Does nothing when `dead` has a valid
@@ -165,6 +172,8 @@ pub enum Reply {
         lapsed: Vec<NodeId>,
         /// Milliseconds until the next lease of another node ends, if it is not renewed; `None` without others.
         next: Option<u64>,
+        /// What the store's clock shows, in milliseconds.
+        now: u64,
     },
     /// To a join.
     Joined {
@@ -182,7 +191,7 @@ pub enum Reply {
         /// Its members.
         roster: Vec<Entry>,
     },
-    /// To a join or an assert of a node without a valid lease: nothing was done.
+    /// To a join or an assert of a node without a valid lease, or too late: nothing was done.
     NoLease,
     /// To a sweep.
     Swept {

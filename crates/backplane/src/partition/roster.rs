@@ -32,7 +32,7 @@ impl Partition {
             self.rooms.wait(&room, command);
             self.subscribe_rooms(now);
         } else if let Some(command) = self.rooms.wait_behind(&room, command) {
-            self.ask(command);
+            self.ask(command, now);
         }
         if let Some(room) = forgotten {
             let fits = self.rooms.forget(&room, now, &self.config);
@@ -63,11 +63,12 @@ impl Partition {
         }
     }
 
-    pub(super) fn ask(&mut self, command: Command) {
+    pub(super) fn ask(&mut self, command: Command, now: Instant) {
         let node = self.node.clone();
         let birth = self.random.next() % (BIRTHS - 1) + 1;
         let floor = self.floor;
         let link = self.links;
+        let until = self.liveness.until(&self.config, now);
         match command {
             Command::Join {
                 token,
@@ -88,6 +89,7 @@ impl Partition {
                     data,
                     birth,
                     floor,
+                    until,
                     want_roster,
                 };
                 self.request(join, Some(pending));
@@ -118,6 +120,7 @@ impl Partition {
                     members,
                     birth,
                     floor,
+                    until,
                 };
                 self.request(assert, Some(pending));
             }
@@ -272,6 +275,8 @@ impl Partition {
             members: Vec::new(),
             birth: 1,
             floor: self.floor,
+            // Nobody is taken from anybody.
+            until: u64::MAX,
         };
         self.request(assert, Some(pending));
     }

@@ -12,6 +12,8 @@ mod lost;
 
 const ROOM: ByteString = ByteString::from_static("r");
 const SECOND: Duration = Duration::from_secs(1);
+/// What the store's clock shows.
+const NOON: u64 = 1_000_000;
 
 fn node(name: &'static str) -> NodeId {
     NodeId(ByteString::from_static(name))
@@ -48,6 +50,7 @@ fn beaten(lapsed: Vec<NodeId>, next: Option<u64>) -> Reply {
         renewed: true,
         lapsed,
         next,
+        now: NOON,
     }
 }
 
@@ -137,6 +140,7 @@ fn nothing_is_due_twice_whatever_the_link_does() {
                     renewed: false,
                     lapsed: Vec::new(),
                     next: None,
+                    now: NOON,
                 };
                 partition.handle_reply(id, Some(lost), now);
             }
@@ -262,6 +266,7 @@ fn a_start_is_no_lapse_and_a_lapse_is_one() {
                     renewed,
                     lapsed: Vec::new(),
                     next: None,
+                    now: NOON,
                 };
                 partition.handle_reply(id, Some(reply), now);
             }

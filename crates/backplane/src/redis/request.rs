@@ -46,9 +46,10 @@ pub(crate) fn command(keys: &Keys, digests: &Digests, request: &Request) -> (Cmd
             ttl,
             nonce,
             life,
+            until,
         } => {
             let numbers = [*link, *ttl, *nonce, *life];
-            (beat(keys, digests, node, numbers), Answer::Beaten)
+            (beat(keys, digests, node, numbers, *until), Answer::Beaten)
         }
         Request::Join {
             node,
@@ -58,13 +59,14 @@ pub(crate) fn command(keys: &Keys, digests: &Digests, request: &Request) -> (Cmd
             data,
             birth,
             floor,
+            until,
             want_roster,
         } => {
             let mut command = call(digests, Script::Join, keys_of(keys, node, room));
             command.arg(&*node.0).arg(*link).arg(&**room).arg(&**member);
             command.arg(&**data).arg(*birth).arg(*floor);
             command.arg(u8::from(*want_roster));
-            command.arg(keys.room_channel(room));
+            command.arg(keys.room_channel(room)).arg(*until);
             (command, Answer::Joined)
         }
         Request::Leave {
@@ -97,6 +99,7 @@ pub(crate) fn command(keys: &Keys, digests: &Digests, request: &Request) -> (Cmd
             members,
             birth,
             floor,
+            until,
         } => {
             let mut command = call(digests, Script::Assert, keys_of(keys, node, room));
             command
@@ -105,7 +108,7 @@ pub(crate) fn command(keys: &Keys, digests: &Digests, request: &Request) -> (Cmd
                 .arg(&**room)
                 .arg(*birth)
                 .arg(*floor);
-            command.arg(keys.room_channel(room));
+            command.arg(keys.room_channel(room)).arg(*until);
             for (member, fence, data) in members {
                 command.arg(&**member).arg(*fence).arg(&**data);
             }
@@ -128,7 +131,7 @@ pub(crate) fn command(keys: &Keys, digests: &Digests, request: &Request) -> (Cmd
     }
 }
 
-fn beat(keys: &Keys, digests: &Digests, node: &NodeId, numbers: [u64; 4]) -> Cmd {
+fn beat(keys: &Keys, digests: &Digests, node: &NodeId, numbers: [u64; 4], until: u64) -> Cmd {
     let names = [keys.leases(), keys.life(), keys.links()];
     let mut command = call(digests, Script::Beat, names);
     command.arg(&*node.0);
@@ -136,7 +139,7 @@ fn beat(keys: &Keys, digests: &Digests, node: &NodeId, numbers: [u64; 4]) -> Cmd
         command.arg(number);
     }
     let own = crate::partition::Channel::Node(node.clone());
-    command.arg(keys.channel(&own));
+    command.arg(keys.channel(&own)).arg(until);
     command
 }
 
@@ -188,14 +191,15 @@ pub(crate) fn reply(answer: Answer, value: Value) -> Option<Reply> {
         Answer::Swept => Some(Reply::Swept {
             left: number(&value)?,
         }),
-        Answer::Beaten => match <[Value; 3]>::try_from(list(value)?) {
-            Ok([renewed, lapsed, next]) => {
+        Answer::Beaten => match <[Value; 4]>::try_from(list(value)?) {
+            Ok([renewed, lapsed, next, now]) => {
                 let lapsed: Option<Vec<NodeId>> = list(lapsed)?.into_iter().map(node).collect();
                 Some(Reply::Beaten {
                     renewed: number(&renewed)? == 1,
                     lapsed: lapsed?,
                     // Negative where there is none.
                     next: number(&next),
+                    now: number(&now)?,
                 })
             }
             Err(_) => None,

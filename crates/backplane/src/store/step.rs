@@ -28,7 +28,8 @@ impl<'a> Step<'a> {
                 ttl,
                 nonce,
                 life,
-            } => self.beat(node, link, ttl, (nonce, life)),
+                until,
+            } => self.beat((node, link, until), ttl, (nonce, life)),
             Request::Join {
                 node,
                 link,
@@ -37,9 +38,10 @@ impl<'a> Step<'a> {
                 data,
                 birth,
                 floor,
+                until,
                 want_roster,
             } => self.join(
-                (node, link),
+                (node, link, until),
                 &room,
                 member,
                 data,
@@ -76,7 +78,8 @@ impl<'a> Step<'a> {
                 members,
                 birth,
                 floor,
-            } => self.assert((node, link), &room, members, (birth, floor)),
+                until,
+            } => self.assert((node, link, until), &room, members, (birth, floor)),
             Request::Sweep { dead, limit } => self.sweep(&dead, limit),
             Request::Resign { node } => {
                 if let Some(expiry) = self.data.leases.get_mut(&node) {
@@ -97,16 +100,23 @@ impl<'a> Step<'a> {
         }
     }
 
-    fn beat(&mut self, node: NodeId, link: u64, ttl: u64, (nonce, life): (u64, u64)) -> Reply {
-        if self.is_overtaken(&node, link) {
+    fn beat(
+        &mut self,
+        (node, link, until): (NodeId, u64, u64),
+        ttl: u64,
+        (nonce, life): (u64, u64),
+    ) -> Reply {
+        let is_overtaken = self.is_overtaken(&node, link);
+        let renewed = self.is_alive(&node) && !is_overtaken;
+        if is_overtaken || self.is_late(until) {
             return Reply::Beaten {
-                renewed: false,
+                renewed,
                 lapsed: Vec::new(),
                 next: None,
+                now: self.now / 1000,
             };
         }
         self.data.links.insert(node.clone(), link);
-        let renewed = self.is_alive(&node);
         self.data.life = life;
         let expiry = self.now + ttl * 1000;
         self.data.leases.insert(node.clone(), expiry);
@@ -129,19 +139,20 @@ impl<'a> Step<'a> {
             renewed,
             lapsed,
             next,
+            now: self.now / 1000,
         }
     }
 
     fn join(
         &mut self,
-        (node, link): (NodeId, u64),
+        (node, link, until): (NodeId, u64, u64),
         room: &ByteString,
         member: ByteString,
         data: Bytes,
         (birth, floor): (u64, u64),
         want_roster: bool,
     ) -> Reply {
-        if !self.is_alive(&node) || self.is_overtaken(&node, link) {
+        if !self.is_alive(&node) || self.is_overtaken(&node, link) || self.is_late(until) {
             return Reply::NoLease;
         }
         let fence = self.new_fence(room, &member, floor);
@@ -161,12 +172,12 @@ impl<'a> Step<'a> {
 
     fn assert(
         &mut self,
-        (node, link): (NodeId, u64),
+        (node, link, until): (NodeId, u64, u64),
         room: &ByteString,
         members: Vec<(ByteString, u64, Bytes)>,
         (birth, floor): (u64, u64),
     ) -> Reply {
-        if !self.is_alive(&node) || self.is_overtaken(&node, link) {
+        if !self.is_alive(&node) || self.is_overtaken(&node, link) || self.is_late(until) {
             return Reply::NoLease;
         }
         self.take_out(room, &node, |member| {
@@ -326,6 +337,10 @@ impl<'a> Step<'a> {
     fn is_overtaken(&self, node: &NodeId, link: u64) -> bool {
         let last = self.data.links.get(node);
         last.is_some_and(|last| *last > link) && self.defect != Some(Defect::HearsDeadLinks)
+    }
+
+    fn is_late(&self, until: u64) -> bool {
+        self.now / 1000 > until && self.defect != Some(Defect::HearsDeadLinks)
     }
 
     fn entry(&self, room: &ByteString, member: &ByteString) -> Option<&Entry> {

@@ -22,6 +22,7 @@ fn beat(store: &mut Store, name: &str, now: u64) -> Reply {
         ttl: 10_000,
         nonce: 7,
         life: 1,
+        until: u64::MAX,
     };
     store.execute(beat, now).0
 }
@@ -35,6 +36,7 @@ fn join(store: &mut Store, name: &str, member: &'static str, now: u64) -> Reply 
         data: Bytes::from_static(b"data"),
         birth: now / SECOND,
         floor: 0,
+        until: u64::MAX,
         want_roster: true,
     };
     store.execute(join, now).0
@@ -79,6 +81,7 @@ fn assert(
             .collect(),
         birth: 9,
         floor: 0,
+        until: u64::MAX,
     };
     let (reply, deliveries) = store.execute(assert, 106 * SECOND);
     (reply, deliveries.len())
@@ -100,18 +103,21 @@ fn a_beat_renews_a_lease_and_names_the_lapsed() {
         renewed: true,
         lapsed: vec![],
         next: Some(5_000),
+        now: 105_000,
     };
     assert_eq!(beat(&mut store, "a", 105 * SECOND), nobody);
     let late = Reply::Beaten {
         renewed: true,
         lapsed: vec![node("b")],
         next: None,
+        now: 110_000,
     };
     assert_eq!(beat(&mut store, "a", 110 * SECOND), late);
     let anew = Reply::Beaten {
         renewed: false,
         lapsed: vec![],
         next: Some(10_000),
+        now: 110_000,
     };
     assert_eq!(beat(&mut store, "b", 110 * SECOND), anew);
 }
@@ -126,6 +132,50 @@ fn without_a_lease_nothing_is_entered() {
     store.execute(resign, 111 * SECOND);
     assert_eq!(join(&mut store, "a", "p", 111 * SECOND), Reply::NoLease);
     assert!(store.rosters().is_empty());
+}
+
+#[test]
+fn what_comes_too_late_is_not_done() {
+    let mut store = store();
+    let late = |until| Request::Join {
+        node: node("a"),
+        link: 1,
+        room: "r".into(),
+        member: "p".into(),
+        data: Bytes::new(),
+        birth: 1,
+        floor: 0,
+        until,
+        want_roster: false,
+    };
+    let assert = Request::Assert {
+        node: node("a"),
+        link: 1,
+        room: "r".into(),
+        members: Vec::new(),
+        birth: 1,
+        floor: 0,
+        until: 104_999,
+    };
+    let beat = Request::Beat {
+        node: node("a"),
+        link: 1,
+        ttl: 10_000,
+        nonce: 7,
+        life: 1,
+        until: 104_999,
+    };
+    let (reply, told) = store.execute(beat, 105 * SECOND);
+    let Reply::Beaten { renewed: true, .. } = reply else {
+        panic!("{reply:?}");
+    };
+    assert_eq!(told, []);
+    let mut at = |request| store.execute(request, 105 * SECOND).0;
+    assert_eq!(at(late(104_999)), Reply::NoLease);
+    assert!(matches!(at(late(105_000)), Reply::Joined { .. }));
+    assert_eq!(at(assert), Reply::NoLease);
+    // The lease is of second 100.
+    assert_eq!(join(&mut store, "a", "p", 110 * SECOND), Reply::NoLease);
 }
 
 #[test]
@@ -157,6 +207,7 @@ fn an_empty_room_is_born_again_and_another_life_is_another_epoch() {
         ttl: 10_000,
         nonce: 7,
         life: 2,
+        until: u64::MAX,
     };
     store.execute(beat, 103 * SECOND);
     let versions = Request::Versions {
@@ -223,6 +274,7 @@ fn only_the_dead_are_swept_room_by_room_and_their_lease_last() {
         data: Bytes::new(),
         birth: 1,
         floor: 0,
+        until: u64::MAX,
         want_roster: false,
     };
     store.execute(elsewhere, 101 * SECOND);

@@ -107,3 +107,48 @@ fn the_echo_of_a_join_whose_peer_has_left_since_is_no_news() {
     board.event(change(5, Change::Joined(entry("sue", "here", 50))));
     assert!(matches!(board.asked[..], [ClusterCommand::Assert { .. }]));
 }
+
+#[test]
+fn changes_that_are_too_many_for_a_roster_that_is_on_its_way_are_counted() {
+    let mut board = board();
+    board.event(ClusterEvent::Gap { room: room("r") });
+    for version in 3..1_030 {
+        board.event(change(
+            version,
+            Change::Joined(entry("joe", "there", version)),
+        ));
+    }
+    assert_eq!(board.switchboard.counters().changes_overrun, 3);
+    board.event(ClusterEvent::Asserted {
+        room: room("r"),
+        epoch: 1,
+        version: 2,
+        roster: vec![entry("bob", "here", 1), entry("ann", "there", 7)],
+    });
+    board.assert_told(
+        1,
+        &["joined joe"]
+            .into_iter()
+            .chain(["updated joe"; 1_023])
+            .collect::<Vec<_>>(),
+    );
+    // The next that comes shows that some are missing.
+    board.asked.clear();
+    board.event(change(1_030, Change::Joined(entry("joe", "there", 1_030))));
+    assert!(matches!(board.asked[..], [ClusterCommand::Assert { .. }]));
+}
+
+#[test]
+fn flushes_that_are_too_many_for_a_peer_are_counted() {
+    let mut board = board();
+    for _ in 0..70 {
+        board.event(ClusterEvent::Passed(crate::Flush {
+            room: room("r"),
+            peer: peer("bob"),
+            fence: 50,
+            origin: node("there"),
+            hops: 0,
+        }));
+    }
+    assert_eq!(board.switchboard.counters().handovers_overrun, 6);
+}

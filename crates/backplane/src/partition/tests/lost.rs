@@ -24,6 +24,7 @@ fn gone(leases: Leases) -> Duration {
                         renewed,
                         lapsed: Vec::new(),
                         next: None,
+                        now: NOON,
                     };
                     (id, beaten)
                 }
@@ -124,4 +125,37 @@ fn a_room_that_was_left_around_a_failover_is_asserted_in_the_new_store() {
     partition.rooms.enter(&ROOM);
     partition.handle_subscribed(now);
     assert_eq!(beat(&mut partition, now), (0, 1));
+}
+
+#[test]
+fn what_is_asked_for_is_to_be_done_while_the_link_counts_as_working() {
+    let start = Instant::now();
+    let mut partition = open(1, start);
+    let join = |partition: &mut Partition, now| {
+        let join = Command::Join {
+            token: 1,
+            room: ROOM,
+            member: "bob".into(),
+            data: Bytes::new(),
+            want_roster: true,
+        };
+        partition.handle_command(join, now);
+        partition.handle_subscribed(now);
+        let until = requests(partition).into_iter().filter_map(|(id, request)| {
+            if matches!(request, Request::Beat { .. }) {
+                // It has taken the store two seconds to get to the beat.
+                let later = now + 2 * SECOND;
+                partition.handle_reply(id, Some(beaten(Vec::new(), None)), later);
+            }
+            match request {
+                Request::Join { until, .. } => Some(until),
+                _ => None,
+            }
+        });
+        until.collect::<Vec<_>>()
+    };
+    // The store's clock is not known yet.
+    assert_eq!(join(&mut partition, start), [u64::MAX]);
+    let now = start + 3 * SECOND;
+    assert_eq!(join(&mut partition, now), [NOON + 3_000 + 5_000]);
 }

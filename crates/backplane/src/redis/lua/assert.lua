@@ -1,16 +1,16 @@
 -- KEYS: leases, links, life, the node's rooms, the roster. ARGV: node, link, room, birth, floor, the room's channel,
--- and for each member its name, fence and data.
-if not alive(KEYS[1], ARGV[1]) or overtaken(KEYS[2], ARGV[1], ARGV[2]) then return { 0 } end
+-- until when, and for each member its name, fence and data.
+if not alive(KEYS[1], ARGV[1]) or overtaken(KEYS[2], ARGV[1], ARGV[2]) or late(ARGV[7]) then return { 0 } end
 local life = life_at(KEYS[3])
 local listed = {}
-for i = 7, #ARGV, 3 do listed[ARGV[i]] = true end
+for i = 8, #ARGV, 3 do listed[ARGV[i]] = true end
 
 local members, claims = held_by(redis.call('HGETALL', KEYS[5]), ARGV[1])
 for _, member in ipairs(members) do
   if not listed[member] then leave(KEYS[5], ARGV[6], life, member, claims[member].fence, ARGV[1], '') end
 end
 
-for i = 7, #ARGV, 3 do
+for i = 8, #ARGV, 3 do
   local member, claimed, data = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
   local fence
   local claim = redis.call('HGET', KEYS[5], '@' .. member)
@@ -31,7 +31,7 @@ for i = 7, #ARGV, 3 do
   if fence then enter(KEYS[5], ARGV[6], life, ARGV[4], member, fence, ARGV[1], data) end
 end
 
-if #ARGV > 6 then redis.call('SADD', KEYS[4], ARGV[3]) end
+if #ARGV > 7 then redis.call('SADD', KEYS[4], ARGV[3]) end
 local roster = redis.call('HGETALL', KEYS[5])
 if #roster == 0 then return { 1, '0', '0', roster } end
 local version = redis.call('HMGET', KEYS[5], '#b', '#v')

@@ -1,7 +1,8 @@
--- KEYS: leases, life, links. ARGV: node, link, ttl, nonce, life, the node's channel.
-if overtaken(KEYS[3], ARGV[1], ARGV[2]) then return { 0, {}, -1 } end
+-- KEYS: leases, life, links. ARGV: node, link, ttl, nonce, life, the node's channel, until when.
 local now = now_ms()
+if overtaken(KEYS[3], ARGV[1], ARGV[2]) then return { 0, {}, -1, number(now) } end
 local expiry = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0)
+if late(ARGV[7]) then return { expiry > now and 1 or 0, {}, -1, number(now) } end
 redis.call('ZADD', KEYS[1], number(now + tonumber(ARGV[3])), ARGV[1])
 redis.call('HSET', KEYS[3], ARGV[1], ARGV[2])
 redis.call('SET', KEYS[2], ARGV[5])
@@ -14,4 +15,4 @@ local after = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. number(now), '+inf', '
 for i = 1, #after, 2 do
   if next_in < 0 and after[i] ~= ARGV[1] then next_in = tonumber(after[i + 1]) - now end
 end
-return { expiry > now and 1 or 0, lapsed, next_in }
+return { expiry > now and 1 or 0, lapsed, next_in, number(now) }

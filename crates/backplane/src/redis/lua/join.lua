@@ -1,6 +1,6 @@
 -- KEYS: leases, links, life, the node's rooms, the roster. ARGV: node, link, room, member, data, birth, floor, whether
--- the roster is wanted, the room's channel.
-if not alive(KEYS[1], ARGV[1]) or overtaken(KEYS[2], ARGV[1], ARGV[2]) then return { 0 } end
+-- the roster is wanted, the room's channel, until when.
+if not alive(KEYS[1], ARGV[1]) or overtaken(KEYS[2], ARGV[1], ARGV[2]) or late(ARGV[10]) then return { 0 } end
 local fence = math.max(now_us(), tonumber(ARGV[7]) + 1)
 local claim = redis.call('HGET', KEYS[5], '@' .. ARGV[4])
 if claim then fence = math.max(fence, unpack_claim(claim) + 1) end

@@ -23,6 +23,9 @@ local function overtaken(links, node, link)
   return tonumber(redis.call('HGET', links, node) or 0) > tonumber(link)
 end
 
+-- Whether what is asked until a time, in milliseconds, comes too late.
+local function late(time) return now_ms() > tonumber(time) end
+
 -- The store's life, which is part of every epoch.
 local function life_at(key) return tonumber(redis.call('GET', key) or 0) end
 

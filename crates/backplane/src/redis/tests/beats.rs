@@ -13,15 +13,19 @@ async fn store() -> Client {
 #[tokio::test]
 async fn a_beat_comes_back_on_the_node_s_own_channel() {
     let mut client = store().await;
-    let first = client.beat("a").await;
-    assert_eq!(
-        first,
-        Reply::Beaten {
-            renewed: false,
-            lapsed: vec![],
-            next: None
-        }
-    );
+    let Reply::Beaten {
+        renewed: false,
+        lapsed,
+        next: None,
+        now,
+    } = client.beat("a").await
+    else {
+        panic!()
+    };
+    assert_eq!(lapsed, []);
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    let since = u64::try_from(since.as_millis()).unwrap();
+    assert!(now <= since && since < now + 10_000, "{now}");
     let beat = Published::Beat { nonce: u64::MAX };
     let heard = client.heard().await;
     assert_eq!(heard.len(), 1);
@@ -39,6 +43,7 @@ async fn a_beat_says_whether_the_lease_was_valid_and_whose_has_lapsed() {
             renewed,
             lapsed: told,
             next,
+            ..
         } = client.beat("a").await
         else {
             panic!()

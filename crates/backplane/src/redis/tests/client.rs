@@ -129,6 +129,7 @@ impl Client {
             ttl,
             nonce: u64::MAX,
             life,
+            until: u64::MAX,
         };
         self.ask(&beat).await
     }
@@ -143,6 +144,7 @@ impl Client {
             data: Bytes::from_static(b"\0d"),
             birth: 7,
             floor,
+            until: u64::MAX,
             want_roster: true,
         };
         match self.ask(&join).await {

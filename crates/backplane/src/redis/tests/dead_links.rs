@@ -43,6 +43,7 @@ async fn a_late_assert_takes_nobody_out() {
         members: Vec::new(),
         birth: 7,
         floor: 0,
+        until: u64::MAX,
     };
     assert_eq!(client.ask(&late).await, Reply::NoLease);
     assert_eq!(client.changes().await, Vec::<String>::new());
@@ -96,6 +97,7 @@ async fn the_other_node_s_links_are_its_own() {
         data: bytes::Bytes::new(),
         birth: 7,
         floor: 0,
+        until: u64::MAX,
         want_roster: false,
     };
     assert!(matches!(client.ask(&first).await, Reply::Joined { .. }));

@@ -52,18 +52,19 @@ fn request() -> impl Strategy<Value = Request> {
     let member = room;
     let birth = 0..1u64 << 31;
     let link = || 1..4u64;
+    let until = || prop_oneof![9 => Just(u64::MAX), 1 => Just(1)];
     let listed = prop::collection::btree_map(member(), (claim(), data()), 0..3);
     prop_oneof![
-        3 => (name(), link(), prop::bool::weighted(0.8), any::<u64>(), 0..1u64 << 21).prop_map(
-            |(name, link, lasts, nonce, life)| {
+        3 => (name(), link(), prop::bool::weighted(0.8), any::<u64>(), 0..1u64 << 21, until()).prop_map(
+            |(name, link, lasts, nonce, life, until)| {
                 let ttl = if lasts { TTL } else { 0 };
-                Request::Beat { node: node(name), link, ttl, nonce, life }
+                Request::Beat { node: node(name), link, ttl, nonce, life, until }
             }
         ),
-        6 => (name(), link(), room(), member(), data(), birth.clone(), any::<bool>()).prop_map(
-            |(name, link, room, member, data, birth, want_roster)| {
+        6 => (name(), link(), room(), member(), data(), birth.clone(), any::<bool>(), until()).prop_map(
+            |(name, link, room, member, data, birth, want_roster, until)| {
                 let node = node(name);
-                Request::Join { node, link, room, member, data, birth, floor: 0, want_roster }
+                Request::Join { node, link, room, member, data, birth, floor: 0, until, want_roster }
             }
         ),
         4 => (name(), link(), room(), member(), claim(), data()).prop_map(
@@ -74,10 +75,10 @@ fn request() -> impl Strategy<Value = Request> {
         1 => (name(), link(), room()).prop_map(|(name, link, room)| {
             Request::Forget { node: node(name), link, room }
         }),
-        4 => (name(), link(), room(), listed, birth).prop_map(|(name, link, room, listed, birth)| {
+        4 => (name(), link(), room(), listed, birth, until()).prop_map(|(name, link, room, listed, birth, until)| {
             let members = listed.into_iter().map(|(member, (claim, data))| (member, claim, data));
             let (node, members) = (node(name), members.collect());
-            Request::Assert { node, link, room, members, birth, floor: 0 }
+            Request::Assert { node, link, room, members, birth, floor: 0, until }
         }),
         2 => name().prop_map(|name| Request::Sweep { dead: node(name), limit: 10 }),
         1 => name().prop_map(|name| Request::Resign { node: node(name) }),
@@ -103,6 +104,7 @@ fn in_order(reply: Reply) -> Reply {
             renewed,
             mut lapsed,
             next,
+            ..
         } => {
             lapsed.sort();
             // When is a matter of the clock; whether is not.
@@ -111,6 +113,7 @@ fn in_order(reply: Reply) -> Reply {
                 renewed,
                 lapsed,
                 next,
+                now: 0,
             }
         }
         other => other,
@@ -152,6 +155,7 @@ fn beat(name: &str, ttl: u64) -> Request {
         ttl,
         nonce: 1,
         life: 1,
+        until: u64::MAX,
     }
 }
 
@@ -172,6 +176,7 @@ async fn bounds_are_the_same_in_redis_and_in_memory() {
         members: crowd(0),
         birth: 1,
         floor: FLOOR,
+        until: u64::MAX,
     }));
     requests.push(beat("a", 0));
     let sweep = Request::Sweep {

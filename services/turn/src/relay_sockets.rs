@@ -143,7 +143,9 @@ pub(crate) fn shared(address: SocketAddr) -> io::Result<UdpSocket> {
 
 fn set_shared(socket: &SockRef<'_>) -> io::Result<()> {
     socket.set_reuse_port(true)?;
-    // A burst from many clients waits here; the kernel gives what its limit allows.
+    // A burst from many clients waits here, and what a round has for all of them; the kernel gives what its limit
+    // allows.
+    socket.set_send_buffer_size(4 * 1024 * 1024)?;
     socket.set_recv_buffer_size(4 * 1024 * 1024)
 }
 

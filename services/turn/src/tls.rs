@@ -55,26 +55,38 @@ pub(crate) struct Certificates {
     key: PathBuf,
     provider: Arc<CryptoProvider>,
     current: ArcSwap<CertifiedKey>,
-    /// Of the files when they were last looked at.
-    seen: Mutex<[Stamp; 2]>,
+    loaded: Mutex<Loaded>,
 }
 
 /// What changes when a file does.
 type Stamp = Option<(SystemTime, u64)>;
+
+/// How the last look at the files went.
+#[derive(Debug)]
+struct Loaded {
+    /// Of the files that are shown.
+    stamps: [Stamp; 2],
+    /// What is wrong with those that are there now. It is said once, and they are tried again: another owner or mode does
+    /// not change a stamp.
+    trouble: Option<String>,
+}
 
 impl Certificates {
     /// # Errors
     /// [`TlsError::File`] names the file.
     pub(crate) fn load(cert: &Path, key: &Path) -> Result<Self, TlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let seen = [stamp(cert), stamp(key)];
+        let stamps = [stamp(cert), stamp(key)];
         let current = certified_key(cert, key, &provider)?;
         Ok(Self {
             cert: cert.to_owned(),
             key: key.to_owned(),
             provider,
             current: ArcSwap::from_pointee(current),
-            seen: Mutex::new(seen),
+            loaded: Mutex::new(Loaded {
+                stamps,
+                trouble: None,
+            }),
         })
     }
 
@@ -82,17 +94,26 @@ impl Certificates {
     /// was when they are broken, as while one of them is being replaced.
     pub(crate) fn reload(&self, asked: bool) {
         let now = [stamp(&self.cert), stamp(&self.key)];
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if *seen == now && !asked {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if loaded.stamps == now && !asked {
             return;
         }
-        *seen = now;
         match certified_key(&self.cert, &self.key, &self.provider) {
             Ok(key) => {
                 self.current.store(Arc::new(key));
+                *loaded = Loaded {
+                    stamps: now,
+                    trouble: None,
+                };
                 tracing::info!("a new certificate is shown to clients over TLS");
             }
-            Err(error) => tracing::error!(%error, "the certificate for TLS stays the old one"),
+            Err(error) => {
+                let trouble = Some(error.to_string());
+                if loaded.trouble != trouble || asked {
+                    tracing::error!(%error, "the certificate for TLS stays the old one");
+                }
+                loaded.trouble = trouble;
+            }
         }
     }
 
@@ -218,6 +239,25 @@ mod tests {
         fs::remove_file(files.0.join("cert")).unwrap();
         certificates.reload(true);
         assert_eq!(shown(&certificates), renewed);
+    }
+
+    #[test]
+    fn files_that_could_not_be_read_are_tried_again() {
+        let files = Files::new("again");
+        files.write(&made());
+        let certificates = files.load().unwrap();
+        let first = shown(&certificates);
+        // As with a mode that is set after they were written: what they are known by stays the same.
+        let (cert, key) = made();
+        files.write(&(format!("{cert}\n"), "x".repeat(key.len())));
+        let before = stamp(&files.0.join("key")).unwrap().0;
+        certificates.reload(false);
+        assert_eq!(shown(&certificates), first);
+        files.write(&(format!("{cert}\n"), key));
+        let written = fs::File::options().write(true).open(files.0.join("key"));
+        written.unwrap().set_modified(before).unwrap();
+        certificates.reload(false);
+        assert_ne!(shown(&certificates), first);
     }
 
     #[test]

@@ -112,6 +112,10 @@ fn run(options: &Options) {
             None => contestants.push(contestant),
         }
     }
+    if contestants.is_empty() {
+        eprintln!("nobody takes part");
+        return;
+    }
     let cells: Vec<Cell> = Cell::all()
         .filter(|cell| cell.is_named(&options.cells))
         .collect();
@@ -139,6 +143,8 @@ fn run(options: &Options) {
             }
             eprintln!();
         }
+        // Else each would have the same turn in the same cell of every round.
+        contestants.rotate_left(1);
     }
     println!("{}", report.tables(&cells));
 }

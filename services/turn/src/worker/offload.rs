@@ -12,6 +12,10 @@ use super::batch::{Group, Limits};
 /// divided, since it would have to divide each of them once more.
 const MOST_SEGMENT_BYTES: usize = 1472;
 
+/// Messages that every way carries in a packet, the least MTU of IPv6 being 1280: of longer ones the kernel may refuse
+/// to divide some for their way's sake, which says nothing of others.
+const SAFE_SEGMENT_BYTES: usize = 1280 - 40 - 8;
+
 /// Failures in a row after which nothing is sent as one any more. One way on which that does not work is no reason to
 /// give it up on all the others.
 const MAX_FAILURES: u32 = 8;
@@ -72,7 +76,10 @@ impl Offload {
     fn count(&mut self, group: &Group<'_>, outcome: Outcome) {
         match outcome {
             Outcome::Sent(_) if group.messages > 1 => self.failures = 0,
-            Outcome::Sent(_) => {}
+            // Where nothing is taken in whatever way, it is the receiver's address that does not work: what a client
+            // may choose says nothing of the kernel.
+            Outcome::Sent(_) | Outcome::Divided(0) => {}
+            Outcome::Divided(_) if group.size > SAFE_SEGMENT_BYTES => {}
             Outcome::Divided(_) => {
                 self.failures += 1;
                 if self.failures == MAX_FAILURES {

@@ -232,8 +232,12 @@ impl World {
                     self.oracle.wrong(now, wrong);
                 }
             }
-            other => {
-                let wrong = || format!("id{dweller} of a directory is told {other:?}");
+            ServerMessage::Joined { .. }
+            | ServerMessage::Updated { .. }
+            | ServerMessage::Resumed { .. }
+            | ServerMessage::Suspended { .. }
+            | ServerMessage::Left { .. } => {
+                let wrong = || format!("id{dweller} of a directory is told {message:?}");
                 self.oracle.wrong(now, wrong);
             }
         }

@@ -45,6 +45,22 @@ pub(crate) enum Fault {
     Flush,
 }
 
+impl Fault {
+    /// How long a fault of the store lasts.
+    pub(crate) fn length(self) -> Time {
+        match self {
+            Self::FreezeStore { lasting } | Self::Outage { lasting, .. } => lasting,
+            Self::Flush
+            | Self::Cut { .. }
+            | Self::Stall { .. }
+            | Self::Deaf { .. }
+            | Self::Lossy { .. }
+            | Self::Freeze { .. }
+            | Self::Kill { .. } => 0,
+        }
+    }
+}
+
 /// Which faults a run has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mixture {

@@ -2,12 +2,15 @@
 //! oracle that knows what may be told to whom. Everything follows from a seed.
 //!
 //! - `SIMULATION_SEEDS=1000000 cargo test --release --test simulation` runs more seeds;
-//! - `SIMULATION_SEED=42` runs one, and prints all that happened if it fails;
+//! - `SIMULATION_SEED=42` runs one, and prints all that happened if it fails; `SIMULATION_DIRECTORY=1` with a directory
+//!   beside the rooms;
+//! - `SIMULATION_FIRST=50001` begins there;
 //! - `seeds.txt` has seeds that have failed once; they are always run.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
 mod clients;
+mod directory;
 mod faults;
 mod network;
 mod node;

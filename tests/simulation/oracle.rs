@@ -13,6 +13,8 @@
 //!   and so is what each client was told. Five seconds after the store is back nobody is missing.
 //! - Where nothing goes wrong, every join and every departure is told to every observer.
 //! - A message arrives once, in order, at whom it was meant for.
+//! - In a directory (`../directory.rs`) nobody is told of anybody. When all is quiet, whoever is there is found by its id
+//!   from every node, and neither the store nor a node has anybody else.
 //!
 //! # Exceptions
 //!
@@ -41,7 +43,7 @@
 //! 9. *A store that goes on without its last writes*: who left in them, or went to another node, may be back as before
 //!    until their node has said otherwise, and is told joined and left once more.
 //! 10. *A peer that leaves and comes back*: with its stay, a conversation has ended. What it said before may reach a
-//!     peer that has moved meanwhile after what it says now.
+//!     peer that has moved meanwhile after what it says now; one that has stayed where it was hears all in order.
 
 mod leases;
 mod messages;

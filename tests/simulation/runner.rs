@@ -36,24 +36,30 @@ fn keep(seed: u64, violation: &str) {
 fn explain(seed: u64) -> Outcome {
     let plan = Plan {
         traced: true,
+        directory: number("SIMULATION_DIRECTORY").is_some(),
         ..Plan::default()
     };
     run(seed, plan)
 }
 
 /// Runs seeds; says which fail, and how to see them again.
-fn try_all(seeds: impl Iterator<Item = u64>) {
+fn try_all(seeds: impl Iterator<Item = u64>, plan: Plan) {
     let mut failed = Vec::new();
     let mut count = 0;
     let mut happenings = 0;
     for seed in seeds {
-        let outcome = run(seed, Plan::default());
+        let outcome = run(seed, plan);
         count += 1;
         happenings += outcome.happenings;
         if let Some(violation) = outcome.violation {
             println!("seed {seed} fails: {violation}");
+            let directory = if plan.directory {
+                "SIMULATION_DIRECTORY=1 "
+            } else {
+                ""
+            };
             println!(
-                "  SIMULATION_SEED={seed} cargo test --release -p trunkline-tests --test simulation one_seed"
+                "  {directory}SIMULATION_SEED={seed} cargo test --release -p trunkline-tests --test simulation one_seed"
             );
             keep(seed, &violation);
             failed.push(seed);
@@ -70,7 +76,18 @@ fn try_all(seeds: impl Iterator<Item = u64>) {
 fn nothing_that_goes_wrong_makes_a_node_tell_anything_false() {
     let first = number("SIMULATION_FIRST").unwrap_or(1);
     let count = number("SIMULATION_SEEDS").unwrap_or(SEEDS);
-    try_all(first..first + count);
+    try_all(first..first + count, Plan::default());
+}
+
+#[test]
+fn whoever_is_in_a_directory_is_found_and_whoever_is_not_is_nowhere() {
+    let first = number("SIMULATION_FIRST").unwrap_or(1);
+    let count = number("SIMULATION_SEEDS").unwrap_or(SEEDS / 5);
+    let plan = Plan {
+        directory: true,
+        ..Plan::default()
+    };
+    try_all(first..first + count, plan);
 }
 
 #[test]
@@ -84,6 +101,7 @@ fn seeds_that_have_failed_once_do_not_fail_again() {
         lines
             .filter(|line| !line.is_empty())
             .map(|line| line.parse().unwrap()),
+        Plan::default(),
     );
 }
 

@@ -15,6 +15,7 @@ use switchboard::Config;
 
 use crate::{
     clients::{Client, room_id, words},
+    directory::Directory,
     faults::{Data, Fault, Mixture},
     network::{Delays, Lane, Link, Server, Swallower, ToStore},
     node::{Effect, Input, MILLISECOND, Node, SECOND, Time},
@@ -34,6 +35,8 @@ pub(crate) struct Plan {
     pub(crate) swallows_naks: bool,
     pub(crate) blind_to_epochs: bool,
     pub(crate) traced: bool,
+    /// Whether there is a directory beside the rooms.
+    pub(crate) directory: bool,
 }
 
 /// How a run went.
@@ -51,6 +54,7 @@ pub(crate) enum Happening {
     AtNode(usize, Input),
     Connect(usize),
     Act(usize),
+    Dwell(usize),
     Fault(Fault),
     Thaw(usize),
     ThawStore,
@@ -69,8 +73,9 @@ pub(crate) struct World {
     pub(crate) oracle: Oracle,
     pub(crate) clients: Vec<Client>,
     pub(crate) nodes: Vec<Node>,
+    pub(crate) directory: Option<Directory>,
     links: Vec<Link>,
-    server: Server,
+    pub(crate) server: Server,
     swallower: Swallower,
     delays: Delays,
     pub(crate) window: Time,
@@ -135,7 +140,10 @@ impl World {
             },
         };
         let timing = (
-            Config::default(),
+            Config {
+                lookup_memory: Duration::from_secs(6),
+                ..Config::default()
+            },
             PartitionConfig {
                 compare: Duration::from_micros(COMPARE),
                 ..PartitionConfig::default()
@@ -169,6 +177,7 @@ impl World {
             oracle,
             clients,
             nodes: Vec::new(),
+            directory: plan.directory.then(Directory::new),
             links: Vec::new(),
             server,
             swallower: Swallower::default(),
@@ -216,6 +225,7 @@ impl World {
             }
             self.clients[client].away_until = Time::MAX;
         }
+        self.close_directory();
         self.run_until(self.now + self.window + 2 * SECOND + 8 * self.delays.most);
         self.check_emptiness();
     }
@@ -229,7 +239,7 @@ impl World {
         for fault in faults {
             let at = self.random.between(start + SECOND, active);
             if is_of_store {
-                active = at + fault_length(fault);
+                active = at + fault.length();
             }
             self.at(at, Happening::Fault(fault));
         }
@@ -240,6 +250,7 @@ impl World {
                 self.act_at(at, client);
             }
         }
+        self.plan_directory(start, active);
         self.run_until(active);
         if is_of_store {
             // Whoever is away does not come back for now.
@@ -255,8 +266,10 @@ impl World {
         self.settle();
         self.check_quiet();
         self.probe();
+        self.probe_directory();
         self.run_until(self.now + 3 * SECOND + 8 * self.delays.most);
         self.check_quiet();
+        self.check_directory();
         let killed = std::mem::take(&mut self.killed);
         self.oracle.check_messages(&killed, self.now);
         self.killed = killed;
@@ -338,6 +351,7 @@ impl World {
             Happening::AtNode(node, input) => self.input(node, input),
             Happening::Connect(node) => self.connect_link(node),
             Happening::Act(client) => self.act(client),
+            Happening::Dwell(dweller) => self.dwell(dweller),
             Happening::Fault(fault) => self.fail(fault),
             Happening::Thaw(node) => self.thaw(node),
             Happening::ThawStore => self.thaw_store(),
@@ -376,17 +390,3 @@ impl World {
 mod checks;
 mod link;
 mod trouble;
-
-/// How long a fault of the store lasts.
-fn fault_length(fault: Fault) -> Time {
-    match fault {
-        Fault::FreezeStore { lasting } | Fault::Outage { lasting, .. } => lasting,
-        Fault::Flush
-        | Fault::Cut { .. }
-        | Fault::Stall { .. }
-        | Fault::Deaf { .. }
-        | Fault::Lossy { .. }
-        | Fault::Freeze { .. }
-        | Fault::Kill { .. } => 0,
-    }
-}

@@ -40,8 +40,8 @@ const MAX_FLUSHES: usize = 64;
 /// Nodes that a peer has left while it was handed over, at most.
 const MAX_LEFT: usize = 8;
 
-/// How long a room is kept that the last peer of this node has left for another node: what others said before they
-/// knew must go after it.
+/// How long a room is kept that a peer of this node has left for another node: what others said before they knew must go
+/// after it.
 const KEPT: Duration = Duration::from_secs(5);
 
 /// What waits for a peer that has moved.
@@ -301,11 +301,9 @@ impl Switchboard {
         }
     }
 
-    /// The last peer that this node had in the room may have moved to another: the room is kept for a while.
+    /// A peer that this node had in the room has moved to another: the room is kept for a while, also when the others leave.
     pub(crate) fn keep_room(&mut self, room: &RoomId, now: Instant) {
-        if let Some(state) = self.rooms.get_mut(room)
-            && !state.has_local()
-        {
+        if let Some(state) = self.rooms.get_mut(room) {
             let until = now + KEPT;
             if let Some(before) = state.kept_until.replace(until) {
                 let timer = Timer::Forget(room.clone());

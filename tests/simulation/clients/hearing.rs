@@ -14,6 +14,9 @@ impl World {
         let at = self.now;
         self.hash_message(connection, message);
         self.note(|| format!("n{node} tells {connection}: {message:?}"));
+        if self.told_in_directory(connection, message) {
+            return;
+        }
         let Some(client) = self.owners.get(&connection).copied() else {
             return;
         };

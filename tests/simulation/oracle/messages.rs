@@ -17,7 +17,7 @@ pub(crate) struct Messages {
     received: BTreeSet<(usize, usize)>,
     /// The last message of each sender's connection that each receiver has heard.
     last: BTreeMap<(usize, u64, u64), usize>,
-    /// The same of what was said to it alone, wherever it was, in each stay of the sender.
+    /// The same of what was said to it alone: in each stay of the sender, where the receiver has moved, else (0) in all.
     last_directed: BTreeMap<(usize, u64, u64), usize>,
     pub(crate) stays: Stays,
     /// Each client's stay, by number, and since when it is.
@@ -135,13 +135,19 @@ impl Messages {
         self.contested.insert(person);
     }
 
-    /// A message to one peer comes after one that the same connection said to it later in the same stay.
+    /// A message to one peer comes after one that the same connection said to it later; in the same stay, if the peer has
+    /// moved.
     pub(crate) fn overtaken(&mut self, client: usize, number: usize) -> Option<Overtaken> {
         let said = *self.said.get(number)?;
         if said.to.is_none() || said.at < self.stays.since(client) {
             return None;
         }
-        let sender = (client, said.connection, self.said_in[number]);
+        // For a receiver that has stayed where it was, the conversation goes on.
+        let stay = match self.stays.nodes(client) {
+            [_] => 0,
+            _ => self.said_in[number] + 1,
+        };
+        let sender = (client, said.connection, stay);
         let last = self.last_directed.entry(sender);
         let last = last.or_insert(number);
         let before = *last;

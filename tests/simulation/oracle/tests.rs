@@ -155,7 +155,7 @@ fn a_message_arrives_once_in_order_at_whom_it_was_meant_for() {
         tell(&mut oracle(), &message(3), 4 * SECOND).is_some(),
         "nobody's"
     );
-    // Who has left and is back begins anew, for a receiver that is wherever it is now.
+    // Who has left and is back begins anew, for a receiver that may be anywhere.
     let mut directed = oracle();
     directed.messages.said(said(Some(0)), &[receiver]);
     let behind = |oracle: &mut Oracle| {
@@ -167,6 +167,12 @@ fn a_message_arrives_once_in_order_at_whom_it_was_meant_for() {
     back.messages.stays.end(1, 4 * SECOND);
     back.messages.said(said(Some(0)), &[receiver]);
     assert!(behind(&mut back).is_none());
+    // Not for one that has stayed where it was.
+    let mut stayed = oracle();
+    stayed.messages.stays.come(0, 0);
+    stayed.messages.stays.end(1, 4 * SECOND);
+    stayed.messages.said(said(Some(0)), &[receiver]);
+    assert!(behind(&mut stayed).is_some());
     let mut lost = oracle();
     for second in 0..30 {
         lost.leases.beat(0, second * SECOND);

@@ -54,7 +54,8 @@ impl World {
             self.oracle.check_view(who, &truth, self.now);
         }
         let mut entered: Truth = Truth::new();
-        for (room, members) in self.server.store.rosters() {
+        let rosters = self.server.store.rosters().into_iter();
+        for (room, members) in rosters.filter(|(room, _)| !room.contains('|')) {
             for (member, node) in members {
                 let seat = (room[1..].parse().unwrap(), member[1..].parse().unwrap());
                 let node = node.0[1..].parse().unwrap();

@@ -1,5 +1,7 @@
 //! The rooms that this node is in: their channels, and whether what is known of them is all.
 
+mod questions;
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     mem,
@@ -378,41 +380,5 @@ impl Rooms {
             .get_mut(name)
             .map(|room| mem::take(&mut room.askers))
             .unwrap_or_default()
-    }
-
-    /// A question to a node; true when it was not asked yet.
-    pub(super) fn question(&mut self, node: NodeId, room: ByteString) -> bool {
-        self.questions.entry(node).or_default().insert(room)
-    }
-
-    /// The node has answered; false when it was not asked.
-    pub(super) fn take_question(&mut self, node: &NodeId, room: &ByteString) -> bool {
-        let Some(rooms) = self.questions.get_mut(node) else {
-            return false;
-        };
-        let asked = rooms.remove(room);
-        if rooms.is_empty() {
-            self.questions.remove(node);
-        }
-        asked
-    }
-
-    /// Nodes that have questions to answer.
-    pub(super) fn asked(&self) -> impl Iterator<Item = &NodeId> {
-        self.questions.keys()
-    }
-
-    pub(super) fn questions(&self) -> Vec<(NodeId, ByteString)> {
-        let each = |(node, rooms): (&NodeId, &BTreeSet<ByteString>)| {
-            let node = node.clone();
-            let pair = move |room: &ByteString| (node.clone(), room.clone());
-            rooms.iter().map(pair).collect::<Vec<_>>()
-        };
-        self.questions.iter().flat_map(each).collect()
-    }
-
-    /// All that a node was asked.
-    pub(super) fn take_asked(&mut self, node: &NodeId) -> BTreeSet<ByteString> {
-        self.questions.remove(node).unwrap_or_default()
     }
 }

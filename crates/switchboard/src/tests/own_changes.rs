@@ -152,3 +152,22 @@ fn flushes_that_are_too_many_for_a_peer_are_counted() {
     }
     assert_eq!(board.switchboard.counters().handovers_overrun, 6);
 }
+
+#[test]
+fn what_is_said_to_a_peer_that_has_moved_goes_after_it_though_the_others_have_left() {
+    let mut board = Board::with_members(&[(1, "bob"), (2, "sue")]);
+    board.event(change(3, Change::Joined(entry("ann", "there", 7))));
+    board.event(change(4, Change::Joined(entry("bob", "elsewhere", 9))));
+    board.leave(2);
+    board.asked.clear();
+    board.event(ClusterEvent::Received {
+        room: room("r"),
+        from: peer("ann"),
+        to: peer("bob"),
+        payload: payload("hello"),
+        hops: 0,
+    });
+    assert!(
+        matches!(&board.asked[..], [ClusterCommand::Send { node: at, .. }] if *at == node("elsewhere"))
+    );
+}

@@ -260,3 +260,30 @@ fn over_tls_five_clients_lose_nothing() {
 fn over_tls_fifty_clients_lose_nothing() {
     loses_nothing_over_tls("50", &[]);
 }
+
+/// Of two clients that reach each other, each by connections to the other's relayed address.
+#[track_caller]
+fn loses_nothing_over_tcp_peers(relay: SocketAddr, options: &[&str]) {
+    let (ip, port) = (relay.ip().to_string(), relay.port().to_string());
+    // It takes no peer.
+    let output = Command::new("timeout")
+        .args(["60", "turnutils_uclient", "-p", &port, "-T", "-m", "2"])
+        .args(["-l", "200", "-n", "20", "-z", "5"])
+        .args([STATIC, options].concat())
+        .arg(ip)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("Total lost packets 0 (0.000000%)"), "{text}");
+    assert!(text.contains("tot_recv_msgs=40"), "{text}");
+}
+
+#[test]
+fn clients_reach_each_other_by_connections_over_tcp_and_tls() {
+    let certificate = Certificate::new();
+    let more = ["--turn-user-quota", "0", "--turn-tcp-peers"];
+    let relay = tls::relay(&certificate, &more);
+    loses_nothing_over_tcp_peers(relay.public, &[]);
+    loses_nothing_over_tcp_peers(relay.tls.unwrap(), &["-S"]);
+}

@@ -22,6 +22,7 @@ mod secrets;
 mod strangers;
 mod stream_client;
 mod streams;
+mod tcp_peers;
 mod tls;
 mod unreachable;
 

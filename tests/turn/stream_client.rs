@@ -86,6 +86,12 @@ impl<S: Read + Write> StreamClient<S> {
         }
     }
 
+    /// Another user, with the same password.
+    pub(crate) fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
     pub(crate) fn request(&mut self, method: Method, attributes: &[(u16, &[u8])]) -> Message {
         self.transactions += 1;
         let mut message = Message::new();
@@ -157,13 +163,22 @@ impl<S: Read + Write> StreamClient<S> {
     /// The same of a protocol, by its number; or the error code.
     pub(crate) fn allocate_of(&mut self, protocol: u8) -> Result<SocketAddr, u16> {
         let transport: &[(u16, &[u8])] = &[(0x0019, &[protocol, 0, 0, 0])];
-        let unsigned = self.request(METHOD_ALLOCATE, transport);
-        self.stream.write_all(&unsigned.raw).unwrap();
-        assert_eq!(self.answer().unwrap().unwrap_err(), 401);
-        let answer = self.ask(METHOD_ALLOCATE, transport, None)?;
+        let answer = self.ask_anew(METHOD_ALLOCATE, transport)?;
         let mut relayed = RelayedAddress::default();
         relayed.get_from(&answer).unwrap();
         Ok(SocketAddr::new(relayed.ip, relayed.port))
+    }
+
+    /// Learns the nonce, and asks.
+    pub(crate) fn ask_anew(
+        &mut self,
+        method: Method,
+        attributes: &[(u16, &[u8])],
+    ) -> Result<Message, u16> {
+        let unsigned = self.request(method, attributes);
+        self.stream.write_all(&unsigned.raw).unwrap();
+        assert_eq!(self.answer().unwrap().unwrap_err(), 401);
+        self.ask(method, attributes, None)
     }
 
     /// Sends what stands in a channel, padded.

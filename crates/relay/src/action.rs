@@ -32,9 +32,12 @@ pub enum Action {
     ToClient(ToClient),
     /// Send [`Relay::answer`](crate::Relay::answer) to the client, from the listener it is with.
     Answer(Answer),
+    /// Send [`Relay::answer`](crate::Relay::answer) to the client, which asked for nothing: a peer's connection waits for
+    /// it.
+    Attempt(Client),
     /// Nothing: to be counted.
     Dropped(DropReason),
-    /// The answer waits for a relay socket: see [`Output::Open`](crate::Output::Open).
+    /// The answer waits for what is said to an [`Output`](crate::Output).
     Pending,
 }
 

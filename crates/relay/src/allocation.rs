@@ -5,7 +5,7 @@ use std::{
 };
 
 use crate::{
-    Client, ErrorCode, Family, ReservationToken, Traffic, UserId, peer_policy::Ruling,
+    Client, ErrorCode, Family, Protocol, ReservationToken, Traffic, UserId, peer_policy::Ruling,
     wire::TransactionId,
 };
 
@@ -28,6 +28,7 @@ pub(crate) struct Allocation {
     pub(crate) client: Client,
     pub(crate) user: UserId,
     pub(crate) granted: Granted,
+    pub(crate) protocol: Protocol,
     /// When it ends in any case.
     pub(crate) last: Instant,
     /// By family.
@@ -88,6 +89,7 @@ pub(crate) struct Terms {
     pub(crate) client: Client,
     pub(crate) user: UserId,
     pub(crate) granted: Granted,
+    pub(crate) protocol: Protocol,
     /// By family.
     pub(crate) relayed: [Option<SocketAddr>; 2],
     pub(crate) max_age: Duration,
@@ -104,6 +106,7 @@ impl Allocation {
             client: terms.client,
             user: terms.user,
             granted: terms.granted,
+            protocol: terms.protocol,
             last: now + terms.max_age.min(ENDLESS),
             relayed: terms.relayed.map(|address| address.map(relayed)),
             permissions: Vec::new(),

@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use slab::Slab;
 
 use crate::{
-    Client, ErrorCode, Family, Traffic, UserId,
+    Client, ErrorCode, Family, Protocol, Traffic, UserId,
     allocation::{Allocation, Granted, Relayed},
     long_term_key::Signer,
     output::Bound,
@@ -81,6 +81,7 @@ pub(crate) struct Opening {
     pub(crate) signer: Signer,
     /// To be granted.
     pub(crate) granted: Granted,
+    pub(crate) protocol: Protocol,
     /// By family.
     pub(crate) sockets: [Wish; 2],
 }

@@ -38,6 +38,8 @@ pub struct Config {
     /// Whether the caller can send packets that may not be fragmented: else DONT-FRAGMENT is answered 420 in an
     /// Allocate, and what is sent with it is dropped.
     pub dont_fragment: bool,
+    /// Whether the caller can open and take TCP connections: else a relayed address of TCP is answered 442.
+    pub tcp_peers: bool,
     /// How clients' packets come to each listener, by its number; UDP where none is named.
     pub transports: Arc<[Transport]>,
 }
@@ -76,6 +78,7 @@ impl Config {
             max_channels: 128,
             old_channels: false,
             dont_fragment: true,
+            tcp_peers: false,
             transports: Arc::default(),
         }
     }

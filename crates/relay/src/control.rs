@@ -3,10 +3,13 @@
 mod allocate;
 mod authenticate;
 mod channel_bind;
+mod connections;
 mod create_permission;
 mod refresh;
 
 use std::net::SocketAddr;
+
+pub(crate) use self::connections::Connections;
 
 use crate::{
     Action, AllocationId, Answer, Authentication, Client, DropReason, ErrorCode, Relay, Time,
@@ -92,11 +95,9 @@ impl Relay {
             Method::Refresh => self.refresh(&asker, &request),
             Method::CreatePermission => self.create_permission(&asker, &request),
             Method::ChannelBind => self.channel_bind(&asker, &request),
-            // RFC 6062 §5.2: the 5-tuple has no allocation of TCP.
-            Method::Connect => Err(ErrorCode::AllocationMismatch),
-            // RFC 6062 §5.4: the connection id is not one of ours.
-            Method::ConnectionBind => Err(ErrorCode::BadRequest),
-            Method::Binding | Method::Send | Method::Data => {
+            Method::Connect => return self.connect(&asker, &request),
+            Method::ConnectionBind => return self.connection_bind(&asker, &request),
+            Method::Binding | Method::Send | Method::Data | Method::ConnectionAttempt => {
                 return Action::Dropped(DropReason::UnexpectedClass);
             }
         };

@@ -19,10 +19,14 @@ pub enum ErrorCode {
     AddressFamilyNotSupported,
     /// 441: the allocation is another user's.
     WrongCredentials,
-    /// 442: something else than UDP was asked for.
+    /// 442: a transport was asked for in which there are no relayed addresses here.
     UnsupportedTransportProtocol,
     /// 443: the peer's family is not the relayed address's.
     PeerAddressFamilyMismatch,
+    /// 446: the client has, or waits for, a connection to this peer.
+    ConnectionAlreadyExists,
+    /// 447: the peer did not take the connection, or not in time.
+    ConnectionTimeoutOrFailure,
     /// 486: the user has as many allocations as it may.
     AllocationQuotaReached,
     /// 508: no port, no such reservation, no place for another permission or channel, or the relay is draining.
@@ -44,6 +48,8 @@ impl ErrorCode {
             Self::WrongCredentials => 441,
             Self::UnsupportedTransportProtocol => 442,
             Self::PeerAddressFamilyMismatch => 443,
+            Self::ConnectionAlreadyExists => 446,
+            Self::ConnectionTimeoutOrFailure => 447,
             Self::AllocationQuotaReached => 486,
             Self::InsufficientCapacity => 508,
         }
@@ -63,6 +69,8 @@ impl ErrorCode {
             Self::WrongCredentials => "Wrong Credentials",
             Self::UnsupportedTransportProtocol => "Unsupported Transport Protocol",
             Self::PeerAddressFamilyMismatch => "Peer Address Family Mismatch",
+            Self::ConnectionAlreadyExists => "Connection Already Exists",
+            Self::ConnectionTimeoutOrFailure => "Connection Timeout or Failure",
             Self::AllocationQuotaReached => "Allocation Quota Reached",
             Self::InsufficientCapacity => "Insufficient Capacity",
         }

@@ -55,8 +55,10 @@
 //!   answered as a stranger is.
 //! - A relay that drains ([`Relay::handle_drain`]) sends new clients elsewhere, after everything else that may
 //!   be wrong with their Allocate.
-//! - Messages with unknown methods are discarded, RFC 8489 §6.3; Connect and ConnectionBind are refused,
-//!   authenticated, as there are no allocations of TCP.
+//! - Messages with unknown methods are discarded, RFC 8489 §6.3.
+//! - A relayed address of TCP, RFC 6062, is for clients that come by streams, where the caller can do that
+//!   ([`Config::tcp_peers`]). Connections with peers are the caller's; whom to, and from whom, is decided here by the
+//!   rules for datagrams, but that this host's own addresses are out of reach.
 //! - Answers to verified clients carry MESSAGE-INTEGRITY and a reason phrase; others neither.
 //!
 //! # What the `turn` crate's server got wrong
@@ -67,7 +69,7 @@
 //! `tests/foreign_client.rs` 22; `tests/drain.rs` the ALTERNATE-SERVER of 21. The others are no concern of this
 //! crate, or not yet:
 //!
-//! - 20, 21: ICMP, mobility, behaviour discovery and TCP are not built yet;
+//! - 20, 21: ICMP, mobility and behaviour discovery are not built yet;
 //! - 24: [`Traffic`] counts both ways, and [`DropReason`] and [`Answer`] are there to be counted;
 //! - 25, 26, 27: no locks, no callbacks, and sockets are the caller's;
 //! - 28: there is no logging in here;
@@ -83,6 +85,7 @@ mod allocations;
 mod authentication;
 mod codec;
 mod config;
+mod connection;
 mod control;
 mod credentials;
 mod deframer;
@@ -107,6 +110,9 @@ pub use action::{
 pub use allocations::AllocationId;
 pub use authentication::Authentication;
 pub use config::{Config, RelayedFamily};
+pub use connection::{
+    BIND_TIMEOUT, Bind, CONNECT_TIMEOUT, Connect, ConnectFailure, ConnectId, ConnectionId,
+};
 pub use credentials::{Credentials, InvalidRealm, SHORT_REALM_BYTES, UserId};
 pub use deframer::{Deframer, MAX_FRAME_BYTES, NotAMessage};
 pub use drain::Drain;
@@ -114,7 +120,9 @@ pub use drop_reason::DropReason;
 pub use error_code::ErrorCode;
 pub use listing::{Listed, Page};
 pub use nonce::NonceKey;
-pub use output::{Bound, Close, CloseReason, Family, Open, Output, Port, Refusal, Traffic};
+pub use output::{
+    Bound, Close, CloseReason, Family, Open, Output, Port, Protocol, Refusal, Traffic,
+};
 pub use peer_policy::{PeerPolicy, RelayAddress};
 pub use relay::{Relay, Time};
 pub use reservation::{RESERVATION_LIFETIME, ReservationToken};

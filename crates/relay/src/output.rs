@@ -4,9 +4,9 @@ use std::{
     sync::Arc,
 };
 
-use crate::{AllocationId, Client, ReservationToken, UserId};
+use crate::{AllocationId, Bind, Client, Connect, ReservationToken, UserId};
 
-/// What the caller must do about relay sockets, in this order.
+/// What the caller must do about sockets, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// Charge the quotas, open a UDP socket, and say how that went to
@@ -15,6 +15,12 @@ pub enum Output {
     /// The relayed address is over: close its socket, and release what was charged for it. Said exactly once for
     /// every socket that was opened, of which an allocation may have one in each family.
     Close(Close),
+    /// Open a TCP connection, and say how that went to [`Relay::handle_connected`](crate::Relay::handle_connected),
+    /// once; the client's time is up after [`CONNECT_TIMEOUT`](crate::CONNECT_TIMEOUT).
+    Connect(Connect),
+    /// A client wants a connection that waits: say to [`Relay::handle_bound`](crate::Relay::handle_bound), at once,
+    /// whether it is this user's. If it is, the client's own connection carries data from behind the answer on.
+    Bind(Bind),
 }
 
 /// A relay socket is wanted. An allocation of both families asks for two, each by itself.
@@ -24,6 +30,8 @@ pub struct Open {
     pub allocation: AllocationId,
     /// Of which family its address must be.
     pub family: Family,
+    /// Whether it is a socket of UDP, or one that takes TCP connections.
+    pub protocol: Protocol,
     /// Which port it must have.
     pub port: Port,
     /// Whose quota is charged.
@@ -33,6 +41,15 @@ pub struct Open {
     pub username: Arc<str>,
     /// Where the user is.
     pub client: Client,
+}
+
+/// What is relayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// Datagrams.
+    Udp,
+    /// Connections, RFC 6062.
+    Tcp,
 }
 
 /// Which port a relay socket must have, RFC 8656 §7.2.

@@ -4,7 +4,7 @@
 //! permission and asked again, with the port, for every packet. In order:
 //!
 //! 1. a denied network: no;
-//! 2. an address of this host, in `dev`: yes;
+//! 2. an address of this host, in `dev`: yes, over UDP;
 //! 3. an allowed network: yes;
 //! 4. an address of a relay of the fleet: yes, its relay ports;
 //! 5. a special-purpose address: no;
@@ -25,6 +25,7 @@ use std::{
 use ipnet::IpNet;
 
 use self::{embedded::embedded_ipv4, special_purpose::is_special_purpose};
+use crate::Protocol;
 
 /// Which peers clients may reach. The default denies everything special-purpose and knows no relay.
 #[derive(Clone, Debug)]
@@ -108,20 +109,25 @@ impl PeerPolicy {
 
     /// Whether a permission for `peer` may be installed, and for which ports it then counts.
     pub(crate) fn judge(&self, peer: IpAddr) -> Option<Ruling> {
-        let ruling = self.judge_form(peer)?;
+        self.judge_over(peer, Protocol::Udp)
+    }
+
+    fn judge_over(&self, peer: IpAddr, protocol: Protocol) -> Option<Ruling> {
+        let ruling = self.judge_form(peer, protocol)?;
         let IpAddr::V6(peer) = peer else {
             return Some(ruling);
         };
         for form in embedded_ipv4(peer) {
             // Ports are compared with plain addresses only.
-            if self.judge_form(IpAddr::V4(form))?.ports != Ports::All {
+            if self.judge_form(IpAddr::V4(form), protocol)?.ports != Ports::All {
                 return None;
             }
         }
         Some(ruling)
     }
 
-    fn judge_form(&self, peer: IpAddr) -> Option<Ruling> {
+    fn judge_form(&self, peer: IpAddr, protocol: Protocol) -> Option<Ruling> {
+        let is_own = protocol == Protocol::Udp && self.own_hosts.contains(&peer);
         let any = if self.denied_sockets.iter().any(|socket| socket.ip() == peer) {
             Ports::AllBut
         } else {
@@ -131,7 +137,7 @@ impl PeerPolicy {
         let internal = self.internal_by_external.get(&peer);
         let ports = if contains(&self.denied) {
             return None;
-        } else if self.own_hosts.contains(&peer) || contains(&self.allowed) {
+        } else if is_own || contains(&self.allowed) {
             any
         } else if internal.is_some() {
             Ports::Relay
@@ -144,6 +150,14 @@ impl PeerPolicy {
             ports,
             internal: internal.copied().unwrap_or(peer),
         })
+    }
+
+    /// Where a TCP connection to `peer` goes, if it may be opened, RFC 6062 §5.2. This host's own addresses are open to
+    /// UDP alone: what a process of this machine listens on in TCP is seldom meant for others.
+    pub(crate) fn judge_connect(&self, peer: SocketAddr) -> Option<SocketAddr> {
+        let ruling = self.judge_over(peer.ip(), Protocol::Tcp)?;
+        self.admits(ruling, peer)
+            .then(|| SocketAddr::new(ruling.internal, peer.port()))
     }
 
     /// Whether `ruling`, that of the peer's IP address, covers the peer's port.

@@ -2,9 +2,10 @@ use std::{collections::VecDeque, net::SocketAddr, time::Instant};
 
 use crate::{
     Action, AllocationId, Authentication, Client, CloseReason, Config, Drain, DropReason, Family,
-    ListenerId, Output, ToClient, ToPeer, Traffic,
+    ListenerId, Output, Protocol, ToClient, ToPeer, Traffic,
     allocation::Allocation,
     allocations::{Allocations, Found},
+    control::Connections,
     kicked::Kicked,
     output::Close,
     wire::{
@@ -30,7 +31,8 @@ pub struct Relay {
     pub(crate) authentication: Option<Authentication>,
     pub(crate) kicked: Kicked,
     pub(crate) drain: Option<Drain>,
-    indications: Indications,
+    pub(crate) connections: Connections,
+    pub(crate) indications: Indications,
 }
 
 /// The two clocks: expiries are counted on one that never jumps, nonces and credentials on one that all
@@ -55,6 +57,7 @@ impl Relay {
             authentication: None,
             kicked: Kicked::default(),
             drain: None,
+            connections: Connections::default(),
             indications: Indications { seed, count: 0 },
         }
     }
@@ -270,6 +273,7 @@ impl Relay {
 
     pub(crate) fn end(&mut self, id: AllocationId, family: Family, reason: CloseReason) {
         if let Some(removed) = self.allocations.remove(id, family) {
+            self.connections.forget(id, family);
             self.outputs.push_back(Output::Close(Close {
                 allocation: id,
                 family,
@@ -307,6 +311,9 @@ fn forward(
     way: Way,
     now: Instant,
 ) -> Action {
+    if allocation.protocol == Protocol::Tcp {
+        return Action::Dropped(DropReason::NoAllocation);
+    }
     let (peer, (start, end)) = (way.peer, way.range);
     let Some(ruling) = allocation.permission(peer.ip(), now) else {
         return Action::Dropped(DropReason::NoPermission);
@@ -329,13 +336,13 @@ fn forward(
 
 /// Numbers the Data indications. Nobody answers one, so that it is enough that no two are alike.
 #[derive(Debug)]
-struct Indications {
+pub(crate) struct Indications {
     seed: u64,
     count: u64,
 }
 
 impl Indications {
-    fn next(&mut self) -> TransactionId {
+    pub(crate) fn next(&mut self) -> TransactionId {
         self.count = self.count.wrapping_add(1);
         let mut id = [0; 12];
         id[..4].copy_from_slice(&self.seed.to_be_bytes()[..4]);

@@ -36,6 +36,7 @@ use crate::{
 mod allocate;
 mod authentication;
 mod bytes;
+mod connections;
 mod data;
 mod defects;
 mod denied_peers;
@@ -109,6 +110,8 @@ struct Server {
     reserved: BTreeMap<ReservationToken, (UserId, SocketAddr)>,
     closed: Vec<Close>,
     opened: Vec<Open>,
+    /// Connections, and what is to be bound.
+    wanted: Vec<Output>,
     /// What is said to the next wish for a socket of each family.
     refusals: [Option<Refusal>; 2],
     next_port: u16,
@@ -130,6 +133,7 @@ impl Server {
             sockets: BTreeMap::new(),
             closed: Vec::new(),
             opened: Vec::new(),
+            wanted: Vec::new(),
             reserved: BTreeMap::new(),
             refusals: [None; 2],
             next_port: 50_000,
@@ -197,6 +201,7 @@ impl Server {
                     let now = self.now.monotonic;
                     action = self.relay.handle_opened(allocation, family, socket, now);
                 }
+                Output::Connect(_) | Output::Bind(_) => self.wanted.push(output),
                 Output::Close(close) => {
                     let place = (close.allocation, close.family);
                     assert!(self.sockets.remove(&place).is_some());
@@ -267,7 +272,7 @@ impl Server {
                 }
             }
             Action::Dropped(reason) => Reaction::Dropped(reason),
-            Action::Pending => panic!("nothing was carried out"),
+            Action::Pending | Action::Attempt(_) => panic!("nothing was carried out"),
         }
     }
 

@@ -50,7 +50,8 @@ async fn run_dev(mut dev: DevArgs, shutdown: CancellationToken) -> anyhow::Resul
             .turn_secret
             .push(format!("{first:016x}{second:016x}"));
     }
-    let turn = Turn::bind(&dev.turn, turn_server::own_hosts(&dev.turn))?;
+    let own_hosts = turn_server::own_hosts(&dev.turn);
+    let turn = Turn::bind(&dev.turn, own_hosts, &signal.admin_addresses())?;
     let secrets = MintSecrets::open(&dev.turn.turn_secret, dev.turn.turn_secret_file.as_deref())?;
     let relay = OwnRelay::new(secrets, turn.addresses().to_vec()).with_tls(
         turn.tls_addresses().to_vec(),

@@ -176,6 +176,17 @@ fn families(
     Ok((v4, v6))
 }
 
+/// The same sockets, of which a wildcard is one at every address of this host.
+pub(crate) fn everywhere(sockets: &[SocketAddr]) -> Vec<SocketAddr> {
+    let hosts = interfaces().unwrap_or_default();
+    let at = |socket: &SocketAddr| match socket.ip().is_unspecified() {
+        true => hosts.clone(),
+        false => vec![socket.ip()],
+    };
+    let at = |socket: &SocketAddr| at(socket).into_iter().zip(std::iter::repeat(socket.port()));
+    sockets.iter().flat_map(at).map(SocketAddr::from).collect()
+}
+
 /// The addresses of this host's interfaces. `if-addrs` leaves out the link-local ones of IPv6 (fe80::/10), as it
 /// should: clients would have to name the link. Those of IPv4 (169.254.0.0/16) are among them.
 pub(crate) fn interfaces() -> io::Result<Vec<IpAddr>> {

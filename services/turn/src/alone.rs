@@ -38,7 +38,10 @@ pub async fn run_alone(
 ) -> Result<(), SetupError> {
     let listeners = listen::tcp("admin-listen", admin_listen)?;
     let access = Access::open(admin_listen, operation.admin_token_file.as_deref())?;
-    let turn = Turn::bind_as(args, Vec::new(), operation.nonce_key()?)?;
+    let own = listeners.iter().filter_map(|it| it.local_addr().ok());
+    let infrastructure: Vec<_> = own.chain(operation.redis_sockets().await).collect();
+    let nonce_key = operation.nonce_key()?;
+    let turn = Turn::bind_as(args, Vec::new(), &infrastructure, nonce_key)?;
     for listener in &listeners {
         if let Ok(address) = listener.local_addr() {
             tracing::info!(name = "admin", %address, "listening");

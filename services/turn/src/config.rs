@@ -111,6 +111,10 @@ pub struct TurnArgs {
     )]
     pub turn_allow_peers: Vec<IpNet>,
 
+    /// Let clients that come by TCP or TLS reach peers over TCP as well, RFC 6062; no browser does that
+    #[arg(long, env = "TRUNKLINE_TURN_TCP_PEERS")]
+    pub turn_tcp_peers: bool,
+
     /// Let clients number channels up to 0x7FFF, as before RFC 8656
     #[arg(long, env = "TRUNKLINE_TURN_OLD_CHANNELS")]
     pub turn_old_channels: bool,

@@ -19,6 +19,8 @@
 //! - `openings` charges for them, and gives an allocation what it asked for;
 //! - `reservations` are ports that were asked for with another one, and that wait for whoever brings their token: the
 //!   socket itself waits, bound, and goes to the thread that the token came to, so that no packet ever crosses;
+//! - `peers` are connections with peers, RFC 6062, and `handovers` those that wait for their client in the same way as
+//!   reserved ports do;
 //! - `quotas` are shared between threads and charged for each relay socket, never for a packet;
 //! - `addresses` decides what clients are told, and which peers are out of reach;
 //! - `service` puts it together, and `metrics` sums what the threads count;
@@ -33,12 +35,14 @@ mod audit;
 mod config;
 mod control;
 mod drain;
+mod handovers;
 mod listeners;
 mod metrics;
 mod openings;
 mod operation;
 mod orders;
 mod oversight;
+mod peers;
 mod proxy_protocol;
 mod quotas;
 mod registration;

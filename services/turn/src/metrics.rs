@@ -18,7 +18,7 @@ use relay::{Answer, DropReason, ErrorCode};
 use crate::quotas::Quotas;
 
 /// Answers are counted by what went wrong.
-const ERRORS: [ErrorCode; 13] = [
+const ERRORS: [ErrorCode; 15] = [
     ErrorCode::TryAlternate,
     ErrorCode::BadRequest,
     ErrorCode::Unauthenticated,
@@ -30,6 +30,8 @@ const ERRORS: [ErrorCode; 13] = [
     ErrorCode::WrongCredentials,
     ErrorCode::UnsupportedTransportProtocol,
     ErrorCode::PeerAddressFamilyMismatch,
+    ErrorCode::ConnectionAlreadyExists,
+    ErrorCode::ConnectionTimeoutOrFailure,
     ErrorCode::AllocationQuotaReached,
     ErrorCode::InsufficientCapacity,
 ];

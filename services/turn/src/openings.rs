@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mio::net::UdpSocket;
+use mio::net::{TcpListener, UdpSocket};
 use relay::{Bound, Family, Port, Refusal, ReservationToken, UserId};
 
 use crate::{
@@ -68,6 +68,31 @@ impl Openings {
             }
             Err(Failure::Refused(refusal)) => Err(refusal),
             Err(Failure::Io(error)) => {
+                self.quotas.release(user);
+                self.failed(&error);
+                Err(Refusal::InsufficientCapacity)
+            }
+        }
+    }
+
+    /// A socket for `user` that takes connections, charged.
+    pub(crate) fn open_tcp(
+        &mut self,
+        family: Family,
+        user: &UserId,
+    ) -> Result<(TcpListener, Bound), Refusal> {
+        self.quotas.charge(user)?;
+        let opened = self.ip(family).and_then(|ip| self.ports.open_tcp(ip));
+        let opened = opened.and_then(|socket| {
+            let bound = socket.local_addr()?.into();
+            Ok((socket, bound))
+        });
+        match opened {
+            Ok(opened) => {
+                self.failing = false;
+                Ok(opened)
+            }
+            Err(error) => {
                 self.quotas.release(user);
                 self.failed(&error);
                 Err(Refusal::InsufficientCapacity)

@@ -84,8 +84,8 @@ impl Quotas {
         self.total_limit
     }
 
-    /// Counts a client's connection. Each needs a relay socket as well, and who comes by UDP needs but that: of the
-    /// descriptors, connections have at most half.
+    /// Counts a connection with a client or a peer. Each client needs a relay socket as well, and who comes by UDP needs
+    /// but that: of the descriptors, connections have at most half.
     pub(crate) fn enter_connection(self: &Arc<Self>) -> Option<DescriptorSlot> {
         // Made first: what was counted is given back when it is dropped.
         let slot = DescriptorSlot(self.clone());
@@ -93,6 +93,12 @@ impl Quotas {
         let total = self.total.load(Ordering::Relaxed);
         let fits = connections < self.total_limit / 2 && connections + total < self.total_limit;
         fits.then_some(slot)
+    }
+
+    /// Connections with clients and peers over all threads.
+    #[cfg(test)]
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// Relay sockets over all threads, those included that are reserved.

@@ -4,7 +4,7 @@ use std::{
     ops::RangeInclusive,
 };
 
-use mio::net::UdpSocket;
+use mio::net::{TcpListener, TcpStream, UdpSocket};
 #[cfg(target_os = "linux")]
 use nix::sys::socket::{setsockopt, sockopt::UdpGroSegment};
 #[cfg(target_os = "linux")]
@@ -13,6 +13,9 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 /// Ports tried for one allocation; a range in which none of so many is free is full.
 const MAX_TRIES: usize = 128;
+
+/// Connections of peers that the kernel takes for a relayed address before we do.
+const BACKLOG: i32 = 16;
 
 /// Opens relay sockets within the port range. Threads, and other processes, share the range without knowing of
 /// each other: whether a port is free is for the kernel to say.
@@ -36,6 +39,21 @@ impl Ports {
         let wanted = ports.filter(|port| !even || port.is_multiple_of(2));
         for port in wanted.take(MAX_TRIES) {
             match udp(SocketAddr::new(ip, port)) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                opened => return opened,
+            }
+        }
+        Err(io::ErrorKind::AddrInUse.into())
+    }
+
+    /// The same for connections: a socket that takes them.
+    ///
+    /// # Errors
+    /// As above.
+    pub(crate) fn open_tcp(&self, ip: IpAddr) -> io::Result<TcpListener> {
+        let ports = shuffled(&self.range, random()?, random()?);
+        for port in ports.take(MAX_TRIES) {
+            match tcp(SocketAddr::new(ip, port)) {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
                 opened => return opened,
             }
@@ -166,6 +184,46 @@ fn unbound(address: SocketAddr) -> io::Result<Socket> {
 fn bound(socket: Socket, address: SocketAddr) -> io::Result<UdpSocket> {
     socket.bind(&address.into())?;
     Ok(UdpSocket::from_std(socket.into()))
+}
+
+/// Takes connections at a port that it has for itself: only then it is shared, with the connections that
+/// [`tcp_from`] makes from there.
+fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = tcp_socket(address)?;
+    socket.bind(&address.into())?;
+    socket.set_reuse_port(true)?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+/// Begins to make a connection from the address at which a socket of ours takes them.
+///
+/// # Errors
+/// When there is no way to the peer, or there was one with it a moment ago.
+pub(crate) fn tcp_from(address: SocketAddr, peer: SocketAddr) -> io::Result<TcpStream> {
+    let socket = tcp_socket(address)?;
+    socket.set_reuse_port(true)?;
+    socket.bind(&address.into())?;
+    match socket.connect(&peer.into()) {
+        Err(error)
+            if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) =>
+        {
+            Err(error)
+        }
+        Ok(()) | Err(_) => Ok(TcpStream::from_std(socket.into())),
+    }
+}
+
+fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM.nonblocking().cloexec(),
+        Some(Protocol::TCP),
+    )?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    Ok(socket)
 }
 
 /// Whether DONT-FRAGMENT can be honoured, by [`send_whole`].

@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     SetupError, TurnArgs,
-    addresses::{Addresses, interfaces},
+    addresses::{Addresses, everywhere, interfaces},
     control::Control,
+    handovers::Handovers,
     metrics::{Counters, Sum},
     openings::Openings,
     orders::Stop,
@@ -48,18 +49,24 @@ pub struct Turn {
 impl Turn {
     /// Binds the listeners; nothing is relayed before [`Self::run`].
     ///
-    /// `own_hosts` are addresses of this host that clients may reach besides; never the listeners' own.
+    /// `own_hosts` are addresses of this host that clients may reach besides, over UDP; never the listeners' own, nor
+    /// `infrastructure`, which is out of reach whatever is open.
     ///
     /// # Errors
     /// [`SetupError`] names the option.
-    pub fn bind(args: &TurnArgs, own_hosts: Vec<IpAddr>) -> Result<Self, SetupError> {
-        Self::bind_as(args, own_hosts, None)
+    pub fn bind(
+        args: &TurnArgs,
+        own_hosts: Vec<IpAddr>,
+        infrastructure: &[SocketAddr],
+    ) -> Result<Self, SetupError> {
+        Self::bind_as(args, own_hosts, infrastructure, None)
     }
 
     /// The same, with the key of the fleet's nonces; without one, a random one.
     pub(crate) fn bind_as(
         args: &TurnArgs,
         own_hosts: Vec<IpAddr>,
+        infrastructure: &[SocketAddr],
         nonce_key: Option<NonceKey>,
     ) -> Result<Self, SetupError> {
         let secrets = Secrets::open(args)?;
@@ -82,7 +89,9 @@ impl Turn {
         };
         let bound = Bound::bind(args, threads)?;
         let listening = bound.addresses();
-        let policy = addresses.policy(args, own_hosts, addresses.of_listeners(&listening));
+        let mut closed = addresses.of_listeners(&listening);
+        closed.extend(everywhere(infrastructure));
+        let policy = addresses.policy(args, own_hosts, closed);
         let nonce_key = match nonce_key {
             Some(key) => key,
             None => random_nonce_key()?,
@@ -98,6 +107,7 @@ impl Turn {
         let connections = Arc::new(Counts::default());
         let terms = Arc::new(terms(args, &bound, &quotas, &connections)?);
         let reservations = Arc::new(Reservations::new(Instant::now()));
+        let handovers = Arc::new(Handovers::new(Instant::now()));
         let mut workers = Vec::new();
         let mut counters = Vec::new();
         let mut overseen = Vec::new();
@@ -119,6 +129,7 @@ impl Turn {
                     quotas.clone(),
                     reservations.clone(),
                 ),
+                handovers: handovers.clone(),
                 counters: count,
                 oversight,
             })?);
@@ -299,6 +310,7 @@ fn config(
         old_channels: args.turn_old_channels,
         expiry_leeway: EXPIRY_LEEWAY,
         dont_fragment: CAN_SEND_WHOLE,
+        tcp_peers: args.turn_tcp_peers,
         ..Config::new(Arc::new(credentials), nonce_key)
     }
 }

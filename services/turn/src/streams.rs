@@ -6,6 +6,7 @@
 //!
 //! - `setup` binds all listeners of a relay, by `listeners`; `sources` and [`Quotas`] say how many connections there may be;
 //! - a `connection` has a `channel`, which is plain or TLS, a deframer, and an `outbox`;
+//! - a `pipe` is a connection that carries data of a peer's, and no messages any more;
 //! - `counts` are for `/metrics`.
 
 mod channel;
@@ -13,6 +14,7 @@ mod connection;
 mod counts;
 mod listeners;
 mod outbox;
+mod pipe;
 mod setup;
 mod sources;
 
@@ -36,13 +38,17 @@ use slab::Slab;
 use self::{
     channel::Channel,
     connection::{Connection, Slots},
+    pipe::Pipe,
 };
 pub(crate) use self::{
     counts::{Counts, Ended, Exported, Refused},
     setup::Bound,
     sources::Sources,
 };
-use crate::{proxy_protocol::Header, quotas::Quotas};
+use crate::{handovers::Handover, proxy_protocol::Header, quotas::Quotas};
+
+/// First token of peers' connections whose data a client's carries.
+pub(crate) const FIRST_PIPE_TOKEN: usize = 1 << (usize::BITS - 4);
 
 /// First token of listeners of streams; below are those of datagrams and of the worker itself.
 pub(crate) const FIRST_LISTENER_TOKEN: usize = 1 << (usize::BITS - 3);
@@ -270,6 +276,23 @@ impl Streams {
         self.connections.get_mut(place).ok_or(Ended::Client)
     }
 
+    /// Lets a client's connection carry the data of a peer's from now on; false when that cannot be.
+    pub(crate) fn carry(&mut self, client: Client, mut peer: Handover) -> bool {
+        let place = self.by_client.get(&client).copied();
+        let Some(place) = place.filter(|place| self.connections.contains(*place)) else {
+            return false;
+        };
+        let _ = peer.socket.set_nodelay(true);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let token = Token(FIRST_PIPE_TOKEN + place);
+        let registered = self.registry.register(&mut peer.socket, token, interest);
+        if let (Ok(()), Some(connection)) = (registered, self.connections.get_mut(place)) {
+            connection.carry(Pipe::new(peer));
+            return true;
+        }
+        false
+    }
+
     /// Queues media, a message in parts; false when it is lost.
     pub(crate) fn relay(&mut self, client: Client, parts: &[&[u8]]) -> bool {
         self.queue(client, |connection| connection.relay(parts))
@@ -337,6 +360,9 @@ impl Streams {
         connection.say_goodbye();
         // Closing it would take it out of the poll as well; this says so.
         let _ = self.registry.deregister(connection.socket_mut());
+        if let Some(peer) = connection.peer_socket_mut() {
+            let _ = self.registry.deregister(peer);
+        }
         let client = connection.client;
         if self.by_client.get(&client) != Some(&place) {
             return None;

@@ -10,6 +10,7 @@ mod batch;
 mod datagrams;
 mod offload;
 mod opened;
+mod peer_connections;
 mod receiver;
 mod sending;
 mod stream_clients;
@@ -29,16 +30,18 @@ use mio::{
     Events, Interest, Poll, Token, Waker,
     net::{TcpListener, UdpSocket},
 };
-use relay::{Action, Bound, Open, Output, Refusal, Relay, Time, ToClient, Transport};
+use relay::{Action, Bound, Open, Output, Protocol, Refusal, Relay, Time, ToClient, Transport};
 
 use self::{opened::Opened, receiver::Receiver, sending::Sending, tokens::Source, turns::Turns};
 use crate::{
     addresses::Addresses,
     audit::Audit,
+    handovers::Handovers,
     metrics::Counters,
     openings::Openings,
     orders::{Inbox, Stop},
     oversight::Oversight,
+    peers::Peers,
     streams::{Streams, Terms},
 };
 
@@ -58,6 +61,7 @@ pub(crate) struct Worker {
     sending: Sending,
     turns: Turns,
     openings: Openings,
+    peers: Peers,
     counters: Arc<Counters>,
     oversight: Arc<Oversight>,
     audit: Audit,
@@ -75,6 +79,7 @@ pub(crate) struct Parts {
     pub(crate) addresses: Addresses,
     pub(crate) relay: Relay,
     pub(crate) openings: Openings,
+    pub(crate) handovers: Arc<Handovers>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) oversight: Arc<Oversight>,
 }
@@ -92,6 +97,7 @@ impl Worker {
             poll.registry()
                 .register(listener, Token(number), Interest::READABLE)?;
         }
+        let quotas = parts.stream_terms.quotas.clone();
         let streams = Streams::new(
             listeners.len(),
             parts.stream_listeners,
@@ -99,6 +105,7 @@ impl Worker {
             poll.registry().try_clone()?,
         )?;
         let opened = Opened::new(poll.registry().try_clone()?);
+        let peers = Peers::new(parts.handovers, quotas, poll.registry().try_clone()?);
         let worker = Self {
             poll,
             receiver: Receiver::new(),
@@ -107,6 +114,7 @@ impl Worker {
             sending: Sending::new(listeners, opened, parts.counters.clone())?,
             turns: Turns::default(),
             openings: parts.openings,
+            peers,
             counters: parts.counters,
             audit: Audit::new(parts.addresses, parts.oversight.clone(), Instant::now()),
             oversight: parts.oversight,
@@ -147,6 +155,7 @@ impl Worker {
             let now = now.monotonic;
             self.relay.handle_timeout(now);
             self.openings.handle_timeout(now);
+            self.end_late_connects(now);
             self.carry_out(now);
             self.tend_streams(now);
             // Answers to what is opened, and to what was still to be read.
@@ -160,10 +169,15 @@ impl Worker {
         if self.turns.len() > 0 {
             return Duration::ZERO;
         }
-        let due = [self.relay.poll_timeout(), self.streams.next_sweep()];
+        let due = [
+            self.relay.poll_timeout(),
+            self.streams.next_sweep(),
+            self.peers.next_timeout(),
+        ];
         let due = due.into_iter().flatten();
         due.map(|at| at.saturating_duration_since(now))
             .chain(self.openings.due_in(now))
+            .chain(self.peers.handovers.due_in(now))
             .fold(LONGEST_SLEEP, Duration::min)
     }
 
@@ -177,7 +191,9 @@ impl Worker {
                 self.read_datagrams(source)?
             }
             Source::StreamListener(number) => self.streams.accept(number, Instant::now()),
-            Source::Stream(place) => self.serve_stream(place),
+            Source::Stream(place) | Source::Pipe(place) => self.serve_stream(place),
+            Source::PeerListener(place) => self.accept_peers(place),
+            Source::Connecting(place) => self.finish_connect(place),
             Source::Waker => false,
         };
         if has_more {
@@ -212,6 +228,11 @@ impl Worker {
                     self.counters.unsent.add(1);
                 }
             }
+            Action::Attempt(client) => {
+                if !self.streams.answer(client, self.relay.answer()) {
+                    self.counters.unsent.add(1);
+                }
+            }
             Action::Dropped(reason) => self.counters.dropped(reason),
             Action::Pending | Action::ToPeer(_) | Action::ToClient(_) => {}
         }
@@ -233,20 +254,32 @@ impl Worker {
                 }
                 Output::Close(close) => {
                     self.sending.opened.close(close.allocation, close.family);
+                    self.peers.close(close.allocation, close.family);
                     self.openings.release(&close.user);
                     self.counters.closed.add(1);
                     self.audit.closed(&close, now);
                     tracing::debug!(reason = close.reason.label(), "relayed address ended");
                 }
+                Output::Connect(wanted) => self.connect(wanted, now),
+                Output::Bind(wanted) => self.bind(&wanted, now),
             }
         }
     }
 
     fn open(&mut self, open: &Open, now: Instant) -> Result<Bound, Refusal> {
-        let opened = self.openings.open(open.family, open.port, &open.user, now);
-        let (socket, bound) = opened?;
-        let opened = &mut self.sending.opened;
-        if let Err(error) = opened.insert(open.allocation, open.family, socket) {
+        let (registered, bound) = match open.protocol {
+            Protocol::Udp => {
+                let opened = self.openings.open(open.family, open.port, &open.user, now);
+                let (socket, bound) = opened?;
+                let opened = &mut self.sending.opened;
+                (opened.insert(open.allocation, open.family, socket), bound)
+            }
+            Protocol::Tcp => {
+                let (socket, bound) = self.openings.open_tcp(open.family, &open.user)?;
+                (self.peers.listen(open, socket), bound)
+            }
+        };
+        if let Err(error) = registered {
             self.openings.release(&open.user);
             self.openings.failed(&error);
             return Err(Refusal::InsufficientCapacity);

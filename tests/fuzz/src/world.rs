@@ -65,7 +65,11 @@ impl World {
         let wished = self.drain();
         match action {
             Action::Pending => assert!(wished == 1 || wished == 2),
-            Action::ToPeer(_) | Action::ToClient(_) | Action::Answer(_) | Action::Dropped(_) => {
+            Action::ToPeer(_)
+            | Action::ToClient(_)
+            | Action::Answer(_)
+            | Action::Attempt(_)
+            | Action::Dropped(_) => {
                 assert_eq!(wished, 0);
             }
         }
@@ -85,7 +89,7 @@ impl World {
                     assert!(message.raw.len() <= 3 * datagram.len());
                 }
             }
-            Action::ToClient(_) => panic!("a client's packet goes back"),
+            Action::ToClient(_) | Action::Attempt(_) => panic!("a client's packet goes back"),
             Action::Dropped(_) | Action::Pending => {}
         }
         action
@@ -108,7 +112,9 @@ impl World {
                 assert!(!is_internal(peer.ip()), "{peer}");
             }
             Action::Dropped(_) => {}
-            Action::ToPeer(_) | Action::Answer(_) | Action::Pending => panic!("{action:?}"),
+            Action::ToPeer(_) | Action::Answer(_) | Action::Attempt(_) | Action::Pending => {
+                panic!("{action:?}")
+            }
         }
     }
 
@@ -237,6 +243,7 @@ impl World {
                     assert!(self.seen.insert(socket), "an id used again");
                     self.opening.push(open);
                 }
+                Output::Connect(_) | Output::Bind(_) => panic!("there is no TCP here"),
                 Output::Close(close) => {
                     let client = self.sockets.remove(&(close.allocation, close.family));
                     assert_eq!(client, Some(close.client), "closed, but not open");

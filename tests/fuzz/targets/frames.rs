@@ -11,7 +11,9 @@ fuzz_target!(|input: (Vec<u8>, Vec<u8>)| {
     let mut rest = &stream[..];
     let mut sizes = sizes.iter().cycle();
     let pieces = std::iter::from_fn(|| {
-        let size = sizes.next().map_or(rest.len(), |size| usize::from(*size) + 1);
+        let size = sizes
+            .next()
+            .map_or(rest.len(), |size| usize::from(*size) + 1);
         let (piece, after) = rest.split_at(size.min(rest.len()));
         rest = after;
         (!piece.is_empty()).then_some(piece)

@@ -15,7 +15,7 @@ use turn::proto::{
 };
 
 use crate::{
-    Family, ReservationToken,
+    ConnectionId, Family, ReservationToken,
     wire::{self, TransactionId, attribute, decode_xor_address},
 };
 
@@ -132,6 +132,14 @@ impl Request {
         let bytes = token.map(<[u8; 8]>::try_from).transpose();
         let bytes = bytes.map_err(|_| Malformed)?;
         Ok(bytes.map(ReservationToken::from_bytes))
+    }
+
+    /// CONNECTION-ID: four bytes.
+    pub(crate) fn connection_id(&self) -> Result<Option<ConnectionId>, Malformed> {
+        let id = self.values(AttrType(attribute::CONNECTION_ID)).next();
+        let id = id.map(<[u8; 4]>::try_from).transpose();
+        let id = id.map_err(|_| Malformed)?;
+        Ok(id.map(|id| ConnectionId(u32::from_be_bytes(id))))
     }
 
     /// Every XOR-PEER-ADDRESS, in order.

@@ -7,16 +7,16 @@ use stun::{
     fingerprint::FINGERPRINT,
     message::{
         CLASS_ERROR_RESPONSE, CLASS_SUCCESS_RESPONSE, METHOD_ALLOCATE, METHOD_BINDING,
-        METHOD_CHANNEL_BIND, METHOD_CONNECT, METHOD_CONNECTION_BIND, METHOD_CREATE_PERMISSION,
-        METHOD_DATA, METHOD_REFRESH, METHOD_SEND, Message, MessageClass, MessageType,
-        Method as StunMethod, Setter,
+        METHOD_CHANNEL_BIND, METHOD_CONNECT, METHOD_CONNECTION_ATTEMPT, METHOD_CONNECTION_BIND,
+        METHOD_CREATE_PERMISSION, METHOD_DATA, METHOD_REFRESH, METHOD_SEND, Message, MessageClass,
+        MessageType, Method as StunMethod, Setter,
     },
     xoraddr::XorMappedAddress,
 };
 use turn::proto::{lifetime::Lifetime, relayaddr::RelayedAddress};
 
 use crate::{
-    ErrorCode, Family, Method, ReservationToken,
+    ConnectionId, ErrorCode, Family, Method, ReservationToken,
     long_term_key::Signer,
     wire::{IntegrityHash, TransactionId, address_family, attribute, sign},
 };
@@ -71,6 +71,12 @@ impl Response {
         self.0.add(ATTR_RESERVATION_TOKEN, token.as_bytes());
     }
 
+    /// CONNECTION-ID, RFC 6062 §6.2.1.
+    pub(crate) fn connection_id(&mut self, connection: ConnectionId) {
+        let value = connection.0.to_be_bytes();
+        self.0.add(AttrType(attribute::CONNECTION_ID), &value);
+    }
+
     /// ADDRESS-ERROR-CODE, RFC 8656 §18.12: why there is no address of this family.
     pub(crate) fn address_error_code(&mut self, family: Family, code: ErrorCode) {
         let [_, _, class, number] = code.value();
@@ -121,5 +127,6 @@ fn method_of(method: Method) -> StunMethod {
         Method::ChannelBind => METHOD_CHANNEL_BIND,
         Method::Connect => METHOD_CONNECT,
         Method::ConnectionBind => METHOD_CONNECTION_BIND,
+        Method::ConnectionAttempt => METHOD_CONNECTION_ATTEMPT,
     }
 }

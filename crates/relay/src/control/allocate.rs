@@ -7,12 +7,13 @@ use crate::{
     allocation::{Allocation, Granted, Terms},
     allocations::{Found, Opening, Wish},
     codec::{AddressFamily, EvenPort, Request, Response},
-    output::{Bound, Close, CloseReason, Open, Output, Port},
+    output::{Bound, Close, CloseReason, Open, Output, Port, Protocol},
     wire::attribute,
 };
 
-/// The protocol number of UDP.
+/// The protocol numbers of REQUESTED-TRANSPORT.
 const UDP: u8 = 17;
+const TCP: u8 = 6;
 
 /// RFC 8656 §3.2: shortest lifetime that is granted, and the one of who does not ask.
 const DEFAULT_LIFETIME_SECONDS: u64 = 600;
@@ -32,6 +33,7 @@ pub(super) fn granted_lifetime(requested: Option<u64>, rest: u64) -> u64 {
 struct Wanted {
     /// By family.
     sockets: [Wish; 2],
+    protocol: Protocol,
     port: Port,
     /// In seconds.
     lifetime: u64,
@@ -59,15 +61,21 @@ impl Relay {
             Found::Open(_) => return self.refuse(asker, ErrorCode::AllocationMismatch),
             Found::Over(id) => self.end_all(id, CloseReason::Expired),
         }
-        match request.requested_transport() {
-            Ok(Some(UDP)) => {}
+        let protocol = match request.requested_transport() {
+            Ok(Some(UDP)) => Protocol::Udp,
+            Ok(Some(TCP)) if self.config.tcp_peers => Protocol::Tcp,
             Ok(Some(_)) => return self.refuse(asker, ErrorCode::UnsupportedTransportProtocol),
             Ok(None) | Err(_) => return self.refuse(asker, ErrorCode::BadRequest),
+        };
+        // RFC 6062 §5.1.
+        let in_stream = self.config.transport(asker.client.listener).is_stream();
+        if protocol == Protocol::Tcp && (dont_fragment || !in_stream) {
+            return self.refuse(asker, ErrorCode::BadRequest);
         }
         if dont_fragment && !self.config.dont_fragment {
             return self.refuse_attributes(asker, &[attribute::DONT_FRAGMENT]);
         }
-        match self.terms(asker, request) {
+        match self.terms(asker, protocol, request) {
             Ok(_) if self.drain.is_some() => self.redirect(asker),
             Ok(wanted) => {
                 self.ask_to_open(asker, &wanted);
@@ -78,11 +86,20 @@ impl Relay {
     }
 
     /// What to grant.
-    fn terms(&self, asker: &Asker<'_>, request: &Request) -> Result<Wanted, ErrorCode> {
+    fn terms(
+        &self,
+        asker: &Asker<'_>,
+        protocol: Protocol,
+        request: &Request,
+    ) -> Result<Wanted, ErrorCode> {
         let token = request.reservation_token()?;
         let requested = request.requested_address_family()?;
         let additional = request.additional_address_family()?;
         let even_port = request.even_port()?;
+        // RFC 6062 §5.1: of TCP, no port is to be had beforehand.
+        if protocol == Protocol::Tcp && (token.is_some() || even_port.is_some()) {
+            return Err(ErrorCode::BadRequest);
+        }
         let is_one = requested.is_some() || additional.is_some() || even_port.is_some();
         if token.is_some() && is_one || requested.is_some() && additional.is_some() {
             return Err(ErrorCode::BadRequest);
@@ -119,6 +136,7 @@ impl Relay {
         let max_age = self.config.max_allocation_age.as_secs();
         Ok(Wanted {
             sockets,
+            protocol,
             port: match (token, even_port) {
                 (Some(token), _) => Port::Reserved(token),
                 (None, Some(EvenPort::EvenAndNext)) => Port::EvenAndNext,
@@ -156,6 +174,7 @@ impl Relay {
                 reserved: None,
                 missing: None,
             },
+            protocol: wanted.protocol,
             sockets: wanted.sockets,
         });
         for (family, socket) in Family::ALL.into_iter().zip(wanted.sockets) {
@@ -163,6 +182,7 @@ impl Relay {
                 self.outputs.push_back(Output::Open(Open {
                     allocation,
                     family,
+                    protocol: wanted.protocol,
                     port: wanted.port,
                     user: user.clone(),
                     username: username.clone(),
@@ -255,6 +275,7 @@ impl Relay {
                 client: opening.client,
                 user: opening.user.clone(),
                 granted: opening.granted,
+                protocol: opening.protocol,
                 relayed,
                 max_age,
             };

@@ -2,7 +2,7 @@ use std::ops::RangeInclusive;
 
 use super::Asker;
 use crate::{
-    ErrorCode, Family, Relay,
+    ErrorCode, Family, Protocol, Relay,
     codec::{Request, Response},
 };
 
@@ -29,6 +29,10 @@ impl Relay {
             CHANNELS
         };
         let (_, allocation) = self.own_allocation(asker)?;
+        // Connections have no channels.
+        if allocation.protocol == Protocol::Tcp {
+            return Err(ErrorCode::Forbidden);
+        }
         let (Some(number), Some(peer)) = (request.channel_number()?, request.peer()?) else {
             return Err(ErrorCode::BadRequest);
         };

@@ -317,7 +317,9 @@ fn defect_20_what_is_sent_with_dont_fragment_goes_in_one_piece() {
         match action {
             Action::ToPeer(to) => Ok(to.dont_fragment),
             Action::Dropped(reason) => Err(reason),
-            Action::ToClient(_) | Action::Answer(_) | Action::Pending => panic!("{action:?}"),
+            Action::ToClient(_) | Action::Answer(_) | Action::Attempt(_) | Action::Pending => {
+                panic!("{action:?}")
+            }
         }
     };
     let whole = send_indication([1; 12], &[Attr::Peer(PEER), dont_fragment, data]);

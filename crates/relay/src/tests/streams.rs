@@ -110,7 +110,7 @@ fn asked(server: &mut Server, attributes: &[Attr<'_>]) -> Vec<Open> {
     outputs
         .map(|output| match output {
             Output::Open(open) => open,
-            Output::Close(close) => panic!("{close:?}"),
+            Output::Close(_) | Output::Connect(_) | Output::Bind(_) => panic!("{output:?}"),
         })
         .collect()
 }

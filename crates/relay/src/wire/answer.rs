@@ -60,6 +60,11 @@ impl<'a> AnswerWriter<'a> {
         self.attribute(attribute::XOR_MAPPED_ADDRESS, &value[..length]);
     }
 
+    pub(crate) fn xor_peer_address(&mut self, address: SocketAddr) {
+        let (value, length) = encode_xor_address(address, self.transaction);
+        self.attribute(attribute::XOR_PEER_ADDRESS, &value[..length]);
+    }
+
     /// Adds FINGERPRINT, which must be last.
     pub(crate) fn fingerprint(&mut self) {
         self.set_length(8);

@@ -19,6 +19,8 @@ pub enum Method {
     Connect,
     /// Take a TCP connection over.
     ConnectionBind,
+    /// A peer has opened a TCP connection.
+    ConnectionAttempt,
 }
 
 impl Method {
@@ -34,6 +36,7 @@ impl Method {
             Self::ChannelBind => "channel-bind",
             Self::Connect => "connect",
             Self::ConnectionBind => "connection-bind",
+            Self::ConnectionAttempt => "connection-attempt",
         }
     }
 
@@ -49,6 +52,7 @@ impl Method {
             Self::ChannelBind => 0x009,
             Self::Connect => 0x00A,
             Self::ConnectionBind => 0x00B,
+            Self::ConnectionAttempt => 0x00C,
         }
     }
 
@@ -63,6 +67,7 @@ impl Method {
             0x009 => Self::ChannelBind,
             0x00A => Self::Connect,
             0x00B => Self::ConnectionBind,
+            0x00C => Self::ConnectionAttempt,
             _ => return None,
         })
     }
@@ -121,7 +126,7 @@ mod tests {
             }
         }
         let known = (0..0x4000).filter(|value| decode_type(*value).is_some());
-        assert_eq!(known.count(), 9 * 4);
+        assert_eq!(known.count(), 10 * 4);
     }
 
     #[test]

@@ -84,6 +84,14 @@ impl Channel {
         }
     }
 
+    /// Whether all that was flushed has left.
+    pub(super) fn has_written_all(&self) -> bool {
+        match self {
+            Self::Plain => true,
+            Self::Tls(tls) => !tls.wants_write(),
+        }
+    }
+
     pub(super) fn is_handshaking(&self) -> bool {
         match self {
             Self::Plain => false,

@@ -7,7 +7,13 @@ use std::{
 use mio::net::TcpStream;
 use relay::{Client, Deframer};
 
-use super::{Ended, channel::Channel, outbox::Outbox, sources::SourceSlot};
+use super::{
+    Ended,
+    channel::Channel,
+    outbox::Outbox,
+    pipe::{Ends, Moved, Pipe},
+    sources::SourceSlot,
+};
 use crate::{proxy_protocol, quotas::DescriptorSlot};
 
 /// Most bytes that wait to be written; an answer that does not fit ends the connection.
@@ -24,6 +30,8 @@ pub(crate) struct Connection {
     channel: Channel,
     deframer: Deframer,
     outbox: Outbox,
+    /// The peer whose data it carries from now on.
+    pipe: Option<Pipe>,
     /// Whether the proxy has yet to say who the client is.
     awaits_header: bool,
     /// Set when it must not go on.
@@ -57,6 +65,7 @@ impl Connection {
             channel,
             deframer: Deframer::default(),
             outbox: Outbox::default(),
+            pipe: None,
             awaits_header: slots.source.is_none(),
             failed: false,
             without_allocation_since: Some(now),
@@ -118,6 +127,43 @@ impl Connection {
         }
     }
 
+    /// Carries a peer's data from now on.
+    pub(super) fn carry(&mut self, pipe: Pipe) {
+        self.pipe = Some(pipe);
+    }
+
+    pub(crate) fn is_pipe(&self) -> bool {
+        self.pipe.is_some()
+    }
+
+    /// The peer's side of it.
+    pub(super) fn peer_socket_mut(&mut self) -> Option<&mut TcpStream> {
+        self.pipe.as_mut().map(|pipe| &mut pipe.peer.socket)
+    }
+
+    /// Takes what the client said for its peer already.
+    pub(crate) fn begin_with(&mut self, bytes: &[u8]) {
+        if let Some(pipe) = &mut self.pipe {
+            pipe.begin_with(bytes);
+        }
+    }
+
+    /// Moves what has arrived at either side.
+    ///
+    /// # Errors
+    /// When it has to end.
+    pub(crate) fn pump(&mut self, buffer: &mut [u8], now: Instant) -> Result<Moved, Ended> {
+        let Some(pipe) = &mut self.pipe else {
+            return Ok(Moved::default());
+        };
+        let mut ends = Ends {
+            socket: &mut self.socket,
+            channel: &mut self.channel,
+            outbox: &mut self.outbox,
+        };
+        pipe.pump(&mut ends, buffer, now)
+    }
+
     /// Lends the deframer, so that messages can be handed on while they stand in it.
     pub(crate) fn take_deframer(&mut self) -> Deframer {
         mem::take(&mut self.deframer)
@@ -175,6 +221,9 @@ impl Connection {
         patience: Duration,
         now: Instant,
     ) -> Option<Ended> {
+        if let Some(pipe) = &self.pipe {
+            return pipe.overdue(patience, now);
+        }
         let lasts = |since: Option<Instant>| {
             since.is_some_and(|since| now.saturating_duration_since(since) >= patience)
         };

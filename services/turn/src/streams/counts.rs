@@ -23,6 +23,10 @@ pub(crate) enum Ended {
     Slow,
     /// The proxy that it came from said nothing of its client.
     NoProxyHeader,
+    /// The peer whose data it carried closed its own.
+    Peer,
+    /// The allocation for which it carried data has ended.
+    Allocation,
     /// Another connection was announced by the proxy in the name of the same client.
     Replaced,
 }
@@ -38,12 +42,14 @@ pub(crate) enum Refused {
 
 const TRANSPORTS: [Transport; 2] = [Transport::Tcp, Transport::Tls];
 
-const ENDED: [(Ended, &str); 6] = [
+const ENDED: [(Ended, &str); 8] = [
     (Ended::Client, "client"),
     (Ended::NotTurn, "not-turn"),
     (Ended::Unauthenticated, "unauthenticated"),
     (Ended::Slow, "slow"),
     (Ended::NoProxyHeader, "no-proxy-header"),
+    (Ended::Peer, "peer"),
+    (Ended::Allocation, "allocation"),
     (Ended::Replaced, "replaced"),
 ];
 

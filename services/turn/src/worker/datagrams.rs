@@ -27,16 +27,20 @@ impl Worker {
 
     fn read_into(&mut self, receiver: &mut Receiver, source: Source) -> io::Result<bool> {
         let (mut calls, mut errors) = (0, 0);
-        let budget = match source {
-            Source::Listener(_) => LISTENER_CALLS,
-            Source::RelaySocket(_) => 1,
-            Source::StreamListener(_) | Source::Stream(_) | Source::Waker => 0,
+        let budget = match matches!(source, Source::Listener(_)) {
+            true => LISTENER_CALLS,
+            false => 1,
         };
         while calls < budget {
             let read = match source {
                 Source::Listener(number) => self.read_clients(receiver, number),
                 Source::RelaySocket(place) => self.read_peers(receiver, place),
-                Source::StreamListener(_) | Source::Stream(_) | Source::Waker => Ok(false),
+                Source::StreamListener(_)
+                | Source::Stream(_)
+                | Source::Pipe(_)
+                | Source::PeerListener(_)
+                | Source::Connecting(_)
+                | Source::Waker => Ok(false),
             };
             match read {
                 Ok(true) => (calls, errors) = (calls + 1, 0),
@@ -84,6 +88,7 @@ impl Worker {
             Action::ToPeer(to) => self.sending.send_to_peer(&to, to.data(datagram)),
             action @ (Action::ToClient(_)
             | Action::Answer(_)
+            | Action::Attempt(_)
             | Action::Dropped(_)
             | Action::Pending) => self.act(action),
         }
@@ -105,6 +110,7 @@ impl Worker {
                     Action::ToClient(to) => self.relay_to_client(&to, datagram),
                     Action::ToPeer(_)
                     | Action::Answer(_)
+                    | Action::Attempt(_)
                     | Action::Dropped(_)
                     | Action::Pending => self.act(action),
                 }

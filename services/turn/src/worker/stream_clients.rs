@@ -22,6 +22,9 @@ impl Worker {
     }
 
     fn read_stream(&mut self, place: usize, input: &mut [u8]) -> Result<bool, Ended> {
+        if self.streams.connection(place)?.is_pipe() {
+            return self.pump(place, input);
+        }
         let client = match self.streams.introduce(place)? {
             Introduced::NotYet => return Ok(false),
             Introduced::As(client) => client,
@@ -42,8 +45,20 @@ impl Worker {
                 return Ok(false);
             };
             self.handle_bytes(place, client, &input[..bytes])?;
+            if self.streams.connection(place)?.is_pipe() {
+                return Ok(true);
+            }
         }
         Ok(true)
+    }
+
+    /// Moves data between a client and its peer.
+    fn pump(&mut self, place: usize, input: &mut [u8]) -> Result<bool, Ended> {
+        let connection = self.streams.connection(place)?;
+        let moved = connection.pump(input, Instant::now())?;
+        self.counters.relayed_to_peers(0, moved.to_peer);
+        self.counters.relayed_to_clients(0, moved.to_client);
+        Ok(moved.has_more)
     }
 
     fn handle_bytes(&mut self, place: usize, client: Client, bytes: &[u8]) -> Result<(), Ended> {
@@ -56,6 +71,11 @@ impl Worker {
                 Err(_) => break Err(Ended::NotTurn),
             }
             messages += 1;
+            let connection = self.streams.connection(place)?;
+            if connection.is_pipe() {
+                connection.begin_with(rest);
+                return Ok(());
+            }
         };
         let connection = self.streams.connection(place)?;
         connection.return_deframer(deframer, messages, Instant::now());
@@ -72,6 +92,7 @@ impl Worker {
             Action::ToPeer(to_peer) => self.sending.send_to_peer(&to_peer, to_peer.data(message)),
             action @ (Action::ToClient(_)
             | Action::Answer(_)
+            | Action::Attempt(_)
             | Action::Dropped(_)
             | Action::Pending) => self.act(action),
         }

@@ -41,6 +41,7 @@ fn worker(listener: UdpSocket) -> (Worker, Stop) {
             Arc::new(Quotas::new(0, 1)),
             Arc::new(Reservations::new(Instant::now())),
         ),
+        handovers: Arc::new(Handovers::new(Instant::now())),
         counters: Arc::default(),
         oversight: Arc::default(),
     };

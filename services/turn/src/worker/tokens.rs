@@ -1,9 +1,12 @@
 //! Which token of the poll is whose: from 0 on the listeners of datagrams, by number; from [`RELAY_SOCKETS`] on the
-//! relay sockets, by their place in the table; far above, the listeners of streams and the connections; and the waker.
+//! relay sockets, by their place in the table; far above, what there is of connections; and the waker.
 
 use mio::Token;
 
-use crate::streams::{FIRST_CONNECTION_TOKEN, FIRST_LISTENER_TOKEN};
+use crate::{
+    peers::{self, FIRST_CONNECTING_TOKEN},
+    streams::{FIRST_CONNECTION_TOKEN, FIRST_LISTENER_TOKEN, FIRST_PIPE_TOKEN},
+};
 
 /// Ends the sleep when the worker is to end.
 pub(super) const WAKER: Token = Token(usize::MAX);
@@ -22,6 +25,12 @@ pub(super) enum Source {
     StreamListener(usize),
     /// The place of a connection.
     Stream(usize),
+    /// The place of a connection that carries the data of a peer's, which this is.
+    Pipe(usize),
+    /// A socket that takes connections of peers.
+    PeerListener(usize),
+    /// A connection with a peer that is being made.
+    Connecting(usize),
     Waker,
 }
 
@@ -33,9 +42,16 @@ pub(super) fn source(token: Token) -> Source {
     match token {
         WAKER => Source::Waker,
         Token(number) if number < RELAY_SOCKETS => Source::Listener(number),
-        Token(number) if number < FIRST_LISTENER_TOKEN => {
+        Token(number) if number < FIRST_CONNECTING_TOKEN => {
             Source::RelaySocket(number - RELAY_SOCKETS)
         }
+        Token(number) if number < peers::FIRST_LISTENER_TOKEN => {
+            Source::Connecting(number - FIRST_CONNECTING_TOKEN)
+        }
+        Token(number) if number < FIRST_PIPE_TOKEN => {
+            Source::PeerListener(number - peers::FIRST_LISTENER_TOKEN)
+        }
+        Token(number) if number < FIRST_LISTENER_TOKEN => Source::Pipe(number - FIRST_PIPE_TOKEN),
         Token(number) if number < FIRST_CONNECTION_TOKEN => {
             Source::StreamListener(number - FIRST_LISTENER_TOKEN)
         }

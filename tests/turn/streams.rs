@@ -137,6 +137,36 @@ async fn checklist_03_who_makes_no_allocation_in_time_is_closed_though_it_talks(
 }
 
 #[tokio::test]
+async fn checklist_03_of_who_has_no_allocation_no_long_message_is_kept() {
+    let relay = relay(&["--turn-connection-timeout", "60s"]);
+    let mut stranger = connect(relay.public);
+    let long = channel_data(0x4000, &[7; 60_000]);
+    // It may be closed before all of it is written.
+    let _ = stranger.write_all(&long[..30_000]);
+    assert!(is_closed(&mut stranger));
+    assert_eq!(ended(&relay, "unauthenticated").await, 1.0);
+    let mut call = Call::new(StreamClient::tcp(relay.public));
+    call.goes_on(&[7; 60_000]);
+}
+
+#[tokio::test]
+async fn checklist_03_who_has_no_allocation_and_reads_no_answers_is_closed() {
+    let relay = relay(&["--turn-connection-timeout", "60s"]);
+    let mut deaf = StreamClient::tcp(relay.public);
+    let binding = deaf.request(METHOD_BINDING, &[]);
+    let many = binding.raw.repeat(1000);
+    let patience = Some(Duration::from_secs(10));
+    deaf.stream.set_write_timeout(patience).unwrap();
+    // What the kernel keeps of the answers is some megabytes.
+    let written = (0..500).take_while(|_| deaf.stream.write_all(&many).is_ok());
+    assert!(written.count() < 500, "it is still open");
+    until("it to be closed", async || {
+        ended(&relay, "slow").await == 1.0
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn checklist_03_a_message_that_is_never_finished_ends_its_connection() {
     let relay = relay(&["--turn-connection-timeout", "1s"]);
     let mut call = Call::new(StreamClient::tcp(relay.public));

@@ -2,7 +2,8 @@ use std::mem;
 
 use crate::wire::{CHANNEL_DATA_HEADER_BYTES, HEADER_BYTES, MAGIC_COOKIE};
 
-/// Longest message that a stream may carry: a ChannelData message of 65535 bytes, padded.
+/// Longest message that a stream may carry: a ChannelData message of 65535 bytes, padded. STUN messages of which the
+/// length says more are none.
 pub const MAX_FRAME_BYTES: usize =
     (CHANNEL_DATA_HEADER_BYTES + u16::MAX as usize).next_multiple_of(4);
 
@@ -67,6 +68,11 @@ impl Deframer {
         }
     }
 
+    /// Bytes that are kept of a message which has arrived in part.
+    pub fn kept_bytes(&self) -> usize {
+        if self.is_given { 0 } else { self.partial.len() }
+    }
+
     /// Whether a message has arrived in part.
     pub fn is_in_a_message(&self) -> bool {
         !self.partial.is_empty() && !self.is_given
@@ -106,6 +112,9 @@ fn size_of(beginning: &[u8]) -> Result<Option<Size>, NotAMessage> {
         return Err(NotAMessage);
     }
     let message = HEADER_BYTES + length;
+    if message > MAX_FRAME_BYTES {
+        return Err(NotAMessage);
+    }
     Ok(Some(Size {
         message,
         padded: message,

@@ -41,6 +41,7 @@ use self::{
     pipe::Pipe,
 };
 pub(crate) use self::{
+    connection::STRANGERS_BYTES,
     counts::{Counts, Ended, Exported, Refused},
     setup::Bound,
     sources::Sources,
@@ -60,13 +61,14 @@ pub(crate) const FIRST_CONNECTION_TOKEN: usize = 1 << (usize::BITS - 2);
 const ACCEPT_BUDGET: usize = 64;
 
 /// Steps of handshakes in one round: each may cost a signature, for which calls should not wait in a row.
-const HANDSHAKE_BUDGET: usize = 8;
+const HANDSHAKE_BUDGET: usize = 2;
 
 /// How often connections are looked at that nothing happens on.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// Bytes that are read at a time.
-const INPUT_BYTES: usize = 64 * 1024;
+/// Bytes that are read at a time, and in one turn: two thousand empty ChannelData messages, each of which may be a
+/// datagram to send.
+const INPUT_BYTES: usize = 8 * 1024;
 
 /// What all threads' connections go by.
 #[derive(Debug)]
@@ -232,12 +234,12 @@ impl Streams {
             };
             let mut client = connection.client;
             if let Header::Of(address) = header {
-                client.address = address;
+                // One client, however its address is written.
+                client.address = SocketAddr::new(address.ip().to_canonical(), address.port());
             }
             let source = self.terms.sources.enter(client.address.ip());
             let Some(source) = source else {
-                self.terms.counts.refused(Refused::Source);
-                return Err(Ended::Client);
+                return Err(Ended::Source);
             };
             connection.introduce(client, source);
         }
@@ -298,9 +300,10 @@ impl Streams {
         self.queue(client, |connection| connection.relay(parts))
     }
 
-    /// Queues an answer; false when it is lost, and the connection with it.
-    pub(crate) fn answer(&mut self, client: Client, message: &[u8]) -> bool {
-        self.queue(client, |connection| connection.answer(message))
+    /// Queues an answer, to a client that has an allocation or may be anybody; false when it is lost, and the
+    /// connection with it.
+    pub(crate) fn answer(&mut self, client: Client, message: &[u8], is_known: bool) -> bool {
+        self.queue(client, |connection| connection.answer(message, is_known))
     }
 
     fn queue(&mut self, client: Client, queue: impl FnOnce(&mut Connection) -> bool) -> bool {
@@ -310,11 +313,14 @@ impl Streams {
         let Some(connection) = self.connections.get_mut(*place) else {
             return false;
         };
-        self.unflushed.push(*place);
-        queue(connection)
+        let is_queued = queue(connection);
+        if connection.must_be_flushed(is_queued) {
+            self.unflushed.push(*place);
+        }
+        is_queued
     }
 
-    /// A connection for which something was queued.
+    /// A connection for which something was queued, or which has to end.
     pub(crate) fn next_unflushed(&mut self) -> Option<usize> {
         self.unflushed.pop()
     }

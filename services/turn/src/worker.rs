@@ -224,12 +224,15 @@ impl Worker {
                 let (client, message) = (answer.client, self.relay.answer());
                 if !self.streams.serve(client.listener) {
                     self.sending.send_to_client(client, &[message], None);
-                } else if !self.streams.answer(client, message) {
-                    self.counters.unsent.add(1);
+                } else {
+                    let is_known = self.relay.has_allocation(client, Instant::now());
+                    if !self.streams.answer(client, message, is_known) {
+                        self.counters.unsent.add(1);
+                    }
                 }
             }
             Action::Attempt(client) => {
-                if !self.streams.answer(client, self.relay.answer()) {
+                if !self.streams.answer(client, self.relay.answer(), true) {
                     self.counters.unsent.add(1);
                 }
             }

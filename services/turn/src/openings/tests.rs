@@ -1,4 +1,7 @@
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+};
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 use relay::RESERVATION_LIFETIME;
@@ -10,9 +13,8 @@ const USERS: [&str; 2] = ["ann", "bob"];
 const USER_LIMIT: usize = 4;
 const TOTAL_LIMIT: usize = 6;
 
-/// Few, so that they run out. The address is no other test's.
+/// Few, so that they run out.
 const PORTS: std::ops::RangeInclusive<u16> = 21_001..=21_007;
-const HERE: [u8; 4] = [127, 0, 0, 5];
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -51,6 +53,7 @@ fn user(number: usize) -> UserId {
 
 /// What is open and reserved, and what the openings must therefore say.
 struct World {
+    here: Ipv4Addr,
     openings: Openings,
     quotas: Arc<Quotas>,
     now: Instant,
@@ -60,12 +63,14 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    /// On an address of loopback that is no other test's.
+    fn new(here: Ipv4Addr) -> Self {
         let quotas = Arc::new(Quotas::new(USER_LIMIT, TOTAL_LIMIT));
         let now = Instant::now();
-        let addresses = Addresses::of_v4(HERE.into());
+        let addresses = Addresses::of_v4(here);
         let reservations = Arc::new(Reservations::new(now));
         Self {
+            here,
             openings: Openings::new(Ports::new(PORTS), addresses, quotas.clone(), reservations),
             quotas,
             now,
@@ -158,7 +163,7 @@ impl World {
         assert_eq!(self.quotas.total(), 0);
         assert_eq!(self.openings.due_in(self.now), None);
         for port in PORTS {
-            udp(SocketAddr::from((HERE, port))).expect("a port that came back");
+            udp(SocketAddr::from((self.here, port))).expect("a port that came back");
         }
         for number in [0, 1] {
             for _ in 0..USER_LIMIT {
@@ -176,7 +181,7 @@ impl World {
 proptest! {
     #[test]
     fn whatever_happens_no_port_and_no_charge_is_lost(steps in vec(step(), 1..40)) {
-        let mut world = World::new();
+        let mut world = World::new(Ipv4Addr::new(127, 0, 0, 5));
         for step in &steps {
             world.perform(step);
         }
@@ -186,7 +191,7 @@ proptest! {
 
 #[test]
 fn a_pair_is_charged_twice_or_refused_whole() {
-    let mut world = World::new();
+    let mut world = World::new(Ipv4Addr::new(127, 0, 0, 6));
     for _ in 0..USER_LIMIT - 1 {
         world.open(0, Port::Any);
     }

@@ -54,18 +54,25 @@ impl Channel {
         }
     }
 
-    /// Writes what waits, until nothing more is taken.
+    /// Writes what waits, until nothing more is taken; tells how many bytes the socket has taken.
     ///
     /// # Errors
     /// The socket's, but for what is only a delay.
-    pub(super) fn flush(&mut self, socket: &mut TcpStream, outbox: &mut Outbox) -> io::Result<()> {
+    pub(super) fn flush(
+        &mut self,
+        socket: &mut TcpStream,
+        outbox: &mut Outbox,
+    ) -> io::Result<usize> {
         let Self::Tls(tls) = self else {
-            return outbox.write_to(socket);
+            let before = outbox.len();
+            outbox.write_to(socket)?;
+            return Ok(before - outbox.len());
         };
+        let mut written = 0;
         loop {
-            write_tls(tls, socket)?;
+            written += write_tls(tls, socket)?;
             if outbox.is_empty() || tls.wants_write() {
-                return Ok(());
+                return Ok(written);
             }
             for _ in 0..RECORDS {
                 // A record for each message: some clients take what they read at once for one.
@@ -79,7 +86,7 @@ impl Channel {
             }
             if !tls.wants_write() {
                 // It takes nothing before the handshake is over.
-                return Ok(());
+                return Ok(written);
             }
         }
     }
@@ -118,16 +125,17 @@ impl fmt::Debug for Channel {
     }
 }
 
-/// Writes what is encrypted, until nothing more is taken.
-fn write_tls(tls: &mut ServerConnection, socket: &mut TcpStream) -> io::Result<()> {
+/// Writes what is encrypted, until nothing more is taken; tells how many bytes were.
+fn write_tls(tls: &mut ServerConnection, socket: &mut TcpStream) -> io::Result<usize> {
+    let mut written = 0;
     while tls.wants_write() {
         match tls.write_tls(socket) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            Ok(bytes) => written += bytes,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+    Ok(written)
 }

@@ -22,6 +22,9 @@ const OUTBOX_BYTES: usize = 256 * 1024;
 /// Of these, most that media takes; what does not fit is lost, as a datagram would be.
 const MEDIA_BYTES: usize = 192 * 1024;
 
+/// Most bytes that wait for somebody who has no allocation, and that are kept of a message of theirs: it may be anybody.
+pub(crate) const STRANGERS_BYTES: usize = 8 * 1024;
+
 /// A client's connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -36,6 +39,8 @@ pub(crate) struct Connection {
     awaits_header: bool,
     /// Set when it must not go on.
     failed: bool,
+    /// Whether it is to be flushed at the end of the round.
+    is_unflushed: bool,
     without_allocation_since: Option<Instant>,
     in_message_since: Option<Instant>,
     blocked_since: Option<Instant>,
@@ -68,6 +73,7 @@ impl Connection {
             pipe: None,
             awaits_header: slots.source.is_none(),
             failed: false,
+            is_unflushed: false,
             without_allocation_since: Some(now),
             in_message_since: None,
             blocked_since: None,
@@ -184,10 +190,21 @@ impl Connection {
         self.outbox.push(parts, MEDIA_BYTES)
     }
 
-    /// Lets an answer wait to be written; false when the connection has to end, as it does not fit.
-    pub(super) fn answer(&mut self, message: &[u8]) -> bool {
-        self.failed |= !self.outbox.push(&[message], OUTBOX_BYTES);
+    /// Lets an answer wait to be written; false when the connection has to end, as it does not fit. Less fits where
+    /// nobody knows who it is.
+    pub(super) fn answer(&mut self, message: &[u8], is_known: bool) -> bool {
+        let limit = if is_known {
+            OUTBOX_BYTES
+        } else {
+            STRANGERS_BYTES
+        };
+        self.failed |= !self.outbox.push(&[message], limit);
         !self.failed
+    }
+
+    /// Whether it is to be flushed, and was not to be so far.
+    pub(super) fn must_be_flushed(&mut self, is_queued: bool) -> bool {
+        (is_queued || self.failed) && !mem::replace(&mut self.is_unflushed, true)
     }
 
     /// Writes what waits, as far as it is taken.
@@ -195,16 +212,17 @@ impl Connection {
     /// # Errors
     /// When nobody will take it any more.
     pub(crate) fn flush(&mut self, now: Instant) -> Result<(), Ended> {
+        self.is_unflushed = false;
         if self.failed {
             return Err(Ended::Slow);
         }
-        let before = self.outbox.len();
         let flushed = self.channel.flush(&mut self.socket, &mut self.outbox);
-        flushed.map_err(|_: io::Error| Ended::Client)?;
-        self.blocked_since = match self.outbox.len() {
-            0 => None,
-            left if left < before => Some(now),
-            _ => self.blocked_since.or(Some(now)),
+        let written = flushed.map_err(|_: io::Error| Ended::Client)?;
+        let has_all = self.outbox.is_empty() && self.channel.has_written_all();
+        self.blocked_since = match (has_all, written) {
+            (true, _) => None,
+            (false, 0) => self.blocked_since.or(Some(now)),
+            (false, _) => Some(now),
         };
         Ok(())
     }

@@ -27,6 +27,8 @@ pub(crate) enum Ended {
     Peer,
     /// The allocation for which it carried data has ended.
     Allocation,
+    /// The client that the proxy named has as many connections as it may.
+    Source,
     /// Another connection was announced by the proxy in the name of the same client.
     Replaced,
 }
@@ -42,7 +44,7 @@ pub(crate) enum Refused {
 
 const TRANSPORTS: [Transport; 2] = [Transport::Tcp, Transport::Tls];
 
-const ENDED: [(Ended, &str); 8] = [
+const ENDED: [(Ended, &str); 9] = [
     (Ended::Client, "client"),
     (Ended::NotTurn, "not-turn"),
     (Ended::Unauthenticated, "unauthenticated"),
@@ -50,6 +52,7 @@ const ENDED: [(Ended, &str); 8] = [
     (Ended::NoProxyHeader, "no-proxy-header"),
     (Ended::Peer, "peer"),
     (Ended::Allocation, "allocation"),
+    (Ended::Source, "source"),
     (Ended::Replaced, "replaced"),
 ];
 

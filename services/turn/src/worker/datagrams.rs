@@ -4,9 +4,9 @@ use relay::{Action, ListenerId, Time};
 
 use super::{Worker, receiver::Receiver, time, tokens::Source};
 
-/// How often a listener is asked for all that there is room for before the others have their turn: all clients'
-/// packets come there. A relay socket is asked once.
-const LISTENER_CALLS: usize = 16;
+/// Datagrams of a listener's, coalesced or not, after which the others have their turn: all clients' packets come
+/// there. A relay socket is asked once for all that there is room for.
+const LISTENER_DATAGRAMS: usize = 512;
 
 /// Errors in a row after which a socket is given up for now: what concerns single packets is over by then.
 const MAX_ERRORS: usize = 8;
@@ -26,12 +26,12 @@ impl Worker {
     }
 
     fn read_into(&mut self, receiver: &mut Receiver, source: Source) -> io::Result<bool> {
-        let (mut calls, mut errors) = (0, 0);
+        let (mut datagrams, mut errors) = (0, 0);
         let budget = match matches!(source, Source::Listener(_)) {
-            true => LISTENER_CALLS,
+            true => LISTENER_DATAGRAMS,
             false => 1,
         };
-        while calls < budget {
+        while datagrams < budget {
             let read = match source {
                 Source::Listener(number) => self.read_clients(receiver, number),
                 Source::RelaySocket(place) => self.read_peers(receiver, place),
@@ -40,11 +40,11 @@ impl Worker {
                 | Source::Pipe(_)
                 | Source::PeerListener(_)
                 | Source::Connecting(_)
-                | Source::Waker => Ok(false),
+                | Source::Waker => Ok((0, false)),
             };
             match read {
-                Ok(true) => (calls, errors) = (calls + 1, 0),
-                Ok(false) => return Ok(false),
+                Ok((count, true)) => (datagrams, errors) = (datagrams + count, 0),
+                Ok((_, false)) => return Ok(false),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 // An earlier packet's ICMP error, or a signal: of no concern to the next packet.
                 Err(error) if errors < MAX_ERRORS => {
@@ -61,20 +61,27 @@ impl Worker {
         Ok(true)
     }
 
-    fn read_clients(&mut self, receiver: &mut Receiver, number: usize) -> io::Result<bool> {
+    /// Tells how many datagrams were read, and whether there may be more; so does [`Self::read_peers`].
+    fn read_clients(
+        &mut self,
+        receiver: &mut Receiver,
+        number: usize,
+    ) -> io::Result<(usize, bool)> {
         let Some(socket) = self.sending.listeners.get(number) else {
-            return Ok(false);
+            return Ok((0, false));
         };
         let (count, has_more) = receiver.receive(&self.sending.offload.state, socket)?;
         let now = time();
         let listener = ListenerId(u16::try_from(number).unwrap_or(u16::MAX));
+        let mut read = 0;
         for at in 0..count {
             let (source, datagrams) = receiver.datagrams(at);
             for datagram in datagrams {
                 self.handle_client(listener, source, datagram, now);
+                read += 1;
             }
         }
-        Ok(has_more)
+        Ok((read, has_more))
     }
 
     fn handle_client(
@@ -95,13 +102,14 @@ impl Worker {
         self.carry_out(now.monotonic);
     }
 
-    fn read_peers(&mut self, receiver: &mut Receiver, place: usize) -> io::Result<bool> {
+    fn read_peers(&mut self, receiver: &mut Receiver, place: usize) -> io::Result<(usize, bool)> {
         let Some(opened) = self.sending.opened.at(place) else {
-            return Ok(false);
+            return Ok((0, false));
         };
         let allocation = opened.allocation;
         let (count, has_more) = receiver.receive(&self.sending.offload.state, &opened.socket)?;
         let now = time().monotonic;
+        let mut read = 0;
         for at in 0..count {
             let (source, datagrams) = receiver.datagrams(at);
             for datagram in datagrams {
@@ -114,8 +122,9 @@ impl Worker {
                     | Action::Dropped(_)
                     | Action::Pending => self.act(action),
                 }
+                read += 1;
             }
         }
-        Ok(has_more)
+        Ok((read, has_more))
     }
 }

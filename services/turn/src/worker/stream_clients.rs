@@ -3,10 +3,7 @@ use std::time::Instant;
 use relay::{Action, Client};
 
 use super::{Worker, time};
-use crate::streams::{Ended, Introduced};
-
-/// Times that a connection is read in one turn.
-const READS: usize = 4;
+use crate::streams::{Ended, Introduced, STRANGERS_BYTES};
 
 /// The way of messages from clients over TCP and TLS; the way back is through their outboxes.
 impl Worker {
@@ -37,18 +34,13 @@ impl Worker {
             }
         };
         self.streams.connection(place)?.flush(Instant::now())?;
-        for _ in 0..READS {
-            if !self.streams.may_go_on(place) {
-                return Ok(true);
-            }
-            let Some(bytes) = self.streams.connection(place)?.receive(input)? else {
-                return Ok(false);
-            };
-            self.handle_bytes(place, client, &input[..bytes])?;
-            if self.streams.connection(place)?.is_pipe() {
-                return Ok(true);
-            }
+        if !self.streams.may_go_on(place) {
+            return Ok(true);
         }
+        let Some(bytes) = self.streams.connection(place)?.receive(input)? else {
+            return Ok(false);
+        };
+        self.handle_bytes(place, client, &input[..bytes])?;
         Ok(true)
     }
 
@@ -77,8 +69,14 @@ impl Worker {
                 return Ok(());
             }
         };
+        let now = Instant::now();
+        // No message of somebody without an allocation is long.
+        let is_long = deframer.kept_bytes() > STRANGERS_BYTES;
+        if is_long && !self.relay.has_allocation(client, now) {
+            return Err(Ended::Unauthenticated);
+        }
         let connection = self.streams.connection(place)?;
-        connection.return_deframer(deframer, messages, Instant::now());
+        connection.return_deframer(deframer, messages, now);
         match connection.has_failed() {
             true => Err(Ended::Slow),
             false => end,

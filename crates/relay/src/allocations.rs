@@ -1,6 +1,7 @@
 use std::{
     mem,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::Instant,
 };
 
@@ -81,6 +82,8 @@ pub(crate) struct Opening {
     pub(crate) signer: Signer,
     /// To be granted.
     pub(crate) granted: Granted,
+    /// As in [`Allocation::secret`].
+    pub(crate) secret: Option<Arc<str>>,
     /// By family.
     pub(crate) sockets: [Wish; 2],
 }

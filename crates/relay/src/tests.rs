@@ -36,6 +36,8 @@ use crate::{
 mod allocate;
 mod authentication;
 mod bytes;
+mod challenges;
+mod checklist;
 mod data;
 mod defects;
 mod denied_peers;
@@ -44,6 +46,7 @@ mod dual;
 mod foreign_client;
 mod framing;
 mod heap;
+mod limits;
 mod messages;
 mod model;
 mod operator;

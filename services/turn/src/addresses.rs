@@ -176,6 +176,16 @@ fn families(
     Ok((v4, v6))
 }
 
+/// The addresses of this host that a process may open to peers which serves the machine it runs on. Once others
+/// reach its listeners, loopback is not among them: what listens there is for this machine alone.
+pub fn own_hosts(args: &TurnArgs) -> Vec<IpAddr> {
+    let mut listeners = args.turn_listen.iter().chain(&args.streams.turn_tls_listen);
+    let is_local = listeners.all(|listener| listener.ip().is_loopback());
+    let mut hosts = interfaces().unwrap_or_default();
+    hosts.retain(|ip| is_local || !ip.is_loopback());
+    hosts
+}
+
 /// The addresses of this host's interfaces. `if-addrs` leaves out the link-local ones of IPv6 (fe80::/10), as it
 /// should: clients would have to name the link. Those of IPv4 (169.254.0.0/16) are among them.
 pub(crate) fn interfaces() -> io::Result<Vec<IpAddr>> {

@@ -9,6 +9,8 @@ use daemon::reload::{self, FileError};
 use relay::NonceKey;
 use std::sync::Arc;
 
+use crate::alternates::server;
+
 /// Shortest key of a cluster, in bytes.
 const MIN_KEY: usize = 16;
 
@@ -71,6 +73,18 @@ pub struct OperationArgs {
     )]
     pub drain_window: Duration,
 
+    /// Another relay, to which new clients over UDP and TCP are sent while this one drains (300, ALTERNATE-SERVER), if it
+    /// has an address of their family; looked up when this process starts. Repeat for more; without one they are refused
+    /// (508)
+    #[arg(
+        long,
+        env = "TRUNKLINE_TURN_ALTERNATE_SERVER",
+        value_name = "HOST:PORT",
+        value_delimiter = ',',
+        value_parser = server
+    )]
+    pub turn_alternate_server: Vec<String>,
+
     /// A file with the token that /admin asks for; without it, /admin is open where the admin listener is on
     /// loopback alone, and closed elsewhere
     #[arg(long, env = "TRUNKLINE_ADMIN_TOKEN_FILE", value_name = "FILE")]
@@ -88,6 +102,14 @@ impl OperationArgs {
             ..Options::default()
         };
         Ok(Redis::new(urls, options)?.attach_fleet())
+    }
+
+    /// Where the servers of `--redis` are.
+    pub(crate) fn redis_hosts(&self) -> Result<Vec<(String, u16)>, UrlError> {
+        match &self.redis {
+            Some(urls) => Ok(Redis::new(urls, Options::default())?.hosts()),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// The key of the fleet's nonces, if it has one.
@@ -169,6 +191,7 @@ mod tests {
             ("--region", &long),
             ("--turn-public-url", "stun:turn.example"),
             ("--turn-public-url", "turn:bob:p@turn.example"),
+            ("--turn-alternate-server", "turn.example"),
             ("--drain-window", "25"),
             ("--drain-window", "25h"),
         ] {

@@ -205,6 +205,7 @@ impl Worker {
             Action::Answer(answer) => {
                 self.counters.answered(&answer);
                 self.oversight.answered(self.relay.authentication());
+                self.oversight.new_peers(self.relay.new_peers_refused());
                 let (client, message) = (answer.client, self.relay.answer());
                 if !self.streams.serve(client.listener) {
                     self.sending.send_to_client(client, &[message], None);
@@ -233,7 +234,6 @@ impl Worker {
                 }
                 Output::Close(close) => {
                     self.sending.opened.close(close.allocation, close.family);
-                    self.openings.release(&close.user);
                     self.counters.closed.add(1);
                     self.audit.closed(&close, now);
                     tracing::debug!(reason = close.reason.label(), "relayed address ended");
@@ -243,11 +243,13 @@ impl Worker {
     }
 
     fn open(&mut self, open: &Open, now: Instant) -> Result<Bound, Refusal> {
-        let opened = self.openings.open(open.family, open.port, &open.user, now);
-        let (socket, bound) = opened?;
+        let (user, client) = (&open.user, open.client.address.ip());
+        let opened = self
+            .openings
+            .open(open.family, open.port, user, client, now);
+        let (socket, bound, charge) = opened?;
         let opened = &mut self.sending.opened;
-        if let Err(error) = opened.insert(open.allocation, open.family, socket) {
-            self.openings.release(&open.user);
+        if let Err(error) = opened.insert(open.allocation, open.family, socket, charge) {
             self.openings.failed(&error);
             return Err(Refusal::InsufficientCapacity);
         }

@@ -3,7 +3,7 @@ use std::{net::SocketAddr, sync::Arc, time::Instant};
 use super::{Asker, reflexive};
 use crate::{
     Action, AllocationId, Answer, Client, Config, DropReason, ErrorCode, Family, Method, Refusal,
-    Relay, RelayedFamily, Traffic,
+    Relay, RelayedFamily, Traffic, Transport,
     allocation::{Allocation, Granted, Terms},
     allocations::{Found, Opening, Wish},
     codec::{AddressFamily, EvenPort, Request, Response},
@@ -149,7 +149,9 @@ impl Relay {
 
     /// RFC 8656 §7.2, the last of its checks: who drains sends clients elsewhere.
     fn redirect(&mut self, asker: &Asker<'_>) -> Action {
-        let drain = self.drain.as_ref();
+        // The alternates' ports are not those of TLS.
+        let is_tls = self.config.transport(asker.client.listener) == Transport::Tls;
+        let drain = self.drain.as_ref().filter(|_| !is_tls);
         let alternate = drain.and_then(|drain| drain.alternate(asker.client, asker.transaction));
         let Some(alternate) = alternate else {
             return self.refuse(asker, ErrorCode::InsufficientCapacity);
@@ -175,6 +177,7 @@ impl Relay {
                 missing: None,
             },
             protocol: wanted.protocol,
+            secret: asker.claim.secret().cloned(),
             sockets: wanted.sockets,
         });
         for (family, socket) in Family::ALL.into_iter().zip(wanted.sockets) {
@@ -276,6 +279,7 @@ impl Relay {
                 user: opening.user.clone(),
                 granted: opening.granted,
                 protocol: opening.protocol,
+                secret: opening.secret.clone(),
                 relayed,
                 max_age,
             };

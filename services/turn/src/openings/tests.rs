@@ -245,7 +245,7 @@ fn a_pair_is_charged_twice_or_refused_whole() {
 
 #[test]
 fn a_port_that_was_reserved_stays_charged_to_the_source_that_reserved_it() {
-    let mut world = World::new();
+    let mut world = World::new(Ipv4Addr::new(127, 0, 0, 7));
     world.open(0, 0, Port::EvenAndNext);
     let token = *world.given.keys().next().unwrap();
     world.open(0, 1, Port::Reserved(token));

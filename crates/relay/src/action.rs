@@ -35,6 +35,9 @@ pub enum Action {
     /// Send [`Relay::answer`](crate::Relay::answer) to the client, which asked for nothing: a peer's connection waits for
     /// it.
     Attempt(Client),
+    /// Give the packet to the relay of this thread, and what the client sends after it as long as that one has an
+    /// allocation for it ([`Mobility`](crate::Mobility)): it moved here, RFC 8016, and its allocation cannot.
+    Elsewhere(u16),
     /// Nothing: to be counted.
     Dropped(DropReason),
     /// The answer waits for what is said to an [`Output`](crate::Output).

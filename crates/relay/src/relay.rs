@@ -2,7 +2,7 @@ use std::{collections::VecDeque, net::SocketAddr, time::Instant};
 
 use crate::{
     Action, AllocationId, Authentication, Client, CloseReason, Config, Drain, DropReason, Family,
-    ListenerId, Output, Protocol, ToClient, ToPeer, Traffic,
+    ListenerId, Mobility, Output, Protocol, ToClient, ToPeer, Traffic,
     allocation::Allocation,
     allocations::{Allocations, Found},
     control::Connections,
@@ -32,6 +32,7 @@ pub struct Relay {
     pub(crate) kicked: Kicked,
     pub(crate) drain: Option<Drain>,
     pub(crate) connections: Connections,
+    pub(crate) mobility: Option<Mobility>,
     pub(crate) indications: Indications,
 }
 
@@ -58,8 +59,15 @@ impl Relay {
             kicked: Kicked::default(),
             drain: None,
             connections: Connections::default(),
+            mobility: None,
             indications: Indications { seed, count: 0 },
         }
+    }
+
+    /// Lets clients of datagrams take their allocations along, RFC 8016.
+    pub fn with_mobility(mut self, mobility: Mobility) -> Self {
+        self.mobility = Some(mobility);
+        self
     }
 
     /// Serves by another configuration from now on. What was granted before stays granted.
@@ -141,6 +149,7 @@ impl Relay {
         let Some(data) = ChannelData::parse(payload) else {
             return Action::Dropped(DropReason::Malformed);
         };
+        self.settle(client, now);
         let Some((id, allocation)) = self.allocations.open_of(client, now) else {
             return Action::Dropped(DropReason::NoAllocation);
         };
@@ -188,6 +197,7 @@ impl Relay {
         let Some(peer) = decode_xor_address(peer, message.transaction) else {
             return Action::Dropped(DropReason::Malformed);
         };
+        self.settle(client, now);
         let Some((id, allocation)) = self.allocations.open_of(client, now) else {
             return Action::Dropped(DropReason::NoAllocation);
         };

@@ -46,6 +46,7 @@ mod foreign_client;
 mod framing;
 mod heap;
 mod messages;
+mod mobility;
 mod model;
 mod operator;
 mod permissions;
@@ -201,7 +202,7 @@ impl Server {
                     let now = self.now.monotonic;
                     action = self.relay.handle_opened(allocation, family, socket, now);
                 }
-                Output::Connect(_) | Output::Bind(_) => self.wanted.push(output),
+                Output::Connect(_) | Output::Bind(_) | Output::Moved(_) => self.wanted.push(output),
                 Output::Close(close) => {
                     let place = (close.allocation, close.family);
                     assert!(self.sockets.remove(&place).is_some());
@@ -272,7 +273,9 @@ impl Server {
                 }
             }
             Action::Dropped(reason) => Reaction::Dropped(reason),
-            Action::Pending | Action::Attempt(_) => panic!("nothing was carried out"),
+            Action::Pending | Action::Attempt(_) | Action::Elsewhere(_) => {
+                panic!("nothing was carried out")
+            }
         }
     }
 

@@ -18,11 +18,12 @@ use relay::{Answer, DropReason, ErrorCode};
 use crate::quotas::Quotas;
 
 /// Answers are counted by what went wrong.
-const ERRORS: [ErrorCode; 15] = [
+const ERRORS: [ErrorCode; 16] = [
     ErrorCode::TryAlternate,
     ErrorCode::BadRequest,
     ErrorCode::Unauthenticated,
     ErrorCode::Forbidden,
+    ErrorCode::MobilityForbidden,
     ErrorCode::UnknownAttribute,
     ErrorCode::AllocationMismatch,
     ErrorCode::StaleNonce,

@@ -234,7 +234,8 @@ impl Worker {
                 }
             }
             Action::Dropped(reason) => self.counters.dropped(reason),
-            Action::Pending | Action::ToPeer(_) | Action::ToClient(_) => {}
+            // Nobody has a ticket.
+            Action::Pending | Action::ToPeer(_) | Action::ToClient(_) | Action::Elsewhere(_) => {}
         }
     }
 
@@ -260,6 +261,8 @@ impl Worker {
                     self.audit.closed(&close, now);
                     tracing::debug!(reason = close.reason.label(), "relayed address ended");
                 }
+                // Nor moves.
+                Output::Moved(_) => {}
                 Output::Connect(wanted) => self.connect(wanted, now),
                 Output::Bind(wanted) => self.bind(&wanted, now),
             }

@@ -89,6 +89,7 @@ impl Worker {
             action @ (Action::ToClient(_)
             | Action::Answer(_)
             | Action::Attempt(_)
+            | Action::Elsewhere(_)
             | Action::Dropped(_)
             | Action::Pending) => self.act(action),
         }
@@ -111,6 +112,7 @@ impl Worker {
                     Action::ToPeer(_)
                     | Action::Answer(_)
                     | Action::Attempt(_)
+                    | Action::Elsewhere(_)
                     | Action::Dropped(_)
                     | Action::Pending => self.act(action),
                 }

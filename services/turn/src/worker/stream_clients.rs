@@ -93,6 +93,7 @@ impl Worker {
             action @ (Action::ToClient(_)
             | Action::Answer(_)
             | Action::Attempt(_)
+            | Action::Elsewhere(_)
             | Action::Dropped(_)
             | Action::Pending) => self.act(action),
         }

@@ -14,6 +14,7 @@ mod cpu;
 mod floor;
 mod load;
 mod median;
+mod participants;
 mod report;
 mod server;
 mod usage;
@@ -24,6 +25,7 @@ use clap::{Parser, Subcommand};
 
 use contestant::{Contestant, Running};
 use load::Span;
+use participants::participants;
 use report::{Report, Round};
 
 /// What signalling costs a server.
@@ -88,11 +90,6 @@ impl Options {
             measured: Duration::from_secs_f64(self.seconds),
         }
     }
-
-    fn wants(&self, contestant: Contestant) -> bool {
-        let name = contestant.name();
-        self.only.is_empty() || self.only.iter().any(|only| name.contains(only.as_str()))
-    }
 }
 
 fn main() -> ExitCode {
@@ -113,14 +110,12 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) {
-    let mut contestants = Vec::new();
-    for contestant in Contestant::ALL {
-        match contestant.absent() {
-            _ if !options.wants(contestant) => {}
-            Some(reason) => eprintln!("{} does not take part: {reason}", contestant.name()),
-            None => contestants.push(contestant),
-        }
-    }
+    let contestants = participants(
+        Contestant::ALL,
+        &options.only,
+        Contestant::name,
+        Contestant::absent,
+    );
     let mut report = Report::default();
     for round in 1..=options.rounds {
         for &contestant in &contestants {

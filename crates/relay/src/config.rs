@@ -1,5 +1,5 @@
 use std::{
-    net::{Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
@@ -55,7 +55,33 @@ pub enum RelayedFamily<Ip> {
     External(Ip),
 }
 
+impl Config {
+    pub(crate) fn told(&self, bound: SocketAddr) -> SocketAddr {
+        told(bound, self.ipv4, self.ipv6)
+    }
+}
+
+/// The address under which peers reach the relay socket that is bound to `bound`, and which its client is told.
+pub fn told(
+    bound: SocketAddr,
+    ipv4: RelayedFamily<Ipv4Addr>,
+    ipv6: RelayedFamily<Ipv6Addr>,
+) -> SocketAddr {
+    let external = match bound {
+        SocketAddr::V4(_) => ipv4.external().map(IpAddr::V4),
+        SocketAddr::V6(_) => ipv6.external().map(IpAddr::V6),
+    };
+    SocketAddr::new(external.unwrap_or_else(|| bound.ip()), bound.port())
+}
+
 impl<Ip> RelayedFamily<Ip> {
+    fn external(self) -> Option<Ip> {
+        match self {
+            Self::External(ip) => Some(ip),
+            Self::AsBound | Self::None => None,
+        }
+    }
+
     pub(crate) fn is_some(&self) -> bool {
         !matches!(self, Self::None)
     }

@@ -109,7 +109,7 @@ pub use action::{
 };
 pub use allocations::AllocationId;
 pub use authentication::Authentication;
-pub use config::{Config, RelayedFamily};
+pub use config::{Config, RelayedFamily, told};
 pub use connection::{
     BIND_TIMEOUT, Bind, CONNECT_TIMEOUT, Connect, ConnectFailure, ConnectId, ConnectionId,
 };

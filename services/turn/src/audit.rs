@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-use relay::{Close, Open, RelayedFamily};
+use relay::{Close, Open};
 use tracing::Level;
 
 use crate::{addresses::Addresses, oversight::Oversight};
@@ -54,7 +54,7 @@ impl Audit {
             event = "start",
             user = %escaped(open.user.as_str()),
             client = %open.client.address,
-            relayed = %told(&self.addresses, bound),
+            relayed = %relay::told(bound, self.addresses.told_v4(), self.addresses.told_v6()),
             "allocation"
         );
     }
@@ -107,20 +107,6 @@ fn escaped(name: &str) -> String {
         text.push('…');
     }
     text
-}
-
-/// The relayed address as the client is told it.
-fn told(addresses: &Addresses, bound: SocketAddr) -> SocketAddr {
-    match bound {
-        SocketAddr::V4(_) => match addresses.told_v4() {
-            RelayedFamily::External(ip) => (ip, bound.port()).into(),
-            RelayedFamily::AsBound | RelayedFamily::None => bound,
-        },
-        SocketAddr::V6(_) => match addresses.told_v6() {
-            RelayedFamily::External(ip) => (ip, bound.port()).into(),
-            RelayedFamily::AsBound | RelayedFamily::None => bound,
-        },
-    }
 }
 
 /// So many at once, and so many a second.

@@ -7,7 +7,7 @@ use std::{
     collections::{HashMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -15,10 +15,7 @@ use std::{
 use mio::net::TcpStream;
 use relay::{BIND_TIMEOUT, ConnectionId, UserId};
 
-use crate::quotas::DescriptorSlot;
-
-/// No instant.
-const NEVER: u64 = u64::MAX;
+use crate::{due::Due, quotas::DescriptorSlot};
 
 /// Ids drawn for one connection; one that is taken is rare.
 const MAX_TRIES: usize = 8;
@@ -52,9 +49,8 @@ pub(crate) struct Handover {
 #[derive(Debug)]
 pub(crate) struct Handovers {
     held: Mutex<Held>,
-    start: Instant,
-    /// When the first of them is over, in milliseconds since the start: known without the lock.
-    due: AtomicU64,
+    /// When the first of them is over.
+    due: Due,
 }
 
 #[derive(Debug, Default)]
@@ -68,8 +64,7 @@ impl Handovers {
     pub(crate) fn new(start: Instant) -> Self {
         Self {
             held: Mutex::default(),
-            start,
-            due: AtomicU64::new(NEVER),
+            due: Due::new(start),
         }
     }
 
@@ -119,7 +114,7 @@ impl Handovers {
 
     /// Closes those that nobody came for in time.
     pub(crate) fn handle_timeout(&self, now: Instant) {
-        if self.due.load(Ordering::Relaxed) > self.millis(now) {
+        if !self.due.is_over(now) {
             return;
         }
         let mut held = self.held();
@@ -137,25 +132,11 @@ impl Handovers {
 
     /// How long until [`Self::handle_timeout`] has something to do.
     pub(crate) fn due_in(&self, now: Instant) -> Option<Duration> {
-        let due = self.due.load(Ordering::Relaxed);
-        (due != NEVER).then(|| Duration::from_millis(due.saturating_sub(self.millis(now))))
+        self.due.due_in(now)
     }
 
-    /// Rounded up, so that what is due is over.
     fn set_due(&self, held: &Held) {
-        let due = match held.in_order.front() {
-            Some((until, _)) => {
-                let since = until.saturating_duration_since(self.start);
-                u64::try_from(since.as_nanos().div_ceil(1_000_000)).unwrap_or(NEVER - 1)
-            }
-            None => NEVER,
-        };
-        self.due.store(due, Ordering::Relaxed);
-    }
-
-    fn millis(&self, at: Instant) -> u64 {
-        let since = at.saturating_duration_since(self.start).as_millis();
-        u64::try_from(since).unwrap_or(NEVER - 1)
+        self.due.set(held.in_order.front().map(|(until, _)| *until));
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {

@@ -20,7 +20,7 @@
 //! - `reservations` are ports that were asked for with another one, and that wait for whoever brings their token: the
 //!   socket itself waits, bound, and goes to the thread that the token came to, so that no packet ever crosses;
 //! - `peers` are connections with peers, RFC 6062, and `handovers` those that wait for their client in the same way as
-//!   reserved ports do;
+//!   reserved ports do, both until a time that is `due`;
 //! - `quotas` are shared between threads and charged for each relay socket, never for a packet;
 //! - `addresses` decides what clients are told, and which peers are out of reach;
 //! - `service` puts it together, and `metrics` sums what the threads count;
@@ -35,6 +35,7 @@ mod audit;
 mod config;
 mod control;
 mod drain;
+mod due;
 mod handovers;
 mod listeners;
 mod metrics;

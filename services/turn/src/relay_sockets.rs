@@ -214,7 +214,11 @@ pub(crate) fn tcp_from(address: SocketAddr, peer: SocketAddr) -> io::Result<TcpS
     }
 }
 
-fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {
+/// A socket of TCP for one family, not bound.
+///
+/// # Errors
+/// When the process is out of descriptors, or the system has not the family.
+pub(crate) fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM.nonblocking().cloexec(),

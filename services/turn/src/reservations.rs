@@ -5,28 +5,21 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use mio::net::UdpSocket;
 use relay::{RESERVATION_LIFETIME, ReservationToken, UserId};
 
-use crate::quotas::Charge;
-
-/// No instant.
-const NEVER: u64 = u64::MAX;
+use crate::{due::Due, quotas::Charge};
 
 /// What is reserved, over all threads. There is never more than the quotas let be charged.
 #[derive(Debug)]
 pub(crate) struct Reservations {
     held: Mutex<Held>,
-    start: Instant,
-    /// When the first of them is over, in milliseconds since the start: known without the lock.
-    due: AtomicU64,
+    /// When the first of them is over.
+    due: Due,
 }
 
 #[derive(Debug, Default)]
@@ -47,8 +40,7 @@ impl Reservations {
     pub(crate) fn new(start: Instant) -> Self {
         Self {
             held: Mutex::default(),
-            start,
-            due: AtomicU64::new(NEVER),
+            due: Due::new(start),
         }
     }
 
@@ -96,7 +88,7 @@ impl Reservations {
 
     /// Closes those that are over.
     pub(crate) fn handle_timeout(&self, now: Instant) {
-        if self.due.load(Ordering::Relaxed) > self.millis(now) {
+        if !self.due.is_over(now) {
             return;
         }
         let mut held = self.held();
@@ -111,25 +103,11 @@ impl Reservations {
 
     /// How long until [`Self::handle_timeout`] has something to do.
     pub(crate) fn due_in(&self, now: Instant) -> Option<Duration> {
-        let due = self.due.load(Ordering::Relaxed);
-        (due != NEVER).then(|| Duration::from_millis(due.saturating_sub(self.millis(now))))
+        self.due.due_in(now)
     }
 
-    /// Rounded up, so that what is due is over.
     fn set_due(&self, held: &Held) {
-        let due = match held.in_order.first() {
-            Some((until, _)) => {
-                let since = until.saturating_duration_since(self.start);
-                u64::try_from(since.as_nanos().div_ceil(1_000_000)).unwrap_or(NEVER - 1)
-            }
-            None => NEVER,
-        };
-        self.due.store(due, Ordering::Relaxed);
-    }
-
-    fn millis(&self, at: Instant) -> u64 {
-        let since = at.saturating_duration_since(self.start).as_millis();
-        u64::try_from(since).unwrap_or(NEVER - 1)
+        self.due.set(held.in_order.first().map(|(until, _)| *until));
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {

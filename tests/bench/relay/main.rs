@@ -15,6 +15,8 @@ mod floor;
 mod load;
 #[path = "../median.rs"]
 mod median;
+#[path = "../participants.rs"]
+mod participants;
 mod report;
 mod sending;
 #[path = "../server.rs"]
@@ -29,6 +31,7 @@ use clap::{Parser, Subcommand};
 
 use cell::Cell;
 use contestant::{Contestant, Running};
+use participants::participants;
 use report::Report;
 
 /// What relaying costs a server.
@@ -77,11 +80,6 @@ impl Options {
     fn measured(&self) -> Duration {
         Duration::from_secs_f64(self.seconds)
     }
-
-    fn wants(&self, contestant: Contestant) -> bool {
-        let name = contestant.name();
-        self.only.is_empty() || self.only.iter().any(|only| name.contains(only.as_str()))
-    }
 }
 
 fn main() -> ExitCode {
@@ -104,14 +102,12 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) {
-    let mut contestants = Vec::new();
-    for contestant in Contestant::ALL {
-        match contestant.absent() {
-            _ if !options.wants(contestant) => {}
-            Some(reason) => eprintln!("{} does not take part: {reason}", contestant.name()),
-            None => contestants.push(contestant),
-        }
-    }
+    let mut contestants = participants(
+        Contestant::ALL,
+        &options.only,
+        Contestant::name,
+        Contestant::absent,
+    );
     if contestants.is_empty() {
         eprintln!("nobody takes part");
         return;

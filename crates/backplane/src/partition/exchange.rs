@@ -157,12 +157,11 @@ impl Partition {
                 room,
                 payload,
             } => {
-                self.streams.hear(from, link, at, now);
                 let message = Message {
                     room: room.map(ByteString::from),
                     payload: bytes.slice_ref(payload),
                 };
-                self.accept(from, at, message, now);
+                self.accept((from, link), at, message, now);
             }
             Frame::Room {
                 from,
@@ -225,28 +224,27 @@ impl Partition {
             room: Some(room.clone()),
             payload,
         };
-        let at = to.iter().find(|(node, _)| *node == &*self.node.0);
-        let is_new = self
-            .streams
-            .hear(from, link, at.map_or(NOWHERE, |(_, at)| *at), now);
-        match at {
-            Some((_, at)) if at.number > 0 => self.accept(from, *at, message, now),
+        match to.iter().find(|(node, _)| *node == &*self.node.0) {
+            Some((_, at)) if at.number > 0 => self.accept((from, link), *at, message, now),
             // Refused for this node: what was before it has not arrived either.
-            Some(_) => {}
+            Some(_) => {
+                self.streams.hear(from, link, NOWHERE, now);
+            }
             // The sender did not know yet that this node is in the room. What it said since may have come already, what
             // it said before may be missing.
-            None if is_new => {
-                let stream = self.streams.incoming(from, NOWHERE, now);
-                let arrival = stream.accept_unnumbered(message);
-                self.counters.early_dropped += u64::from(arrival.dropped);
-                self.deliver(from, arrival.messages);
+            None => {
+                let (stream, is_new) = self.streams.hear(from, link, NOWHERE, now);
+                if is_new {
+                    let arrival = stream.accept_unnumbered(message);
+                    self.counters.early_dropped += u64::from(arrival.dropped);
+                    self.deliver(from, arrival.messages);
+                }
             }
-            None => {}
         }
     }
 
-    fn accept(&mut self, from: &str, at: Position, message: Message, now: Instant) {
-        let stream = self.streams.incoming(from, at, now);
+    fn accept(&mut self, (from, link): (&str, u64), at: Position, message: Message, now: Instant) {
+        let (stream, _) = self.streams.hear(from, link, at, now);
         let arrival = stream.accept(at, message, now);
         let acknowledgement = stream.acknowledgement(false);
         self.counters.duplicates += u64::from(arrival.duplicate);

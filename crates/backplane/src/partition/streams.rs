@@ -78,13 +78,19 @@ impl Streams {
         source
     }
 
-    /// A message has come from a node on one of its links. False when something has come on a later link: the store, or
-    /// the network before it, has kept this one for long.
-    pub(super) fn hear(&mut self, from: &str, link: u64, at: Position, now: Instant) -> bool {
+    /// A message has come from a node on one of its links: its stream, as [`Self::incoming`]. False when something has
+    /// come on a later link: the store, or the network before it, has kept this one for long.
+    pub(super) fn hear(
+        &mut self,
+        from: &str,
+        link: u64,
+        at: Position,
+        now: Instant,
+    ) -> (&mut Incoming, bool) {
         let source = self.source(from, at, now);
         let is_late = link < source.link;
         source.link = source.link.max(link);
-        !is_late
+        (&mut source.stream, !is_late)
     }
 
     pub(super) fn known(&mut self, from: &str) -> Option<&mut Incoming> {

@@ -12,6 +12,17 @@ mod lost;
 
 const ROOM: ByteString = ByteString::from_static("r");
 const SECOND: Duration = Duration::from_secs(1);
+
+/// Bob enters the room.
+fn join() -> Command {
+    Command::Join {
+        token: 1,
+        room: ROOM,
+        member: "bob".into(),
+        data: Bytes::new(),
+        want_roster: true,
+    }
+}
 /// What the store's clock shows.
 const NOON: u64 = 1_000_000;
 
@@ -114,13 +125,7 @@ fn a_crashed_node_is_swept_soon_after_its_lease_by_one_that_is_left_in_whatever_
 fn nothing_is_due_twice_whatever_the_link_does() {
     let start = Instant::now();
     let mut partition = partition(1);
-    let join = Command::Join {
-        token: 1,
-        room: ROOM,
-        member: "bob".into(),
-        data: Bytes::new(),
-        want_roster: true,
-    };
+    let join = join();
     let mut now = start;
     let check = |partition: &mut Partition, now: Instant| {
         partition.handle_timeout(now);

@@ -2,8 +2,8 @@ use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use super::{Asker, reflexive};
 use crate::{
-    Action, AllocationId, Answer, Client, Config, DropReason, ErrorCode, Family, Method, Refusal,
-    Relay, RelayedFamily, Traffic,
+    Action, AllocationId, Answer, Client, DropReason, ErrorCode, Family, Method, Refusal, Relay,
+    Traffic,
     allocation::{Allocation, Granted, Terms},
     allocations::{Found, Opening, Wish},
     codec::{AddressFamily, EvenPort, Request, Response},
@@ -244,7 +244,7 @@ impl Relay {
                     family,
                     user: opening.user.clone(),
                     client: opening.client,
-                    relayed: told(&self.config, bound.address),
+                    relayed: self.config.told(bound.address),
                     reason: CloseReason::Disconnected,
                     traffic: Traffic::default(),
                 }));
@@ -263,7 +263,7 @@ impl Relay {
         {
             match wish {
                 Wish::Bound(bound) => {
-                    *relayed = Some(told(config, bound.address));
+                    *relayed = Some(config.told(bound.address));
                     opening.granted.reserved = opening.granted.reserved.or(bound.reserved);
                 }
                 Wish::Refused(code) => opening.granted.missing = Some((family, code)),
@@ -319,19 +319,4 @@ fn allocated(
         response.address_error_code(family, code);
     }
     response
-}
-
-/// The address under which peers reach the relay socket.
-fn told(config: &Config, bound: SocketAddr) -> SocketAddr {
-    let external = match bound {
-        SocketAddr::V4(_) => match config.ipv4 {
-            RelayedFamily::External(ip) => Some(ip.into()),
-            RelayedFamily::AsBound | RelayedFamily::None => None,
-        },
-        SocketAddr::V6(_) => match config.ipv6 {
-            RelayedFamily::External(ip) => Some(ip.into()),
-            RelayedFamily::AsBound | RelayedFamily::None => None,
-        },
-    };
-    SocketAddr::new(external.unwrap_or_else(|| bound.ip()), bound.port())
 }

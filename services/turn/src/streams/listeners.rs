@@ -3,9 +3,8 @@
 use std::{io, net::SocketAddr};
 
 use mio::net::TcpListener;
-use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::addresses::interfaces;
+use crate::{addresses::interfaces, relay_sockets::tcp_socket};
 
 /// Connections the kernel queues before they are taken.
 const BACKLOG: i32 = 1024;
@@ -73,14 +72,7 @@ pub(crate) fn hosts(address: SocketAddr) -> io::Result<Vec<SocketAddr>> {
 }
 
 fn listener(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM.nonblocking().cloexec(),
-        Some(Protocol::TCP),
-    )?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
+    let socket = tcp_socket(address)?;
     // Connections of the process before this one may still be waiting for their last packets.
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(shared)?;

@@ -84,7 +84,8 @@ impl Worker {
         Ok((read, has_more))
     }
 
-    fn handle_client(
+    /// A message of a client's, however it came.
+    pub(super) fn handle_client(
         &mut self,
         listener: ListenerId,
         source: SocketAddr,

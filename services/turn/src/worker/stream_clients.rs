@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use relay::{Action, Client};
+use relay::Client;
 
 use super::{Worker, time};
 use crate::streams::{Ended, Introduced, STRANGERS_BYTES};
@@ -56,9 +56,10 @@ impl Worker {
     fn handle_bytes(&mut self, place: usize, client: Client, bytes: &[u8]) -> Result<(), Ended> {
         let mut deframer = self.streams.connection(place)?.take_deframer();
         let (mut rest, mut messages) = (bytes, 0);
+        let (listener, source) = (client.listener, client.address);
         let end = loop {
             match deframer.next_message(&mut rest) {
-                Ok(Some(message)) => self.handle_message(client, message),
+                Ok(Some(message)) => self.handle_client(listener, source, message, time()),
                 Ok(None) => break Ok(()),
                 Err(_) => break Err(Ended::NotTurn),
             }
@@ -81,20 +82,6 @@ impl Worker {
             true => Err(Ended::Slow),
             false => end,
         }
-    }
-
-    fn handle_message(&mut self, client: Client, message: &[u8]) {
-        let now = time();
-        let (listener, source) = (client.listener, client.address);
-        match self.relay.handle_client(listener, source, message, now) {
-            Action::ToPeer(to_peer) => self.sending.send_to_peer(&to_peer, to_peer.data(message)),
-            action @ (Action::ToClient(_)
-            | Action::Answer(_)
-            | Action::Attempt(_)
-            | Action::Dropped(_)
-            | Action::Pending) => self.act(action),
-        }
-        self.carry_out(now.monotonic);
     }
 
     /// Ends a round: writes what was queued in it, and closes what has to be closed.

@@ -5,14 +5,7 @@ use super::{frame::Position, *};
 /// A partition that is in the room.
 fn in_room(now: Instant) -> Partition {
     let mut partition = open(1, now);
-    let join = Command::Join {
-        token: 1,
-        room: ROOM,
-        member: "bob".into(),
-        data: Bytes::new(),
-        want_roster: true,
-    };
-    partition.handle_command(join, now);
+    partition.handle_command(join(), now);
     partition.handle_subscribed(now);
     outputs(&mut partition);
     partition

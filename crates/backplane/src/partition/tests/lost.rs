@@ -131,15 +131,8 @@ fn a_room_that_was_left_around_a_failover_is_asserted_in_the_new_store() {
 fn what_is_asked_for_is_to_be_done_while_the_link_counts_as_working() {
     let start = Instant::now();
     let mut partition = open(1, start);
-    let join = |partition: &mut Partition, now| {
-        let join = Command::Join {
-            token: 1,
-            room: ROOM,
-            member: "bob".into(),
-            data: Bytes::new(),
-            want_roster: true,
-        };
-        partition.handle_command(join, now);
+    let until_of_join = |partition: &mut Partition, now| {
+        partition.handle_command(join(), now);
         partition.handle_subscribed(now);
         let until = requests(partition).into_iter().filter_map(|(id, request)| {
             if matches!(request, Request::Beat { .. }) {
@@ -155,7 +148,7 @@ fn what_is_asked_for_is_to_be_done_while_the_link_counts_as_working() {
         until.collect::<Vec<_>>()
     };
     // The store's clock is not known yet.
-    assert_eq!(join(&mut partition, start), [u64::MAX]);
+    assert_eq!(until_of_join(&mut partition, start), [u64::MAX]);
     let now = start + 3 * SECOND;
-    assert_eq!(join(&mut partition, now), [NOON + 3_000 + 5_000]);
+    assert_eq!(until_of_join(&mut partition, now), [NOON + 3_000 + 5_000]);
 }

@@ -104,12 +104,20 @@ impl Relay {
         if token.is_some() && is_one || requested.is_some() && additional.is_some() {
             return Err(ErrorCode::BadRequest);
         }
+        if even_port == Some(EvenPort::EvenAndNext) && additional.is_some()
+            || additional.is_some_and(|family| family != AddressFamily::Known(Family::V6))
+        {
+            return Err(ErrorCode::BadRequest);
+        }
         let mut sockets = [Wish::None; 2];
         if additional.is_some() {
             sockets = Family::ALL.map(|family| match self.has_family(family) {
                 true => Wish::Waiting,
                 false => Wish::Refused(ErrorCode::AddressFamilyNotSupported),
             });
+            if !sockets.contains(&Wish::Waiting) {
+                return Err(ErrorCode::AddressFamilyNotSupported);
+            }
         } else {
             let family = match (token, requested) {
                 (Some(token), _) if !self.has_family(token.family()) => {
@@ -127,11 +135,6 @@ impl Relay {
                 return Err(ErrorCode::AddressFamilyNotSupported);
             }
             sockets[family.place()] = Wish::Waiting;
-        }
-        if even_port == Some(EvenPort::EvenAndNext) && additional.is_some()
-            || additional.is_some_and(|family| family != AddressFamily::Known(Family::V6))
-        {
-            return Err(ErrorCode::BadRequest);
         }
         let max_age = self.config.max_allocation_age.as_secs();
         Ok(Wanted {

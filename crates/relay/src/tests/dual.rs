@@ -140,6 +140,21 @@ fn of_a_relay_of_one_family_a_client_that_asks_for_both_gets_that_one() {
 }
 
 #[test]
+fn of_a_relay_of_no_family_a_client_that_asks_for_both_is_refused_and_keeps_nothing() {
+    let (ipv4, ipv6) = (RelayedFamily::None, RelayedFamily::None);
+    let mut server = Server::with(Config {
+        ipv4,
+        ipv6,
+        ..config()
+    });
+    for attributes in [&[BOTH][..], &[], &[Attr::Family(1)], &[Attr::Family(2)]] {
+        assert_eq!(code_of(&allocate(&mut server, attributes)), 440);
+        assert_eq!(server.relay.allocations(), 0);
+        assert_eq!(server.opened.len(), 0);
+    }
+}
+
+#[test]
 fn defect_19_what_cannot_go_together_is_400() {
     let even_and_next = Attr::Raw(0x0018, &[0x80]);
     for attributes in [

@@ -109,15 +109,8 @@ impl Relay {
         {
             return Err(ErrorCode::BadRequest);
         }
-        let mut sockets = [Wish::None; 2];
-        if additional.is_some() {
-            sockets = Family::ALL.map(|family| match self.has_family(family) {
-                true => Wish::Waiting,
-                false => Wish::Refused(ErrorCode::AddressFamilyNotSupported),
-            });
-            if !sockets.contains(&Wish::Waiting) {
-                return Err(ErrorCode::AddressFamilyNotSupported);
-            }
+        let wanted = if additional.is_some() {
+            [true; 2]
         } else {
             let family = match (token, requested) {
                 (Some(token), _) if !self.has_family(token.family()) => {
@@ -131,10 +124,17 @@ impl Relay {
                 (None, None) if self.has_family(Family::V4) => Family::V4,
                 (None, None) => Family::of(reflexive(asker.client)),
             };
-            if !self.has_family(family) {
-                return Err(ErrorCode::AddressFamilyNotSupported);
-            }
-            sockets[family.place()] = Wish::Waiting;
+            Family::ALL.map(|other| other == family)
+        };
+        let wish = |family: Family| match (wanted[family.place()], self.has_family(family)) {
+            (false, _) => Wish::None,
+            (true, true) => Wish::Waiting,
+            (true, false) => Wish::Refused(ErrorCode::AddressFamilyNotSupported),
+        };
+        let sockets = Family::ALL.map(wish);
+        // Who waits for no socket would never be answered.
+        if !sockets.contains(&Wish::Waiting) {
+            return Err(ErrorCode::AddressFamilyNotSupported);
         }
         let max_age = self.config.max_allocation_age.as_secs();
         Ok(Wanted {

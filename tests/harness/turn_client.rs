@@ -6,6 +6,7 @@ use std::{
 
 use stun::{
     attributes::{ATTR_NONCE, ATTR_REALM, AttrType},
+    error_code::ErrorCodeAttribute,
     integrity::MessageIntegrity,
     message::{
         CLASS_REQUEST, CLASS_SUCCESS_RESPONSE, Getter, METHOD_ALLOCATE, METHOD_CHANNEL_BIND,
@@ -50,7 +51,12 @@ impl fmt::Debug for TurnClient {
 impl TurnClient {
     /// Makes an allocation.
     pub fn allocate(relay: SocketAddr) -> Self {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        Self::allocate_from(Ipv4Addr::LOCALHOST, relay)
+    }
+
+    /// Makes an allocation, from another address than that of loopback.
+    pub fn allocate_from(ip: Ipv4Addr, relay: SocketAddr) -> Self {
+        let socket = UdpSocket::bind((ip, 0)).expect("a free port");
         socket.connect(relay).expect("an address of this host");
         socket.set_read_timeout(Some(WAIT)).expect("a timeout");
         let mut client = Self {
@@ -76,12 +82,22 @@ impl TurnClient {
 
     /// Binds a channel to `peer`.
     pub fn bind(&mut self, channel: u16, peer: SocketAddr) {
+        assert_eq!(self.bind_code(channel, peer), 200, "{peer}");
+    }
+
+    /// What the wish for a channel to `peer` is answered: an error code, or 200 when it is bound.
+    pub fn bind_code(&mut self, channel: u16, peer: SocketAddr) -> u16 {
         let (ip, port) = (peer.ip(), peer.port());
-        self.ask_granted(METHOD_CHANNEL_BIND, |message| {
+        let answer = self.ask(METHOD_CHANNEL_BIND, |message| {
             let peer = PeerAddress { ip, port };
             let number = ChannelNumber(channel).add_to(message);
             number.and_then(|()| peer.add_to(message)).expect("room");
         });
+        let mut error = ErrorCodeAttribute::default();
+        match error.get_from(&answer) {
+            Ok(()) => error.code.0,
+            Err(_) => 200,
+        }
     }
 
     /// Gives the allocation back.

@@ -55,6 +55,9 @@ const RESERVED: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// Points of the relay's checklist, `tests/README.md`.
+const CHECKLIST: u8 = 16;
+
 /// Longest file of code, in lines.
 const MAX_LINES: usize = 400;
 
@@ -267,6 +270,34 @@ fn every_package_has_the_workspace_s_lints() {
         let manifest = fs::read_to_string(root().join(file)).unwrap();
         assert!(manifest.contains("[lints]\nworkspace = true"), "{file}");
         assert!(manifest.contains("rust-version.workspace = true"), "{file}");
+    }
+}
+
+#[test]
+fn every_point_of_the_relay_s_checklist_has_a_test_and_a_row_on_the_page() {
+    let page = fs::read_to_string(root().join("tests/README.md")).unwrap();
+    let mut of_point: BTreeMap<u8, BTreeSet<String>> = BTreeMap::new();
+    for file in files().iter().filter(|file| file.ends_with(".rs")) {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        for name in text.split("fn checklist_").skip(1) {
+            let (number, sentence) = name.split_once('_').unwrap_or_default();
+            if let Ok(number) = number.parse() {
+                let is_sentence = sentence.starts_with(|first: char| first.is_ascii_lowercase());
+                assert!(is_sentence, "{file}: checklist_{number:02}_ and a sentence");
+                of_point.entry(number).or_default().insert(file.clone());
+            }
+        }
+    }
+    assert!(of_point.keys().copied().eq(1..=CHECKLIST), "{of_point:#?}");
+    for (number, files) in of_point {
+        let start = format!("| {number:02} | ");
+        let row = page.lines().find(|line| line.starts_with(&start));
+        let row = row.unwrap_or_else(|| panic!("tests/README.md has no row {start}"));
+        let missing: Vec<_> = files
+            .iter()
+            .filter(|file| !row.contains(&format!("`{file}`")))
+            .collect();
+        assert!(missing.is_empty(), "row {number:02} lacks {missing:?}");
     }
 }
 

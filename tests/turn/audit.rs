@@ -10,7 +10,7 @@ use std::{
 };
 
 use serde_json::Value;
-use trunkline_tests::{PATIENCE, binary};
+use trunkline_tests::{PATIENCE, binary, get};
 
 use crate::Allocation;
 
@@ -19,6 +19,7 @@ struct Logged {
     child: Child,
     lines: Receiver<Value>,
     relay: SocketAddr,
+    admin: SocketAddr,
 }
 
 impl Logged {
@@ -49,11 +50,16 @@ impl Logged {
             child,
             lines,
             relay: SocketAddr::from(([0; 4], 0)),
+            admin: SocketAddr::from(([0; 4], 0)),
         };
-        let listening = logged.next(|line| line["name"] == "turn");
-        let address = listening["address"].as_str().unwrap();
-        logged.relay = address.parse().unwrap();
+        logged.admin = logged.listening("admin");
+        logged.relay = logged.listening("turn");
         logged
+    }
+
+    fn listening(&self, name: &str) -> SocketAddr {
+        let line = self.next(|line| line["name"] == name);
+        line["address"].as_str().unwrap().parse().unwrap()
     }
 
     fn next(&self, is_wanted: impl Fn(&Value) -> bool) -> Value {
@@ -103,4 +109,25 @@ async fn nothing_of_it_is_logged_unless_it_is_asked_for() {
         .await;
     let silent = relay.lines.recv_timeout(Duration::from_millis(500));
     assert!(silent.is_err(), "{silent:?}");
+}
+
+#[tokio::test]
+async fn checklist_09_neither_metrics_nor_logs_name_a_user_or_a_password() {
+    // The audit log does name users.
+    let relay = Logged::start("debug,audit=off", "gertrude:sesame");
+    let made = Allocation::with_password(relay.relay, "gertrude", "sesame").await;
+    made.unwrap().close().await;
+    let refused = Allocation::with_password(relay.relay, "gertrude", "wrong-guess").await;
+    assert!(refused.is_err());
+    let metrics = get(relay.admin, "/metrics").await.body;
+    assert!(metrics.contains("trunkline_turn_allocations_opened_total 1"));
+    let mut logged = String::new();
+    while let Ok(line) = relay.lines.recv_timeout(Duration::from_millis(500)) {
+        logged += &line.to_string();
+    }
+    assert!(logged.contains("relayed address made"), "{logged}");
+    for hidden in ["gertrude", "sesame", "wrong-guess"] {
+        assert!(!metrics.contains(hidden), "{hidden}");
+        assert!(!logged.contains(hidden), "{hidden} in {logged}");
+    }
 }

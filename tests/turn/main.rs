@@ -4,12 +4,14 @@
 
 mod addresses;
 mod aioice;
+mod alternates;
 mod audit;
 mod control;
 mod coturn;
 mod data;
 mod documented;
 mod fleet;
+mod infrastructure;
 mod libnice;
 mod limits;
 mod minting;
@@ -56,7 +58,17 @@ impl Allocation {
         username: &str,
         password: &str,
     ) -> Result<Self, turn::Error> {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        Self::at("127.0.0.1", relay, username, password).await
+    }
+
+    /// From another address.
+    async fn at(
+        ip: &str,
+        relay: SocketAddr,
+        username: &str,
+        password: &str,
+    ) -> Result<Self, turn::Error> {
+        let socket = UdpSocket::bind((ip, 0)).await.unwrap();
         let client = Client::new(ClientConfig {
             stun_serv_addr: relay.to_string(),
             turn_serv_addr: relay.to_string(),

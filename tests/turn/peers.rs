@@ -41,7 +41,7 @@ pub(crate) async fn talks_with(allocation: &Allocation, peer: &UdpSocket, text: 
 }
 
 #[tokio::test]
-async fn a_closed_port_or_an_unroutable_peer_costs_its_own_packets_alone() {
+async fn checklist_15_a_closed_port_or_an_unroutable_peer_costs_its_own_packets_alone() {
     let open = ["--turn-allow-peers", "127.0.0.0/8,240.0.0.0/4,192.0.2.0/24"];
     let relay = Process::turn(&[&["--turn-user", "u:p"][..], &open].concat());
     let allocation = Allocation::new(relay.public, "u").await.unwrap();
@@ -84,7 +84,7 @@ async fn a_refused_peer_leaves_those_that_are_permitted_untouched() {
 }
 
 #[tokio::test]
-async fn who_has_no_permission_reaches_no_client() {
+async fn checklist_06_who_has_no_permission_reaches_no_client() {
     let open = ["--turn-allow-peers", "127.0.0.0/8"];
     let relay = Process::turn(&[&["--turn-user", "u:p"][..], &open].concat());
     let allocation = Allocation::new(relay.public, "u").await.unwrap();

@@ -72,6 +72,30 @@ async fn checklist_10_secrets_of_a_file_are_rotated_without_a_restart() {
 }
 
 #[tokio::test]
+async fn checklist_10_allocations_end_with_their_secret_where_that_is_asked_for() {
+    let (old, new) = (minted("old", "alice").await, minted("new", "bob").await);
+    let file = File::new("new\nold\n");
+    let path = file.path();
+    let relay = Process::turn(&["--turn-secret-file", path, "--turn-end-with-secret"]);
+    let mut held = Vec::new();
+    for (username, password) in [&old, &new, &old] {
+        let made = Allocation::with_password(relay.public, username, password).await;
+        held.push(made.unwrap());
+    }
+    file.replace("new\n");
+    until("those of the old secret to be gone", async || {
+        relay.metric("trunkline_turn_allocations").await == 1.0
+    })
+    .await;
+    assert!(is_good(&relay, &new).await);
+    assert!(!is_good(&relay, &old).await);
+    until("the one of the new secret to be all", async || {
+        relay.metric("trunkline_turn_allocations").await == 1.0
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn checklist_10_a_broken_file_keeps_the_secrets_and_sighup_reads_at_once() {
     let old = minted("old", "alice").await;
     let file = File::new("old\n");

@@ -8,7 +8,7 @@ use std::{
 use trunkline_tests::{Process, metric};
 
 /// An Allocate with REQUESTED-TRANSPORT of UDP, RFC 8656 §7.1, and without credentials: 28 bytes.
-fn allocate(transaction: u64) -> Vec<u8> {
+pub(crate) fn allocate(transaction: u64) -> Vec<u8> {
     let mut message = vec![0x00, 0x03, 0x00, 0x08, 0x21, 0x12, 0xa4, 0x42, 0, 0, 0, 0];
     message.extend(transaction.to_be_bytes());
     message.extend([0x00, 0x19, 0x00, 0x04, 17, 0, 0, 0]);
@@ -40,7 +40,8 @@ fn ask(relay: SocketAddr, requests: u64, addresses: u32) -> usize {
 }
 
 #[tokio::test]
-async fn two_hundred_thousand_unauthenticated_allocates_of_ten_thousand_sources_cost_no_memory() {
+async fn checklist_01_two_hundred_thousand_unauthenticated_allocates_of_ten_thousand_sources_cost_no_memory()
+ {
     const REQUESTS: u64 = 200_000;
     let relay = Process::turn(&["--turn-user", "u:p"]);
     ask(relay.public, 2_000, 100);

@@ -28,7 +28,7 @@ fn outcome(address: SocketAddr) -> Option<ErrorKind> {
 }
 
 #[tokio::test]
-async fn a_peer_that_cannot_be_sent_to_costs_its_own_packets_alone() {
+async fn checklist_15_a_peer_that_cannot_be_sent_to_costs_its_own_packets_alone() {
     let setup = "ip link add name v0 type veth peer name v1
         ip link set v0 up
         ip link set v1 up
@@ -36,7 +36,8 @@ async fn a_peer_that_cannot_be_sent_to_costs_its_own_packets_alone() {
         ip route add unreachable 10.77.1.0/24
         ip route add prohibit 10.77.2.0/24
         ip route add blackhole 10.77.3.0/24";
-    let test = "unreachable::a_peer_that_cannot_be_sent_to_costs_its_own_packets_alone";
+    let test =
+        "unreachable::checklist_15_a_peer_that_cannot_be_sent_to_costs_its_own_packets_alone";
     if !namespace::is_inside(test, setup) {
         return;
     }

@@ -99,6 +99,15 @@ impl Redis {
         Ok(Self { sources, options })
     }
 
+    /// Hosts and ports that are named in the URLs: of servers, sentinels and members of a Cluster. Others that these tell
+    /// of are not among them.
+    pub fn hosts(&self) -> Vec<(String, u16)> {
+        let addresses = self.sources.iter().flat_map(Source::addresses);
+        addresses
+            .map(|address| (address.host.clone(), address.port))
+            .collect()
+    }
+
     /// Attaches a node under a name that no other node has, now or earlier. Must be called in a Tokio runtime.
     ///
     /// This does not fail when Redis is down: it goes on trying. When the [`Backplane`] is dropped, the node leaves

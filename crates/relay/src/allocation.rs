@@ -1,12 +1,13 @@
 use std::{
     mem,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use crate::{
-    Client, ErrorCode, Family, Protocol, ReservationToken, Traffic, UserId, peer_policy::Ruling,
-    wire::TransactionId,
+    Client, ErrorCode, Family, Protocol, ReservationToken, Traffic, UserId, limits::Meter,
+    peer_policy::Ruling, wire::TransactionId,
 };
 
 /// RFC 8656 §9: "The Permission Lifetime MUST be 300 seconds".
@@ -29,8 +30,11 @@ pub(crate) struct Allocation {
     pub(crate) user: UserId,
     pub(crate) granted: Granted,
     pub(crate) protocol: Protocol,
+    /// The id of the secret that the client proved itself with last, unless it is a static user.
+    pub(crate) secret: Option<Arc<str>>,
     /// When it ends in any case.
     pub(crate) last: Instant,
+    pub(crate) meter: Meter,
     /// By family.
     relayed: [Option<Relayed>; 2],
     /// By IP address.
@@ -90,6 +94,7 @@ pub(crate) struct Terms {
     pub(crate) user: UserId,
     pub(crate) granted: Granted,
     pub(crate) protocol: Protocol,
+    pub(crate) secret: Option<Arc<str>>,
     /// By family.
     pub(crate) relayed: [Option<SocketAddr>; 2],
     pub(crate) max_age: Duration,
@@ -107,7 +112,9 @@ impl Allocation {
             user: terms.user,
             granted: terms.granted,
             protocol: terms.protocol,
+            secret: terms.secret,
             last: now + terms.max_age.min(ENDLESS),
+            meter: Meter::new(now),
             relayed: terms.relayed.map(|address| address.map(relayed)),
             permissions: Vec::new(),
             channels: Vec::new(),
@@ -172,13 +179,13 @@ impl Allocation {
         self.channel(number, now).map(|channel| channel.number)
     }
 
-    /// Whether permissions for all of `ips` fit in; drops those that are over.
-    pub(crate) fn has_room_for(
+    /// How many of `ips` have no permission yet, unless there is no room for them; drops those that are over.
+    pub(crate) fn room_for(
         &mut self,
         ips: impl IntoIterator<Item = IpAddr>,
         max: usize,
         now: Instant,
-    ) -> bool {
+    ) -> Option<usize> {
         let mut permissions = mem::take(&mut self.permissions);
         permissions.retain(|permission| self.is_live(permission.ip, permission.until, now));
         self.permissions = permissions;
@@ -188,7 +195,7 @@ impl Allocation {
             .collect();
         new.sort_unstable();
         new.dedup();
-        self.permissions.len() + new.len() <= max
+        (self.permissions.len() + new.len() <= max).then_some(new.len())
     }
 
     /// Installs or refreshes a permission.

@@ -1,6 +1,7 @@
 use std::{
     mem,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::Instant,
 };
 
@@ -82,6 +83,8 @@ pub(crate) struct Opening {
     /// To be granted.
     pub(crate) granted: Granted,
     pub(crate) protocol: Protocol,
+    /// As in [`Allocation::secret`].
+    pub(crate) secret: Option<Arc<str>>,
     /// By family.
     pub(crate) sockets: [Wish; 2],
 }

@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Credentials, ListenerId, NonceKey, PeerPolicy, Transport};
+use crate::{ChallengeLimit, Credentials, Limits, ListenerId, NonceKey, PeerPolicy, Transport};
 
 /// How a relay serves. All threads of a process share one.
 #[derive(Clone, Debug)]
@@ -26,12 +26,19 @@ pub struct Config {
     pub max_allocation_age: Duration,
     /// How long a credential is taken after its expiry, since clocks of hosts differ.
     pub expiry_leeway: Duration,
+    /// Whether allocations end when the secret is taken away that their client proved itself with, the last time that it
+    /// asked for them or refreshed them. Otherwise they go on, but are not refreshed with it.
+    pub end_revoked: bool,
     /// Most users that are kept out at a time; see [`Relay::handle_kick`](crate::Relay::handle_kick).
     pub max_kicked: usize,
     /// Most peers' addresses that one allocation may have permissions for at a time; 508 beyond.
     pub max_permissions: usize,
     /// Most channels that one allocation may have bound at a time; 508 beyond.
     pub max_channels: usize,
+    /// What each allocation may do in a second.
+    pub limits: Limits,
+    /// How often strangers are told to prove who they are; none where nobody says how often.
+    pub challenge_limit: Option<Arc<ChallengeLimit>>,
     /// Whether channels are numbered 0x4000 to 0x7FFF as in RFC 5766, for clients of its time, and not only
     /// to 0x4FFF as in RFC 8656.
     pub old_channels: bool,
@@ -99,9 +106,12 @@ impl Config {
             ipv6: RelayedFamily::None,
             max_allocation_age: Duration::from_secs(12 * 60 * 60),
             expiry_leeway: Duration::ZERO,
+            end_revoked: false,
             max_kicked: 4096,
             max_permissions: 128,
             max_channels: 128,
+            limits: Limits::default(),
+            challenge_limit: None,
             old_channels: false,
             dont_fragment: true,
             tcp_peers: false,

@@ -75,6 +75,7 @@ impl Relay {
             }
         };
         self.authentication = Some(Authentication::Accepted);
+        self.know_network(client, now);
         let asker = Asker {
             client,
             method: message.method,

@@ -20,7 +20,8 @@ pub const SHORT_REALM_BYTES: usize = 12;
 #[derive(Clone)]
 pub struct Credentials {
     realm: String,
-    secrets: Vec<Secret>,
+    /// With their ids.
+    secrets: Vec<(Secret, Arc<str>)>,
     static_users: BTreeMap<String, String>,
     /// The static users by the USERHASH of their names.
     static_names: BTreeMap<[u8; 32], String>,
@@ -47,7 +48,8 @@ impl Credentials {
     /// Lets in whom `secret` was used to mint a credential for; all secrets that were given are live.
     #[must_use]
     pub fn with_secret(mut self, secret: Secret) -> Self {
-        self.secrets.push(secret);
+        let id = secret.id().into();
+        self.secrets.push((secret, id));
         self
     }
 
@@ -93,11 +95,16 @@ impl Credentials {
             let key = key(password);
             return proof(&key).then_some((Claim::Static(username), key));
         }
-        let claim = Claim::TimeLimited(Username::parse(username).ok()?);
-        self.secrets.iter().find_map(|secret| {
+        let parsed = Username::parse(username).ok()?;
+        self.secrets.iter().find_map(|(secret, id)| {
             let key = key(secret.password(username).as_str());
-            proof(&key).then_some((claim, key))
+            proof(&key).then_some((Claim::TimeLimited(parsed, id), key))
         })
+    }
+
+    /// Whether the secret with this [id](Secret::id) is live.
+    pub(crate) fn has_secret(&self, id: &str) -> bool {
+        self.secrets.iter().any(|(_, other)| **other == *id)
     }
 }
 
@@ -136,21 +143,22 @@ pub(crate) enum Name<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Claim<'a> {
     Static(&'a str),
-    TimeLimited(Username<'a>),
+    /// With the id of the secret that it was proved with.
+    TimeLimited(Username<'a>, &'a Arc<str>),
 }
 
 impl Claim<'_> {
     pub(crate) fn is_expired_at(&self, unix: u64) -> bool {
         match self {
             Self::Static(_) => false,
-            Self::TimeLimited(username) => username.is_expired_at(unix),
+            Self::TimeLimited(username, _) => username.is_expired_at(unix),
         }
     }
 
     pub(crate) fn username(&self) -> &str {
         match self {
             Self::Static(username) => username,
-            Self::TimeLimited(username) => username.as_str(),
+            Self::TimeLimited(username, _) => username.as_str(),
         }
     }
 
@@ -158,23 +166,33 @@ impl Claim<'_> {
     pub(crate) fn user_name(&self) -> &str {
         match self {
             Self::Static(name) => name,
-            Self::TimeLimited(username) => username.user(),
+            Self::TimeLimited(username, _) => username.user(),
+        }
+    }
+
+    /// The id of the secret that it was proved with; `None` of a static user.
+    pub(crate) fn secret(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Static(_) => None,
+            Self::TimeLimited(_, secret) => Some(secret),
         }
     }
 
     pub(crate) fn is_of(&self, user: &UserId) -> bool {
         match (self, user) {
             (Self::Static(name), UserId::Static(user)) => **name == **user,
-            (Self::TimeLimited(username), UserId::TimeLimited(user)) => username.user() == &**user,
+            (Self::TimeLimited(username, _), UserId::TimeLimited(user)) => {
+                username.user() == &**user
+            }
             (Self::Static(_), UserId::TimeLimited(_))
-            | (Self::TimeLimited(_), UserId::Static(_)) => false,
+            | (Self::TimeLimited(..), UserId::Static(_)) => false,
         }
     }
 
     pub(crate) fn user(&self) -> UserId {
         match self {
             Self::Static(name) => UserId::Static(Arc::from(*name)),
-            Self::TimeLimited(username) => UserId::TimeLimited(Arc::from(username.user())),
+            Self::TimeLimited(username, _) => UserId::TimeLimited(Arc::from(username.user())),
         }
     }
 }

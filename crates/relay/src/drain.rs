@@ -9,8 +9,8 @@ pub struct Drain {
     /// When the last allocations are ended; never, if nobody said. Lifetimes that are granted until then are no
     /// longer.
     pub until: Option<Instant>,
-    /// Other relays, RFC 8489 §10: an Allocate is answered 300 with one of them that has the client's family, and
-    /// 508 if there is none.
+    /// Other relays, RFC 8489 §10, at ports of UDP and TCP: an Allocate is answered 300 with one of them that has the
+    /// client's family, and 508 if there is none, or to a client that comes by TLS.
     pub alternates: Vec<SocketAddr>,
 }
 

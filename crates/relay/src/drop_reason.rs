@@ -29,11 +29,17 @@ pub enum DropReason {
     Forbidden,
     /// Too long for the encapsulation.
     TooLong,
+    /// The allocation has relayed too many packets lately.
+    PacketRate,
+    /// The allocation has relayed too many bits lately.
+    BitRate,
+    /// A request that would have been refused, of whom nothing is proved; too many were, to clients of its network.
+    ChallengeRate,
 }
 
 impl DropReason {
     /// All of them, for a metric that shows each from the start.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::NotStun,
         Self::Malformed,
         Self::BadFingerprint,
@@ -48,6 +54,9 @@ impl DropReason {
         Self::NoPermission,
         Self::Forbidden,
         Self::TooLong,
+        Self::PacketRate,
+        Self::BitRate,
+        Self::ChallengeRate,
     ];
 
     /// A word for metrics and logs.
@@ -67,6 +76,9 @@ impl DropReason {
             Self::NoPermission => "no-permission",
             Self::Forbidden => "forbidden",
             Self::TooLong => "too-long",
+            Self::PacketRate => "packet-rate",
+            Self::BitRate => "bit-rate",
+            Self::ChallengeRate => "challenge-rate",
         }
     }
 }
@@ -82,7 +94,8 @@ mod tests {
         let labels: BTreeSet<_> = DropReason::ALL.map(DropReason::label).into();
         assert_eq!(labels.len(), DropReason::ALL.len());
         assert!(DropReason::ALL.is_sorted());
-        assert_eq!(DropReason::ALL.last(), Some(&DropReason::TooLong));
-        assert_eq!(DropReason::ALL.len(), DropReason::TooLong as usize + 1);
+        let last = DropReason::ChallengeRate;
+        assert_eq!(DropReason::ALL.last(), Some(&last));
+        assert_eq!(DropReason::ALL.len(), last as usize + 1);
     }
 }

@@ -49,10 +49,13 @@
 //!   told to close it; [`Output::Close`] comes exactly once for each. An allocation of both families asks for
 //!   two sockets and is charged for both; of what could not be had of the two, the answer says why. Each
 //!   address has its own time, and takes the permissions and channels of its family along.
+//! - An allocation's packets and bits are limited each way, and how fast it gains peers ([`Limits`]); what a peer sends
+//!   counts once it has a permission. A network that nobody has answered from is challenged so often and no more
+//!   ([`ChallengeLimit`]).
 //! - A port that is reserved is the caller's to hold, and its token the caller's to honour, from another
 //!   5-tuple and thread, but for the same user alone: the charge for it stays where it is.
 //! - An operator lists allocations and ends them, and puts users out ([`Relay::handle_kick`]): who was put out is
-//!   answered as a stranger is.
+//!   answered as a stranger is. Allocations may be made to end with their secret ([`Config::end_revoked`]).
 //! - A relay that drains ([`Relay::handle_drain`]) sends new clients elsewhere, after everything else that may
 //!   be wrong with their Allocate.
 //! - Messages with unknown methods are discarded, RFC 8489 §6.3.
@@ -76,13 +79,13 @@
 //! - 29: a client's, in a type that is not used;
 //! - 30: ChannelData is not padded over UDP (tested with the data path).
 //!
-//! What this crate does not do: it opens no socket, picks no port, holds no reservation, limits no rates, and
-//! counts no quota.
+//! What this crate does not do: it opens no socket, picks no port, holds no reservation, and counts no quota.
 
 mod action;
 mod allocation;
 mod allocations;
 mod authentication;
+mod challenge_limit;
 mod codec;
 mod config;
 mod connection;
@@ -93,6 +96,7 @@ mod drain;
 mod drop_reason;
 mod error_code;
 mod kicked;
+mod limits;
 mod listing;
 mod long_term_key;
 mod nonce;
@@ -100,7 +104,9 @@ mod output;
 mod peer_policy;
 mod relay;
 mod reservation;
+mod revoked;
 mod timer_wheel;
+mod token_bucket;
 mod transport;
 mod wire;
 
@@ -109,6 +115,7 @@ pub use action::{
 };
 pub use allocations::AllocationId;
 pub use authentication::Authentication;
+pub use challenge_limit::ChallengeLimit;
 pub use config::{Config, RelayedFamily, told};
 pub use connection::{
     BIND_TIMEOUT, Bind, CONNECT_TIMEOUT, Connect, ConnectFailure, ConnectId, ConnectionId,
@@ -118,6 +125,7 @@ pub use deframer::{Deframer, MAX_FRAME_BYTES, NotAMessage};
 pub use drain::Drain;
 pub use drop_reason::DropReason;
 pub use error_code::ErrorCode;
+pub use limits::Limits;
 pub use listing::{Listed, Page};
 pub use nonce::NonceKey;
 pub use output::{

@@ -160,6 +160,8 @@ pub enum CloseReason {
     Drained,
     /// The stream that carried it has ended.
     Disconnected,
+    /// Its secret was taken away; see [`Config::end_revoked`](crate::Config::end_revoked).
+    Revoked,
 }
 
 impl CloseReason {
@@ -171,6 +173,7 @@ impl CloseReason {
             Self::Kicked => "kicked",
             Self::Drained => "drained",
             Self::Disconnected => "disconnected",
+            Self::Revoked => "revoked",
         }
     }
 }

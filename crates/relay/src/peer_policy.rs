@@ -10,6 +10,8 @@
 //! 5. a special-purpose address: no;
 //! 6. any other: yes.
 //!
+//! What is open by this has but its relay ports open where our own infrastructure is, and never a denied port.
+//!
 //! An IPv6 address in which an IPv4 address is embedded must pass in every form that it has, so that no
 //! encoding reaches what the plain one does not.
 
@@ -33,6 +35,7 @@ pub struct PeerPolicy {
     allowed: Vec<IpNet>,
     denied: Vec<IpNet>,
     denied_sockets: Vec<SocketAddr>,
+    confined: Vec<IpAddr>,
     own_hosts: Vec<IpAddr>,
     internal_by_external: BTreeMap<IpAddr, IpAddr>,
     external_by_internal: BTreeMap<IpAddr, IpAddr>,
@@ -45,6 +48,7 @@ impl Default for PeerPolicy {
             allowed: Vec::new(),
             denied: Vec::new(),
             denied_sockets: Vec::new(),
+            confined: Vec::new(),
             own_hosts: Vec::new(),
             internal_by_external: BTreeMap::new(),
             external_by_internal: BTreeMap::new(),
@@ -76,6 +80,16 @@ impl PeerPolicy {
         self.denied_sockets.extend(
             sockets.map(|socket| SocketAddr::new(socket.ip().to_canonical(), socket.port())),
         );
+        self
+    }
+
+    /// Leaves but the relay ports of addresses that are open otherwise: our own infrastructure on a host that may be
+    /// that of a relay besides. What the operator allows by its very address, and not within a larger network, is open
+    /// as before, but for [denied sockets](Self::deny_sockets).
+    #[must_use]
+    pub fn confine(mut self, hosts: impl IntoIterator<Item = IpAddr>) -> Self {
+        self.confined
+            .extend(hosts.into_iter().map(|host| host.to_canonical()));
         self
     }
 
@@ -128,7 +142,9 @@ impl PeerPolicy {
 
     fn judge_form(&self, peer: IpAddr, protocol: Protocol) -> Option<Ruling> {
         let is_own = protocol == Protocol::Udp && self.own_hosts.contains(&peer);
-        let any = if self.denied_sockets.iter().any(|socket| socket.ip() == peer) {
+        let any = if self.is_confined(peer) {
+            Ports::Relay
+        } else if self.denied_sockets.iter().any(|socket| socket.ip() == peer) {
             Ports::AllBut
         } else {
             Ports::All
@@ -158,6 +174,13 @@ impl PeerPolicy {
         let ruling = self.judge_over(peer.ip(), Protocol::Tcp)?;
         self.admits(ruling, peer)
             .then(|| SocketAddr::new(ruling.internal, peer.port()))
+    }
+
+    fn is_confined(&self, peer: IpAddr) -> bool {
+        let is_named = |network: &IpNet| {
+            network.prefix_len() == network.max_prefix_len() && network.addr() == peer
+        };
+        self.confined.contains(&peer) && !self.allowed.iter().any(is_named)
     }
 
     /// Whether `ruling`, that of the peer's IP address, covers the peer's port.

@@ -32,6 +32,7 @@ pub struct Relay {
     pub(crate) kicked: Kicked,
     pub(crate) drain: Option<Drain>,
     pub(crate) connections: Connections,
+    pub(crate) new_peers_refused: u64,
     pub(crate) indications: Indications,
 }
 
@@ -58,13 +59,16 @@ impl Relay {
             kicked: Kicked::default(),
             drain: None,
             connections: Connections::default(),
+            new_peers_refused: 0,
             indications: Indications { seed, count: 0 },
         }
     }
 
-    /// Serves by another configuration from now on. What was granted before stays granted.
+    /// Serves by another configuration from now on. What was granted before stays granted, unless its secret is gone
+    /// and [`Config::end_revoked`] says that it ends then; outputs must have been carried out before.
     pub fn handle_config(&mut self, config: Config) {
         self.config = config;
+        self.end_revoked();
     }
 
     /// A datagram came from a client, or from somebody who wants to be one.
@@ -116,6 +120,10 @@ impl Relay {
         let Ok(length) = u16::try_from(payload.len()) else {
             return Action::Dropped(DropReason::TooLong);
         };
+        let limits = &self.config.limits;
+        if let Err(reason) = allocation.meter.pass_to_client(payload.len(), limits, now) {
+            return Action::Dropped(reason);
+        }
         let client = allocation.client;
         let to_client = match allocation.channel_number(peer, now) {
             Some(number) => {
@@ -320,6 +328,12 @@ fn forward(
     };
     if !config.peer_policy.admits(ruling, peer) {
         return Action::Dropped(DropReason::Forbidden);
+    }
+    if let Err(reason) = allocation
+        .meter
+        .pass_to_peer(end - start, &config.limits, now)
+    {
+        return Action::Dropped(reason);
     }
     if let Some(relayed) = allocation.relayed_of(Family::of(peer)) {
         relayed.traffic.packets_to_peers += 1;

@@ -36,6 +36,8 @@ use crate::{
 mod allocate;
 mod authentication;
 mod bytes;
+mod challenges;
+mod checklist;
 mod connections;
 mod data;
 mod defects;
@@ -45,6 +47,7 @@ mod dual;
 mod foreign_client;
 mod framing;
 mod heap;
+mod limits;
 mod messages;
 mod model;
 mod operator;

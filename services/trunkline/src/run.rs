@@ -2,7 +2,7 @@ use anyhow::Context;
 use daemon::shutdown;
 use signal::{IceServers, MintSecrets, OwnRelay, Signal};
 use tokio_util::sync::CancellationToken;
-use turn_server::Turn;
+use turn_server::{Infrastructure, Turn};
 
 use crate::{
     banner,
@@ -50,8 +50,14 @@ async fn run_dev(mut dev: DevArgs, shutdown: CancellationToken) -> anyhow::Resul
             .turn_secret
             .push(format!("{first:016x}{second:016x}"));
     }
+    let infrastructure = Infrastructure::of_listeners(
+        signal
+            .public_addresses()
+            .into_iter()
+            .chain(signal.admin_addresses()),
+    );
     let own_hosts = turn_server::own_hosts(&dev.turn);
-    let turn = Turn::bind(&dev.turn, own_hosts, &signal.admin_addresses())?;
+    let turn = Turn::bind(&dev.turn, own_hosts, &infrastructure)?;
     let secrets = MintSecrets::open(&dev.turn.turn_secret, dev.turn.turn_secret_file.as_deref())?;
     let relay = OwnRelay::new(secrets, turn.addresses().to_vec()).with_tls(
         turn.tls_addresses().to_vec(),

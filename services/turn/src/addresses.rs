@@ -176,15 +176,14 @@ fn families(
     Ok((v4, v6))
 }
 
-/// The same sockets, of which a wildcard is one at every address of this host.
-pub(crate) fn everywhere(sockets: &[SocketAddr]) -> Vec<SocketAddr> {
-    let hosts = interfaces().unwrap_or_default();
-    let at = |socket: &SocketAddr| match socket.ip().is_unspecified() {
-        true => hosts.clone(),
-        false => vec![socket.ip()],
-    };
-    let at = |socket: &SocketAddr| at(socket).into_iter().zip(std::iter::repeat(socket.port()));
-    sockets.iter().flat_map(at).map(SocketAddr::from).collect()
+/// The addresses of this host that a process may open to peers which serves the machine it runs on. Once others
+/// reach its listeners, loopback is not among them: what listens there is for this machine alone.
+pub fn own_hosts(args: &TurnArgs) -> Vec<IpAddr> {
+    let mut listeners = args.turn_listen.iter().chain(&args.streams.turn_tls_listen);
+    let is_local = listeners.all(|listener| listener.ip().is_loopback());
+    let mut hosts = interfaces().unwrap_or_default();
+    hosts.retain(|ip| is_local || !ip.is_loopback());
+    hosts
 }
 
 /// The addresses of this host's interfaces. `if-addrs` leaves out the link-local ones of IPv6 (fe80::/10), as it

@@ -219,7 +219,7 @@ async fn begin_drain(
         return ending();
     }
     let asked = Draining::Asked { deadline };
-    if let Err(busy) = admin.control.drain(asked.order()).await {
+    if let Err(busy) = admin.control.drain(admin.drain.order(asked)).await {
         return unavailable(busy);
     }
     admin.registration.say();

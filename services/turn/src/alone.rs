@@ -15,10 +15,11 @@ use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    OperationArgs, SetupError, Turn, TurnArgs,
+    Infrastructure, OperationArgs, SetupError, Turn, TurnArgs,
     admin::{Admin, routes},
+    alternates,
     control::Control,
-    drain::{Drain, State},
+    drain::Drain,
     registration::{self, Registration},
 };
 
@@ -38,10 +39,13 @@ pub async fn run_alone(
 ) -> Result<(), SetupError> {
     let listeners = listen::tcp("admin-listen", admin_listen)?;
     let access = Access::open(admin_listen, operation.admin_token_file.as_deref())?;
-    let own = listeners.iter().filter_map(|it| it.local_addr().ok());
-    let infrastructure: Vec<_> = own.chain(operation.redis_sockets().await).collect();
-    let nonce_key = operation.nonce_key()?;
-    let turn = Turn::bind_as(args, Vec::new(), &infrastructure, nonce_key)?;
+    let alternates = alternates::look_up(&operation.turn_alternate_server).await?;
+    let bound = listeners
+        .iter()
+        .filter_map(|listener| listener.local_addr().ok());
+    let infrastructure = Infrastructure::of_listeners(bound);
+    let infrastructure = infrastructure.with_names(operation.redis_hosts()?).await;
+    let turn = Turn::bind_as(args, Vec::new(), &infrastructure, operation.nonce_key()?)?;
     for listener in &listeners {
         if let Ok(address) = listener.local_addr() {
             tracing::info!(name = "admin", %address, "listening");
@@ -61,7 +65,7 @@ pub async fn run_alone(
         urls,
         secrets: running.secret_ids(),
     });
-    let drain = Arc::new(Drain::default());
+    let drain = Arc::new(Drain::new(alternates));
     let tasks = TaskTracker::new();
     let served = CancellationToken::new();
     let router = admin::router(
@@ -78,8 +82,9 @@ pub async fn run_alone(
         let serving = serve::http(listener, router.clone(), (), tasks.clone(), served.clone());
         tasks.spawn(serving);
     }
-    let begun = async |ending| begin(&registration, ending).await;
+    let begun = async |ending| begin(&registration, drain.order(ending)).await;
     let drained = drain.wait(&control, &shutdown, operation.drain_window, begun);
+    let following = tokio::spawn(infrastructure.follow(control.clone()));
     let mut hearing = tokio::spawn(hear(kicks, control.clone()));
     let mut relaying = Box::pin(running.wait());
     let ended = tokio::select! {
@@ -87,6 +92,7 @@ pub async fn run_alone(
         () = drained => None,
         () = registration.keep() => None,
     };
+    following.abort();
     stopped.cancel();
     let ended = match ended {
         Some(ended) => ended,
@@ -109,8 +115,8 @@ fn readiness(control: Arc<Control>) -> Readiness {
 }
 
 /// The process was told to end: no more allocations, and the fleet knows it at once.
-async fn begin(registration: &Registration, ending: State) {
-    if let Err(error) = registration.control.drain(ending.order()).await {
+async fn begin(registration: &Registration, order: Option<relay::Drain>) {
+    if let Err(error) = registration.control.drain(order).await {
         tracing::warn!(%error, "not all threads know that the relay drains");
     }
     registration.say();

@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_stays_on_its_line_and_is_short() {
+    fn checklist_09_a_name_stays_on_its_line_and_is_short() {
         assert_eq!(escaped("a\n\u{1b}[31mb\"é"), "a\\n\\u{1b}[31mb\\\"é");
         let long = escaped(&"x".repeat(129));
         assert_eq!(long, "x".repeat(128) + "…");

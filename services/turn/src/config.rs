@@ -9,6 +9,8 @@ use clap::Args;
 use daemon::listen::address;
 use ipnet::IpNet;
 
+use crate::LimitArgs;
+
 /// Options of the relay.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Relay")]
@@ -82,6 +84,11 @@ pub struct TurnArgs {
     #[arg(long, env = "TRUNKLINE_TURN_SECRET_FILE", value_name = "FILE")]
     pub turn_secret_file: Option<PathBuf>,
 
+    /// End allocations at once when the secret is gone that they were made with, or refreshed with last; otherwise they
+    /// last until they would be refreshed with it
+    #[arg(long, env = "TRUNKLINE_TURN_END_WITH_SECRET")]
+    pub turn_end_with_secret: bool,
+
     /// A user whose password does not expire; repeat for more
     #[arg(
         long,
@@ -101,6 +108,10 @@ pub struct TurnArgs {
         default_value_t = 12
     )]
     pub turn_user_quota: usize,
+
+    /// Limits.
+    #[command(flatten)]
+    pub limits: LimitArgs,
 
     /// Networks that may be reached though they are private or special; several separated by commas
     #[arg(
@@ -281,6 +292,12 @@ mod tests {
             ("--turn-user", "nobody"),
             ("--turn-secret", ""),
             ("--turn-threads", "257"),
+            ("--turn-max-pps", "many"),
+            ("--turn-max-bps", "fast"),
+            ("--turn-max-new-peers", "x"),
+            ("--turn-source-quota", "x"),
+            ("--turn-max-allocations", "x"),
+            ("--turn-max-challenges", "x"),
             ("--turn-allow-peers", "10.0.0.0/33"),
             ("--turn-max-allocation-age", "12"),
             ("--turn-external-ip", "example.org"),

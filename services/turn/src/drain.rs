@@ -1,6 +1,6 @@
 //! The end of a relay that is not to cut anybody off.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use tokio::{
     sync::watch,
@@ -32,11 +32,11 @@ pub(crate) enum State {
 }
 
 impl State {
-    /// What the relay's threads are told.
-    pub(crate) fn order(self) -> Option<relay::Drain> {
+    /// What the relay's threads are told, and where they send clients.
+    pub(crate) fn order(self, alternates: &[SocketAddr]) -> Option<relay::Drain> {
         (self != Self::Serving).then(|| relay::Drain {
             until: self.deadline().map(Instant::into_std),
-            alternates: Vec::new(),
+            alternates: alternates.to_vec(),
         })
     }
 
@@ -51,11 +51,27 @@ impl State {
 
 /// Where operators ask, and the process waits.
 #[derive(Debug, Default)]
-pub(crate) struct Drain(watch::Sender<State>);
+pub(crate) struct Drain {
+    states: watch::Sender<State>,
+    alternates: Vec<SocketAddr>,
+}
 
 impl Drain {
+    /// `alternates` are other relays.
+    pub(crate) fn new(alternates: Vec<SocketAddr>) -> Self {
+        Self {
+            alternates,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn state(&self) -> State {
-        *self.0.borrow()
+        *self.states.borrow()
+    }
+
+    /// What the relay's threads are told in a state.
+    pub(crate) fn order(&self, state: State) -> Option<relay::Drain> {
+        state.order(&self.alternates)
     }
 
     /// An operator asks for it, or for another deadline, or takes it back with `None`; the state before. Nothing
@@ -63,7 +79,7 @@ impl Drain {
     pub(crate) fn ask(&self, wanted: Option<Option<Instant>>) -> State {
         let state = self.state();
         if !matches!(state, State::Ending { .. }) {
-            self.0.send_replace(match wanted {
+            self.states.send_replace(match wanted {
                 Some(deadline) => State::Asked { deadline },
                 None => State::Serving,
             });
@@ -80,7 +96,7 @@ impl Drain {
         window: Duration,
         begun: impl AsyncFn(State),
     ) {
-        let mut states = self.0.subscribe();
+        let mut states = self.states.subscribe();
         loop {
             let state = *states.borrow_and_update();
             let is_ending = matches!(state, State::Ending { .. });
@@ -102,7 +118,7 @@ impl Drain {
                     let end = Instant::now() + window;
                     let deadline = state.deadline().map_or(end, |at| at.min(end));
                     let ending = State::Ending { deadline };
-                    self.0.send_replace(ending);
+                    self.states.send_replace(ending);
                     begun(ending).await;
                 }
                 _ = states.changed() => {}

@@ -21,22 +21,27 @@
 //!   socket itself waits, bound, and goes to the thread that the token came to, so that no packet ever crosses;
 //! - `peers` are connections with peers, RFC 6062, and `handovers` those that wait for their client in the same way as
 //!   reserved ports do, both until a time that is `due`;
-//! - `quotas` are shared between threads and charged for each relay socket, never for a packet;
-//! - `addresses` decides what clients are told, and which peers are out of reach;
+//! - `quotas` are shared between threads and charged for each relay socket, never for a packet; `limits` has the options
+//!   of what an allocation may relay, `source` says what counts as one source;
+//! - `addresses` decides what clients are told, and which peers are out of reach, `infrastructure` what of ours is;
 //! - `service` puts it together, and `metrics` sums what the threads count;
 //! - `control` hands `orders` to the threads: other secrets, users to be put out, allocations to be listed or ended;
-//! - `alone` is the process by itself: `registration` in the fleet, `admin` for operators, `drain` at the end;
+//! - `alone` is the process by itself: `registration` in the fleet, `admin` for operators, `drain` at the end, with
+//!   `alternates` for those who come then;
 //! - `audit` writes who had which allocation.
 
 mod addresses;
 mod admin;
 mod alone;
+mod alternates;
 mod audit;
 mod config;
 mod control;
 mod drain;
 mod due;
 mod handovers;
+mod infrastructure;
+mod limits;
 mod listeners;
 mod metrics;
 mod openings;
@@ -52,17 +57,20 @@ mod reservations;
 mod secrets;
 mod service;
 mod setup_error;
+mod source;
 mod streams;
 mod tls;
 mod worker;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub use addresses::AddressError;
+pub use addresses::{AddressError, own_hosts};
 pub use alone::run_alone;
 pub use config::{StreamArgs, TurnArgs};
+pub use infrastructure::Infrastructure;
+pub use limits::LimitArgs;
 pub use operation::OperationArgs;
-pub use service::{Running, Turn, own_hosts};
+pub use service::{Running, Turn};
 pub use setup_error::SetupError;
 pub use tls::TlsError;
 

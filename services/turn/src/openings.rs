@@ -11,12 +11,15 @@ use mio::net::{TcpListener, UdpSocket};
 use relay::{Bound, Family, Port, Refusal, ReservationToken, UserId};
 
 use crate::{
-    addresses::Addresses, quotas::Quotas, relay_sockets::Ports, reservations::Reservations,
+    addresses::Addresses,
+    quotas::{Charge, Quotas},
+    relay_sockets::Ports,
+    reservations::Reservations,
 };
 
-/// One thread's way to relay sockets. Every socket is charged to its user, one that is reserved as well: who asks
-/// for two addresses, or for the next port too, has two. What was charged for a socket is released by
-/// [`Self::release`], and for a port that nobody came for by itself.
+/// One thread's way to relay sockets. Every socket is charged to its user and source, one that is reserved as well: who
+/// asks for two addresses, or for the next port too, has two. What was charged for a socket is to be kept as long as it.
+/// For a port that was reserved it stays charged to the source that reserved it.
 #[derive(Debug)]
 pub(crate) struct Openings {
     ports: Ports,
@@ -43,22 +46,23 @@ impl Openings {
         }
     }
 
-    /// A socket for `user`, charged.
+    /// A socket for `user`, who is at `client`, and what was charged for it.
     pub(crate) fn open(
         &mut self,
         family: Family,
         port: Port,
         user: &UserId,
+        client: IpAddr,
         now: Instant,
-    ) -> Result<(UdpSocket, Bound), Refusal> {
+    ) -> Result<(UdpSocket, Bound, Charge), Refusal> {
         let opened = match port {
-            Port::Any => self.open_new(family, false, user),
-            Port::Even => self.open_new(family, true, user),
-            Port::EvenAndNext => self.open_two(family, user, now),
+            Port::Any => self.open_new(family, false, user, client),
+            Port::Even => self.open_new(family, true, user, client),
+            Port::EvenAndNext => self.open_two(family, user, client, now),
             Port::Reserved(token) => {
-                let socket = self.reservations.take(token, user, now);
-                let socket = socket.ok_or(Refusal::InsufficientCapacity)?;
-                bound(socket, None)
+                let reserved = self.reservations.take(token, user, now);
+                let (socket, charge) = reserved.ok_or(Refusal::InsufficientCapacity)?;
+                bound(socket, None, charge)
             }
         };
         match opened {
@@ -68,41 +72,35 @@ impl Openings {
             }
             Err(Failure::Refused(refusal)) => Err(refusal),
             Err(Failure::Io(error)) => {
-                self.quotas.release(user);
                 self.failed(&error);
                 Err(Refusal::InsufficientCapacity)
             }
         }
     }
 
-    /// A socket for `user` that takes connections, charged.
+    /// A socket for `user`, who is at `client`, that takes connections, and what was charged for it.
     pub(crate) fn open_tcp(
         &mut self,
         family: Family,
         user: &UserId,
-    ) -> Result<(TcpListener, Bound), Refusal> {
-        self.quotas.charge(user)?;
+        client: IpAddr,
+    ) -> Result<(TcpListener, Bound, Charge), Refusal> {
+        let charge = self.quotas.charge(user, client)?;
         let opened = self.ip(family).and_then(|ip| self.ports.open_tcp(ip));
         let opened = opened.and_then(|socket| {
             let bound = socket.local_addr()?.into();
             Ok((socket, bound))
         });
         match opened {
-            Ok(opened) => {
+            Ok((socket, bound)) => {
                 self.failing = false;
-                Ok(opened)
+                Ok((socket, bound, charge))
             }
             Err(error) => {
-                self.quotas.release(user);
                 self.failed(&error);
                 Err(Refusal::InsufficientCapacity)
             }
         }
-    }
-
-    /// The socket that was opened for `user` is closed.
-    pub(crate) fn release(&self, user: &UserId) {
-        self.quotas.release(user);
     }
 
     /// The system's answer to the wish for a socket, said once until it works again.
@@ -123,20 +121,20 @@ impl Openings {
         self.reservations.due_in(now)
     }
 
-    fn open_new(&self, family: Family, even: bool, user: &UserId) -> Opened {
-        self.quotas.charge(user)?;
+    fn open_new(&self, family: Family, even: bool, user: &UserId, client: IpAddr) -> Opened {
+        let charge = self.quotas.charge(user, client)?;
         let socket = self.ports.open(self.ip(family)?, even)?;
-        bound(socket, None)
+        bound(socket, None, charge)
     }
 
-    fn open_two(&self, family: Family, user: &UserId, now: Instant) -> Opened {
-        let next = self.quotas.charge_for_later(user)?;
-        self.quotas.charge(user)?;
+    fn open_two(&self, family: Family, user: &UserId, client: IpAddr, now: Instant) -> Opened {
+        let next = self.quotas.charge(user, client)?;
+        let charge = self.quotas.charge(user, client)?;
         let (socket, next_socket) = self.ports.open_two(self.ip(family)?)?;
         let random = getrandom::u64().map_err(io::Error::other)?;
         let token = ReservationToken::new(random, family);
         self.reservations.hold(token, next, next_socket, now);
-        bound(socket, Some(token))
+        bound(socket, Some(token), charge)
     }
 
     fn ip(&self, family: Family) -> io::Result<IpAddr> {
@@ -148,13 +146,13 @@ impl Openings {
     }
 }
 
-/// Before its socket was charged, or after.
+/// Of ours, or of the system.
 enum Failure {
     Refused(Refusal),
     Io(io::Error),
 }
 
-type Opened = Result<(UdpSocket, Bound), Failure>;
+type Opened = Result<(UdpSocket, Bound, Charge), Failure>;
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
@@ -168,9 +166,9 @@ impl From<io::Error> for Failure {
     }
 }
 
-fn bound(socket: UdpSocket, reserved: Option<ReservationToken>) -> Opened {
+fn bound(socket: UdpSocket, reserved: Option<ReservationToken>, charge: Charge) -> Opened {
     let address = socket.local_addr()?;
-    Ok((socket, Bound { address, reserved }))
+    Ok((socket, Bound { address, reserved }, charge))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use backplane::{
     fleet::{Fleet, Kicks, Memory},
@@ -8,6 +8,8 @@ use clap::Args;
 use daemon::reload::{self, FileError};
 use relay::NonceKey;
 use std::sync::Arc;
+
+use crate::alternates::server;
 
 /// Shortest key of a cluster, in bytes.
 const MIN_KEY: usize = 16;
@@ -71,6 +73,18 @@ pub struct OperationArgs {
     )]
     pub drain_window: Duration,
 
+    /// Another relay, to which new clients over UDP and TCP are sent while this one drains (300, ALTERNATE-SERVER), if it
+    /// has an address of their family; looked up when this process starts. Repeat for more; without one they are refused
+    /// (508)
+    #[arg(
+        long,
+        env = "TRUNKLINE_TURN_ALTERNATE_SERVER",
+        value_name = "HOST:PORT",
+        value_delimiter = ',',
+        value_parser = server
+    )]
+    pub turn_alternate_server: Vec<String>,
+
     /// A file with the token that /admin asks for; without it, /admin is open where the admin listener is on
     /// loopback alone, and closed elsewhere
     #[arg(long, env = "TRUNKLINE_ADMIN_TOKEN_FILE", value_name = "FILE")]
@@ -90,17 +104,12 @@ impl OperationArgs {
         Ok(Redis::new(urls, options)?.attach_fleet())
     }
 
-    /// Where `--redis` says that Redis, or its Sentinels, are: no client is to reach them through this relay. A name
-    /// that cannot be resolved now is none.
-    pub(crate) async fn redis_sockets(&self) -> Vec<SocketAddr> {
-        let mut sockets = Vec::new();
-        for authority in self.redis.iter().flat_map(|urls| authorities(urls)) {
-            match tokio::net::lookup_host(&authority).await {
-                Ok(found) => sockets.extend(found),
-                Err(error) => tracing::warn!(%error, "--redis: an address could not be found"),
-            }
+    /// Where the servers of `--redis` are.
+    pub(crate) fn redis_hosts(&self) -> Result<Vec<(String, u16)>, UrlError> {
+        match &self.redis {
+            Some(urls) => Ok(Redis::new(urls, Options::default())?.hosts()),
+            None => Ok(Vec::new()),
         }
-        sockets
     }
 
     /// The key of the fleet's nonces, if it has one.
@@ -111,23 +120,6 @@ impl OperationArgs {
         let key = reload::read_once("cluster-key-file", path, cluster_key)?;
         Ok(Some(NonceKey::derive(key.as_bytes())))
     }
-}
-
-/// Hosts and ports of URLs that were found to be of Redis.
-fn authorities(urls: &str) -> impl Iterator<Item = String> {
-    let is_sentinel = urls.starts_with("redis-sentinel:");
-    urls.split(',').map(move |url| {
-        let url = url.split_once("://").map_or(url, |(_, rest)| rest);
-        let authority = url.split(['/', '?']).next().unwrap_or_default();
-        let authority = authority.rsplit('@').next().unwrap_or_default().trim();
-        let port = authority.rsplit(':').next().unwrap_or_default();
-        let has_port = authority.contains(':') && port.bytes().all(|b| b.is_ascii_digit());
-        match (has_port, is_sentinel) {
-            (true, _) => authority.to_owned(),
-            (false, true) => format!("{authority}:26379"),
-            (false, false) => format!("{authority}:6379"),
-        }
-    })
 }
 
 /// Editors end a file with a new line; the key is without it.
@@ -199,21 +191,13 @@ mod tests {
             ("--region", &long),
             ("--turn-public-url", "stun:turn.example"),
             ("--turn-public-url", "turn:bob:p@turn.example"),
+            ("--turn-alternate-server", "turn.example"),
             ("--drain-window", "25"),
             ("--drain-window", "25h"),
         ] {
             let error = Cli::try_parse_from(["x", option, value]).unwrap_err();
             assert!(error.to_string().contains(option), "{error}");
         }
-    }
-
-    #[test]
-    fn every_server_of_redis_is_found_in_what_names_it() {
-        let found = |urls: &str| authorities(urls).collect::<Vec<_>>();
-        assert_eq!(found("redis://r.example"), ["r.example:6379"]);
-        assert_eq!(found("redis://u:p@[::1]/3"), ["[::1]:6379"]);
-        assert_eq!(found("redis://:p@a:1,redis://b:2/0"), ["a:1", "b:2"]);
-        assert_eq!(found("redis-sentinel://a,b:7/main"), ["a:26379", "b:7"]);
     }
 
     #[test]

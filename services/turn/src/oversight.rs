@@ -13,7 +13,7 @@ use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeMetric},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
-use relay::Authentication;
+use relay::{Authentication, ChallengeLimit};
 
 /// One thread's counters, which it alone writes.
 #[derive(Debug, Default)]
@@ -21,6 +21,7 @@ pub(crate) struct Oversight {
     authentications: [AtomicU64; Authentication::ALL.len()],
     kicked: AtomicU64,
     forgotten: AtomicU64,
+    new_peers_refused: AtomicU64,
     pub(crate) unaudited: AtomicU64,
 }
 
@@ -50,6 +51,11 @@ impl Oversight {
         }
     }
 
+    /// Requests that were refused because of too many new peers, since the start.
+    pub(crate) fn new_peers(&self, refused: u64) {
+        self.new_peers_refused.store(refused, Ordering::Relaxed);
+    }
+
     pub(crate) fn kicks(&self, kicked: usize, forgotten: u64) {
         let kicked = u64::try_from(kicked).unwrap_or(u64::MAX);
         self.kicked.store(kicked, Ordering::Relaxed);
@@ -62,6 +68,7 @@ impl Oversight {
 pub(crate) struct Overseen {
     pub(crate) threads: Vec<Arc<Oversight>>,
     pub(crate) process: Arc<ProcessState>,
+    pub(crate) challenge_limit: Option<Arc<ChallengeLimit>>,
 }
 
 impl Overseen {
@@ -108,7 +115,18 @@ impl Collector for Overseen {
             let metric = encoder.encode_descriptor(&name, help, None, gauge.metric_type())?;
             gauge.encode(metric)?;
         }
+        let challenges = self.challenge_limit.as_deref();
         for (name, help, value) in [
+            (
+                "new_peers_refused",
+                "Requests that were refused since their allocation had gained too many peers lately",
+                self.sum(|thread| &thread.new_peers_refused),
+            ),
+            (
+                "networks_forgotten",
+                "Networks that were forgotten by the limit of challenges, since there was no place for more",
+                challenges.map_or(0, ChallengeLimit::forgotten),
+            ),
             (
                 "secret_rotations",
                 "Times that --turn-secret-file held other secrets than before",

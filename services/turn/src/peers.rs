@@ -22,7 +22,7 @@ use slab::Slab;
 
 use crate::{
     handovers::{Handover, Handovers, Link},
-    quotas::{DescriptorSlot, Quotas},
+    quotas::{Charge, DescriptorSlot, Quotas},
     relay_sockets::tcp_from,
 };
 
@@ -58,6 +58,8 @@ struct Listener {
     address: SocketAddr,
     allocation: AllocationId,
     user: UserId,
+    /// Released when the socket is closed.
+    _charge: Charge,
 }
 
 #[derive(Debug)]
@@ -106,7 +108,12 @@ impl Peers {
     ///
     /// # Errors
     /// When the socket cannot be waited for.
-    pub(crate) fn listen(&mut self, open: &Open, mut socket: TcpListener) -> io::Result<()> {
+    pub(crate) fn listen(
+        &mut self,
+        open: &Open,
+        mut socket: TcpListener,
+        charge: Charge,
+    ) -> io::Result<()> {
         let address = socket.local_addr()?;
         let place = self.listeners.vacant_entry();
         let token = Token(FIRST_LISTENER_TOKEN + place.key());
@@ -119,6 +126,7 @@ impl Peers {
             address,
             allocation: open.allocation,
             user: open.user.clone(),
+            _charge: charge,
         });
         Ok(())
     }

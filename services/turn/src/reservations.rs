@@ -66,14 +66,14 @@ impl Reservations {
         self.set_due(&held);
     }
 
-    /// The socket that `token` stands for, with what was charged for it: to be released when it is closed. A token
-    /// is good for one time, and for its own user.
+    /// The socket that `token` stands for, with what was charged for it. A token is good for one time, and for its own
+    /// user.
     pub(crate) fn take(
         &self,
         token: ReservationToken,
         user: &UserId,
         now: Instant,
-    ) -> Option<UdpSocket> {
+    ) -> Option<(UdpSocket, Charge)> {
         let mut held = self.held();
         let reserved = held.by_token.get(&token)?;
         if reserved.until <= now || reserved.charge.user() != user {
@@ -82,8 +82,7 @@ impl Reservations {
         let reserved = held.by_token.remove(&token)?;
         held.in_order.remove(&(reserved.until, token));
         self.set_due(&held);
-        reserved.charge.keep();
-        Some(reserved.socket)
+        Some((reserved.socket, reserved.charge))
     }
 
     /// Closes those that are over.

@@ -12,8 +12,8 @@ use tokio::{sync::watch, task};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    SetupError, TurnArgs,
-    addresses::{Addresses, everywhere, interfaces},
+    Infrastructure, SetupError, TurnArgs,
+    addresses::Addresses,
     control::Control,
     handovers::Handovers,
     metrics::{Counters, Sum},
@@ -50,14 +50,14 @@ impl Turn {
     /// Binds the listeners; nothing is relayed before [`Self::run`].
     ///
     /// `own_hosts` are addresses of this host that clients may reach besides, over UDP; never the listeners' own, nor
-    /// `infrastructure`, which is out of reach whatever is open.
+    /// `infrastructure`.
     ///
     /// # Errors
     /// [`SetupError`] names the option.
     pub fn bind(
         args: &TurnArgs,
         own_hosts: Vec<IpAddr>,
-        infrastructure: &[SocketAddr],
+        infrastructure: &Infrastructure,
     ) -> Result<Self, SetupError> {
         Self::bind_as(args, own_hosts, infrastructure, None)
     }
@@ -66,7 +66,7 @@ impl Turn {
     pub(crate) fn bind_as(
         args: &TurnArgs,
         own_hosts: Vec<IpAddr>,
-        infrastructure: &[SocketAddr],
+        infrastructure: &Infrastructure,
         nonce_key: Option<NonceKey>,
     ) -> Result<Self, SetupError> {
         let secrets = Secrets::open(args)?;
@@ -89,21 +89,25 @@ impl Turn {
         };
         let bound = Bound::bind(args, threads)?;
         let listening = bound.addresses();
-        let mut closed = addresses.of_listeners(&listening);
-        closed.extend(everywhere(infrastructure));
-        let policy = addresses.policy(args, own_hosts, closed);
+        let own_sockets = [listening, infrastructure.listeners()].concat();
+        let policy = addresses.policy(args, own_hosts, addresses.of_listeners(&own_sockets));
+        let policy = infrastructure.deny(policy);
         let nonce_key = match nonce_key {
             Some(key) => key,
             None => random_nonce_key()?,
         };
+        let challenge_limit = args.limits.of_challenges()?;
         let config = Config {
             transports: bound.transports(),
+            challenge_limit: challenge_limit.clone(),
             ..config(args, &addresses, policy, secrets.credentials()?, nonce_key)
         };
-        let quotas = Arc::new(Quotas::new(
-            args.turn_user_quota,
-            Quotas::total_of_process(threads * (config.transports.len() + 2)),
-        ));
+        let descriptors = Quotas::total_of_process(threads * (config.transports.len() + 2));
+        let quotas = Quotas::new(args.turn_user_quota, descriptors).with_limits(
+            args.limits.turn_source_quota,
+            args.limits.turn_max_allocations,
+        );
+        let quotas = Arc::new(quotas);
         let connections = Arc::new(Counts::default());
         let terms = Arc::new(terms(args, &bound, &quotas, &connections)?);
         let reservations = Arc::new(Reservations::new(Instant::now()));
@@ -150,6 +154,7 @@ impl Turn {
             overseen: Overseen {
                 threads: overseen,
                 process,
+                challenge_limit,
             },
             control: Arc::new(control),
             secrets,
@@ -308,6 +313,8 @@ fn config(
         ipv6: addresses.told_v6(),
         max_allocation_age: args.turn_max_allocation_age,
         old_channels: args.turn_old_channels,
+        limits: args.limits.of_allocations(),
+        end_revoked: args.turn_end_with_secret,
         expiry_leeway: EXPIRY_LEEWAY,
         dont_fragment: CAN_SEND_WHOLE,
         tcp_peers: args.turn_tcp_peers,
@@ -337,21 +344,12 @@ async fn follow(mut secrets: Secrets, control: Arc<Control>, ids: watch::Sender<
     }
 }
 
-/// The addresses of this host that a process may open to peers which serves the machine it runs on. Once others
-/// reach its listeners, loopback is not among them: what listens there is for this machine alone.
-pub fn own_hosts(args: &TurnArgs) -> Vec<IpAddr> {
-    let mut listeners = args.turn_listen.iter().chain(&args.streams.turn_tls_listen);
-    let is_local = listeners.all(|listener| listener.ip().is_loopback());
-    let mut hosts = interfaces().unwrap_or_default();
-    hosts.retain(|ip| is_local || !ip.is_loopback());
-    hosts
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use clap::Parser;
+    use relay::Limits;
 
     use super::*;
 
@@ -375,11 +373,23 @@ mod tests {
         let config = configured("");
         assert_eq!(config.max_allocation_age, Duration::from_secs(12 * 3600));
         assert!(!config.old_channels);
+        assert!(!config.end_revoked);
         assert_eq!(config.credentials.realm(), "trunkline");
-        let options = "--turn-max-allocation-age 90s --turn-old-channels --turn-realm elsewhere";
+        assert_eq!(config.limits.packets_per_second, 10_000);
+        assert_eq!(config.limits.bits_per_second, 100_000_000);
+        assert_eq!(config.limits.new_peers_per_second, 5);
+        let options = "--turn-max-allocation-age 90s --turn-old-channels --turn-realm elsewhere \
+                       --turn-max-pps 7 --turn-max-bps 9k --turn-max-new-peers 0 --turn-end-with-secret";
         let config = configured(options);
         assert_eq!(config.max_allocation_age, Duration::from_secs(90));
         assert!(config.old_channels);
         assert_eq!(config.credentials.realm(), "elsewhere");
+        assert!(config.end_revoked);
+        let limits = Limits {
+            packets_per_second: 7,
+            bits_per_second: 9000,
+            new_peers_per_second: 0,
+        };
+        assert_eq!(config.limits, limits);
     }
 }

@@ -66,6 +66,14 @@ pub enum SetupError {
         /// The system's reason.
         source: io::Error,
     },
+    /// A relay that clients would be sent to.
+    #[error("--turn-alternate-server {server}: {source}")]
+    AlternateServer {
+        /// What the option said.
+        server: String,
+        /// The system's reason.
+        source: io::Error,
+    },
     /// A thread has ended by itself.
     #[error("a relay thread ended, and its allocations with it")]
     ThreadEnded,
@@ -90,6 +98,7 @@ impl SetupError {
             | Self::File(_)
             | Self::Redis(_)
             | Self::Tls(_)
+            | Self::AlternateServer { .. }
             | Self::RelayIp { .. } => true,
             Self::Listen { .. }
             | Self::ListenTcp { .. }

@@ -221,6 +221,7 @@ impl Worker {
             Action::Answer(answer) => {
                 self.counters.answered(&answer);
                 self.oversight.answered(self.relay.authentication());
+                self.oversight.new_peers(self.relay.new_peers_refused());
                 let (client, message) = (answer.client, self.relay.answer());
                 if !self.streams.serve(client.listener) {
                     self.sending.send_to_client(client, &[message], None);
@@ -258,7 +259,6 @@ impl Worker {
                 Output::Close(close) => {
                     self.sending.opened.close(close.allocation, close.family);
                     self.peers.close(close.allocation, close.family);
-                    self.openings.release(&close.user);
                     self.counters.closed.add(1);
                     self.audit.closed(&close, now);
                     tracing::debug!(reason = close.reason.label(), "relayed address ended");
@@ -270,20 +270,24 @@ impl Worker {
     }
 
     fn open(&mut self, open: &Open, now: Instant) -> Result<Bound, Refusal> {
+        let (user, client) = (&open.user, open.client.address.ip());
         let (registered, bound) = match open.protocol {
             Protocol::Udp => {
-                let opened = self.openings.open(open.family, open.port, &open.user, now);
-                let (socket, bound) = opened?;
+                let opened = self
+                    .openings
+                    .open(open.family, open.port, user, client, now);
+                let (socket, bound, charge) = opened?;
                 let opened = &mut self.sending.opened;
-                (opened.insert(open.allocation, open.family, socket), bound)
+                let inserted = opened.insert(open.allocation, open.family, socket, charge);
+                (inserted, bound)
             }
             Protocol::Tcp => {
-                let (socket, bound) = self.openings.open_tcp(open.family, &open.user)?;
-                (self.peers.listen(open, socket), bound)
+                let opened = self.openings.open_tcp(open.family, user, client);
+                let (socket, bound, charge) = opened?;
+                (self.peers.listen(open, socket, charge), bound)
             }
         };
         if let Err(error) = registered {
-            self.openings.release(&open.user);
             self.openings.failed(&error);
             return Err(Refusal::InsufficientCapacity);
         }

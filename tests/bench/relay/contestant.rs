@@ -116,6 +116,7 @@ fn trunkline() -> Server {
         .args(["--admin-listen", "127.0.0.1:0"])
         .args(["--turn-user", USER])
         .args(["--turn-user-quota", "0"])
+        .args(["--turn-max-pps", "0", "--turn-max-bps", "0"])
         .args(["--turn-allow-peers", "127.0.0.0/8"])
         // No limits, where there are any.
         .env("TRUNKLINE_TURN_MAX_PPS", "0")

@@ -5,7 +5,7 @@ pub mod world;
 
 use std::{net::SocketAddr, sync::Arc};
 
-use relay::{Config, Credentials, NonceKey, RelayedFamily};
+use relay::{Config, Credentials, Limits, NonceKey, RelayedFamily};
 use turn_credentials::Secret;
 
 pub const REALM: &str = "trunkline";
@@ -85,5 +85,13 @@ pub fn config(flags: u8) -> Config {
     }
     config.old_channels = flags & 16 != 0;
     config.dont_fragment = flags & 32 == 0;
+    if flags & 64 != 0 {
+        config.limits = Limits {
+            packets_per_second: 2,
+            bits_per_second: 1000,
+            new_peers_per_second: 1,
+        };
+    }
+    config.end_revoked = flags & 128 != 0;
     config
 }

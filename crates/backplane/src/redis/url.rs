@@ -49,6 +49,17 @@ pub(crate) enum Source {
     Cluster(Vec<Address>),
 }
 
+impl Source {
+    /// What is named in the URL.
+    pub(crate) fn addresses(&self) -> &[Address] {
+        match self {
+            Self::Server(address) => std::slice::from_ref(address),
+            Self::Sentinel { sentinels, .. } => sentinels,
+            Self::Cluster(addresses) => addresses,
+        }
+    }
+}
+
 /// A URL is not one of a Redis. Never shows what may be a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
@@ -215,6 +226,15 @@ fn host_and_port(text: &str, default_port: u16) -> Option<(String, u16)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whatever_is_named_is_told_with_its_port() {
+        let urls = "redis://u:p@a/3,redis-sentinel://b,[::1]:7/m,redis-cluster://c:9,d";
+        let sources = read(urls).unwrap();
+        let addresses = sources.iter().flat_map(Source::addresses);
+        let shown: Vec<_> = addresses.map(Address::to_string).collect();
+        assert_eq!(shown, ["a:6379", "b:26379", "[::1]:7", "c:9", "d:6379"]);
+    }
 
     fn servers(list: &str) -> Vec<String> {
         let shown = |source| match source {

@@ -152,7 +152,9 @@ impl Relay {
 
     /// RFC 8656 §7.2, the last of its checks: who drains sends clients elsewhere.
     fn redirect(&mut self, asker: &Asker<'_>) -> Action {
-        let drain = self.drain.as_ref();
+        // The alternates' ports are not those of TLS.
+        let is_tls = self.config.transport(asker.client.listener) == Transport::Tls;
+        let drain = self.drain.as_ref().filter(|_| !is_tls);
         let alternate = drain.and_then(|drain| drain.alternate(asker.client, asker.transaction));
         let Some(alternate) = alternate else {
             return self.refuse(asker, ErrorCode::InsufficientCapacity);
@@ -178,6 +180,7 @@ impl Relay {
                 missing: None,
             },
             protocol: wanted.protocol,
+            secret: asker.claim.secret().cloned(),
             sockets: wanted.sockets,
         });
         for (family, socket) in Family::ALL.into_iter().zip(wanted.sockets) {
@@ -279,6 +282,7 @@ impl Relay {
                 user: opening.user.clone(),
                 granted: opening.granted,
                 protocol: opening.protocol,
+                secret: opening.secret.clone(),
                 relayed,
                 max_age,
             };

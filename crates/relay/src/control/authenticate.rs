@@ -1,5 +1,6 @@
 use crate::{
-    Action, Answer, Authentication, Client, Credentials, ErrorCode, Method, Relay, Time,
+    Action, Answer, Authentication, Client, Credentials, DropReason, ErrorCode, Method, Relay,
+    Time,
     credentials::{Claim, Name},
     long_term_key::{PASSWORD_ALGORITHMS, PasswordAlgorithm, Signer},
     nonce::has_password_algorithms,
@@ -60,6 +61,9 @@ impl Relay {
         code: ErrorCode,
         now: Time,
     ) -> Action {
+        if !self.may_challenge(client, message, now) {
+            return Action::Dropped(DropReason::ChallengeRate);
+        }
         let transaction = message.transaction;
         let buffer = &mut self.answer;
         let mut answer = AnswerWriter::new(buffer, message.method, Class::Error, transaction);

@@ -23,6 +23,7 @@ impl Relay {
         let policy = self.config.peer_policy.clone();
         let (max_permissions, max_channels) =
             (self.config.max_permissions, self.config.max_channels);
+        let limits = self.config.limits;
         let channels = if self.config.old_channels {
             OLD_CHANNELS
         } else {
@@ -49,10 +50,15 @@ impl Relay {
         if !allocation.has(Family::of(peer), now) {
             return Err(ErrorCode::PeerAddressFamilyMismatch);
         }
-        if !is_bound && allocation.channels(now) >= max_channels
-            || !allocation.has_room_for([peer.ip()], max_permissions, now)
-        {
+        if !is_bound && allocation.channels(now) >= max_channels {
             return Err(ErrorCode::InsufficientCapacity);
+        }
+        let new = allocation
+            .room_for([peer.ip()], max_permissions, now)
+            .ok_or(ErrorCode::InsufficientCapacity)?;
+        if !allocation.meter.gain_peers(new, &limits, now) {
+            self.new_peers_refused += 1;
+            return Err(ErrorCode::Forbidden);
         }
         allocation.bind(number, peer, now);
         allocation.permit(peer.ip(), ruling, now);

@@ -80,6 +80,7 @@ impl Relay {
         request: &Request,
     ) -> Result<(AllocationId, SocketAddr), ErrorCode> {
         let (now, policy) = (asker.now.monotonic, self.config.peer_policy.clone());
+        let limits = self.config.limits;
         let (id, allocation) = self.own_allocation(asker)?;
         if allocation.protocol != Protocol::Tcp {
             return Err(ErrorCode::AllocationMismatch);
@@ -88,6 +89,11 @@ impl Relay {
         let internal = policy.judge_connect(peer).ok_or(ErrorCode::Forbidden)?;
         if !allocation.has(Family::of(peer), now) {
             return Err(ErrorCode::PeerAddressFamilyMismatch);
+        }
+        // Whoever looks for what listens somewhere needs a Connect for each port.
+        if !allocation.meter.gain_peers(1, &limits, now) {
+            self.new_peers_refused += 1;
+            return Err(ErrorCode::Forbidden);
         }
         Ok((id, internal))
     }

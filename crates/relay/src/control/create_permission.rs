@@ -14,7 +14,7 @@ impl Relay {
     ) -> Result<Response, ErrorCode> {
         let now = asker.now.monotonic;
         let policy = self.config.peer_policy.clone();
-        let max = self.config.max_permissions;
+        let (max, limits) = (self.config.max_permissions, self.config.limits);
         let (_, allocation) = self.own_allocation(asker)?;
         let peers = request.peers()?;
         if peers.is_empty() {
@@ -31,8 +31,12 @@ impl Relay {
         {
             return Err(ErrorCode::PeerAddressFamilyMismatch);
         }
-        if !allocation.has_room_for(peers.iter().map(|peer| peer.ip()), max, now) {
-            return Err(ErrorCode::InsufficientCapacity);
+        let new = allocation
+            .room_for(peers.iter().map(|peer| peer.ip()), max, now)
+            .ok_or(ErrorCode::InsufficientCapacity)?;
+        if !allocation.meter.gain_peers(new, &limits, now) {
+            self.new_peers_refused += 1;
+            return Err(ErrorCode::Forbidden);
         }
         for (ip, ruling) in rulings {
             allocation.permit(ip, ruling, now);

@@ -25,6 +25,9 @@ impl Relay {
             None => Family::ALL.map(|family| allocation.has(family, now)),
         };
         let requested = request.lifetime()?;
+        if allocation.secret.as_ref() != asker.claim.secret() {
+            allocation.secret = asker.claim.secret().cloned();
+        }
         let last = allocation.last;
         let last = drained.map_or(last, |until| last.min(until));
         let rest = last.saturating_duration_since(now);

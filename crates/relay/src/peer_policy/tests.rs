@@ -121,3 +121,49 @@ fn addresses_are_translated_both_ways() {
     assert_eq!(names("10.0.0.1:53"), ["10.0.0.1:53", "34.1.1.1:53"]);
     assert_eq!(names("8.8.8.8:1"), ["8.8.8.8:1"]);
 }
+
+#[test]
+fn checklist_05_of_a_host_of_our_own_infrastructure_only_the_relay_ports_are_open_and_never_its_own()
+ {
+    let policy = PeerPolicy::default()
+        .allow(networks(&["10.0.0.0/8", "fd00::/8", "64:ff9b::/96"]))
+        .with_relay_ports(50_000..=50_010)
+        .deny_sockets(["10.0.0.5:6379", "10.0.0.5:50001"].map(|text| text.parse().unwrap()))
+        .confine([ip("10.0.0.5"), ip("fd00::5"), ip("::ffff:8.8.8.8")]);
+    for open in [
+        "10.0.0.5:50000",
+        "[fd00::5]:50010",
+        "8.8.8.8:50000",
+        "10.0.0.6:6379",
+    ] {
+        assert!(reaches(&policy, open), "{open}");
+    }
+    for closed in [
+        "10.0.0.5:6379",
+        "10.0.0.5:22",
+        "10.0.0.5:50001",
+        "10.0.0.5:50011",
+        "[fd00::5]:22",
+        "8.8.8.8:53",
+        "[64:ff9b::10.0.0.5]:6379",
+        "[64:ff9b::10.0.0.5]:50000",
+        "[64:ff9b::8.8.8.8]:53",
+    ] {
+        assert!(!reaches(&policy, closed), "{closed}");
+    }
+    // What is not open is not opened by it.
+    let policy = PeerPolicy::default().confine([ip("10.0.0.5")]);
+    assert!(!reaches(&policy, "10.0.0.5:50000"));
+}
+
+#[test]
+fn checklist_05_a_host_that_is_allowed_by_its_very_address_is_open_but_for_our_own_port() {
+    let policy = PeerPolicy::default()
+        .allow(networks(&["10.0.0.5/32", "10.0.0.0/31", "fd00::5/128"]))
+        .deny_sockets(["10.0.0.5:6379"].map(|text| text.parse().unwrap()))
+        .confine([ip("10.0.0.5"), ip("10.0.0.1"), ip("fd00::5")]);
+    assert!(reaches(&policy, "10.0.0.5:22"));
+    assert!(reaches(&policy, "[fd00::5]:22"));
+    assert!(!reaches(&policy, "10.0.0.5:6379"));
+    assert!(!reaches(&policy, "10.0.0.1:22"));
+}

@@ -52,7 +52,7 @@ fn a_client_authenticates_with_the_nonce_that_it_was_given() {
 }
 
 #[test]
-fn a_challenge_is_at_most_three_times_its_request() {
+fn checklist_02_a_challenge_is_at_most_three_times_its_request() {
     let mut server = Server::new();
     let message = request(METHOD_ALLOCATE, [1; 12], &[Attr::Transport(17)]);
     assert_eq!(message.raw.len(), 28);
@@ -91,7 +91,7 @@ fn a_challenge_outgrows_three_times_the_shortest_request_with_a_long_realm_alone
 }
 
 #[test]
-fn a_challenge_has_neither_reason_phrase_nor_software() {
+fn checklist_02_a_challenge_has_neither_reason_phrase_nor_software() {
     let mut server = Server::new();
     let reply = challenge(&mut server, HERE);
     assert_eq!(reply.get(0x0009), [0, 0, 4, 1]);
@@ -203,7 +203,7 @@ fn a_newer_credential_of_the_same_user_goes_on_with_the_allocation() {
 }
 
 #[test]
-fn a_static_user_and_a_time_limited_one_of_the_same_name_are_two() {
+fn checklist_07_a_static_user_and_a_time_limited_one_of_the_same_name_are_two() {
     let mut server = Server::with_allocation();
     let credential = mint(&secret(), UNIX + 60, ALICE.name, None);
     assert_eq!(as_credential(&mut server, METHOD_REFRESH, &credential), 441);
@@ -260,7 +260,7 @@ fn a_fingerprint_is_answered_with_one() {
 }
 
 #[test]
-fn nothing_is_kept_for_sources_that_are_not_verified() {
+fn checklist_01_nothing_is_kept_for_sources_that_are_not_verified() {
     let mut server = Server::new();
     for n in 0..20_000_u32 {
         let client = format!("10.{}.{}.1:{}", n / 256 % 256, n % 256, 1 + n % 60_000);
@@ -280,7 +280,7 @@ fn nothing_is_kept_for_sources_that_are_not_verified() {
 }
 
 #[test]
-fn no_password_secret_or_key_is_printed() {
+fn checklist_09_no_password_secret_or_key_is_printed() {
     let server = Server::with_allocation();
     let printed = format!("{:?}", server.relay);
     assert!(printed.contains("alice"));

@@ -66,17 +66,17 @@ fn server() -> Server {
 
 proptest! {
     #[test]
-    fn any_bytes_are_survived(datagram in vec(any::<u8>(), 0..200)) {
+    fn checklist_12_any_bytes_are_survived(datagram in vec(any::<u8>(), 0..200)) {
         check(&mut server(), &datagram);
     }
 
     #[test]
-    fn anything_that_looks_like_stun_is_survived(datagram in stun_like()) {
+    fn checklist_12_anything_that_looks_like_stun_is_survived(datagram in stun_like()) {
         check(&mut server(), &datagram);
     }
 
     #[test]
-    fn anything_signed_is_survived(
+    fn checklist_12_anything_signed_is_survived(
         datagram in stun_like(),
         nonce_is_good: bool,
         position: prop::sample::Index,
@@ -97,7 +97,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_of_a_peer_are_survived(
+    fn checklist_12_any_bytes_of_a_peer_are_survived(
         datagram in vec(any::<u8>(), 0..200),
         peer: SocketAddr,
         permitted: bool,

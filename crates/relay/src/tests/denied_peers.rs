@@ -94,7 +94,7 @@ fn check_denied(server: &mut Server, ip: &str) {
 }
 
 #[test]
-fn denied_addresses_are_403_as_they_are() {
+fn checklist_04_denied_addresses_are_403_as_they_are() {
     for mut server in servers() {
         for ip in DENIED_IPV4.iter().chain(DENIED_IPV6) {
             check_denied(&mut server, ip);
@@ -103,7 +103,7 @@ fn denied_addresses_are_403_as_they_are() {
 }
 
 #[test]
-fn denied_addresses_are_403_in_every_encoding() {
+fn checklist_04_denied_addresses_are_403_in_every_encoding() {
     for mut server in servers() {
         for ip in DENIED_IPV4 {
             for encoding in encodings(ip.parse().unwrap()) {
@@ -114,7 +114,7 @@ fn denied_addresses_are_403_in_every_encoding() {
 }
 
 #[test]
-fn translators_and_tunnels_are_denied_even_to_ordinary_addresses() {
+fn checklist_04_translators_and_tunnels_are_denied_even_to_ordinary_addresses() {
     for mut server in servers() {
         // ISATAP prefixes are anybody's, so that only what is embedded counts.
         for encoding in &encodings("8.8.8.8".parse().unwrap())[..9] {

@@ -49,6 +49,17 @@ fn checklist_13_a_new_client_is_sent_to_another_relay_of_its_family_or_refused()
 }
 
 #[test]
+fn checklist_13_who_comes_by_tls_is_not_sent_to_a_port_without_it() {
+    let mut server = Server::with(Config {
+        transports: [crate::Transport::Tls].into(),
+        ..config()
+    });
+    drain(&mut server, &["198.51.100.9:3478"]);
+    let reply = allocate(&mut server, NEW, &[Attr::Transport(17)]).error(508);
+    assert!(!reply.contains(0x8023));
+}
+
+#[test]
 fn several_alternates_share_the_clients() {
     let mut server = Server::new();
     let alternates = ["198.51.100.1:1", "198.51.100.2:1", "198.51.100.3:1"];

@@ -32,7 +32,7 @@ fn is_dropped(action: &Action) -> bool {
 }
 
 #[test]
-fn answers_to_the_unverified_cost_no_heap() {
+fn checklist_01_answers_to_the_unverified_cost_no_heap() {
     let mut server = Server::new();
     let binding = fingerprinted(request(METHOD_BINDING, [1; 12], &[]));
     check(&mut server, &binding.raw, is_answer);

@@ -5,11 +5,12 @@ use std::{collections::BTreeSet, net::IpAddr};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::*;
+use crate::Drain;
 
 mod reference;
 mod steps;
 
-use reference::{Expected, Model, Success};
+use reference::{Charges, Expected, Model, Success};
 use steps::{Forgery, Ports, Step, Token, Who, step};
 
 const CLIENTS: [&str; 2] = [HERE, "[2600::9]:4000"];
@@ -77,8 +78,28 @@ impl Subject {
                     listener: ListenerId(0),
                     address: address(CLIENTS[*client]),
                 });
-                let action = self.server.carry_out(Action::Pending);
-                assert_eq!(action, Action::Pending);
+                self.settle()
+            }
+            Step::End { client } => {
+                if let Some(open) = self.last_of(*client) {
+                    self.server.relay.handle_end(open);
+                }
+                self.settle()
+            }
+            Step::Kick { login } => {
+                let now = self.server.now;
+                let relay = &mut self.server.relay;
+                relay.handle_kick(LOGINS[*login].name, now.unix - 1, now);
+                self.settle()
+            }
+            Step::Drain { seconds } => {
+                let now = self.server.now.monotonic;
+                let until = |seconds: u64| now + Duration::from_secs(seconds);
+                let drain = seconds.map(|seconds| Drain {
+                    until: seconds.map(until),
+                    ..Drain::default()
+                });
+                self.server.relay.handle_drain(drain);
                 Expected::Nothing
             }
             Step::Allocate {
@@ -191,13 +212,45 @@ impl Subject {
         outcome(self.server.receive(client, &message.raw))
     }
 
+    /// What is left to be done after what is no client's doing.
+    fn settle(&mut self) -> Expected {
+        let action = self.server.carry_out(Action::Pending);
+        assert_eq!(action, Action::Pending);
+        Expected::Nothing
+    }
+
+    /// The last allocation that the client had.
+    fn last_of(&self, client: usize) -> Option<AllocationId> {
+        let of_client = |open: &&Open| open.client.address == address(CLIENTS[client]);
+        let last = self.server.opened.iter().rev().find(of_client);
+        last.map(|open| open.allocation)
+    }
+
+    /// What a caller has charged for and not released, who does as [`Output`] says.
+    fn charges(&self) -> Charges {
+        let mut charges = Charges::new();
+        let whose = |client: Client, user: &UserId| {
+            let client = CLIENTS.iter().position(|at| address(at) == client.address);
+            let login = LOGINS.iter().position(|login| login.name == user.as_str());
+            (client.unwrap(), login.unwrap())
+        };
+        for open in &self.server.opened {
+            *charges.entry(whose(open.client, &open.user)).or_default() += 1;
+        }
+        for close in &self.server.closed {
+            let charge = charges.get_mut(&whose(close.client, &close.user)).unwrap();
+            *charge -= 1;
+        }
+        charges.retain(|_, charge| *charge > 0);
+        charges
+    }
+
     /// To the socket of the client's allocation, if there is one.
     fn receive_from_peer(&mut self, client: usize, peer: &str) -> Expected {
-        let of_client = |open: &&Open| open.client.address.to_string() == CLIENTS[client];
-        let Some(open) = self.server.opened.iter().rev().find(of_client) else {
+        let Some(id) = self.last_of(client) else {
             return Expected::Dropped(DropReason::NoAllocation);
         };
-        let (id, now) = (open.allocation, self.server.now.monotonic);
+        let now = self.server.now.monotonic;
         let source = peer.parse().unwrap();
         let action = self.server.relay.handle_peer(id, source, b"data", now);
         outcome(self.server.reaction(action, b"data"))
@@ -242,7 +295,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn the_relay_does_what_the_model_does(steps in vec(step(), 1..60)) {
+    fn checklist_08_the_relay_does_what_the_model_does_and_every_charge_is_given_back(steps in vec(step(), 1..60)) {
         let mut subject = Subject::new();
         let mut model = Model::default();
         for (index, step) in steps.iter().enumerate() {
@@ -253,13 +306,17 @@ proptest! {
             let ids: BTreeSet<_> = subject.server.sockets.keys().map(|(id, _)| id).collect();
             prop_assert_eq!(ids.len(), subject.server.relay.allocations());
         }
-        // Every socket that was opened is closed once, however its allocation ended.
+        // Every socket that was opened is closed once, and what was charged for it released, to whom it was charged:
+        // however its allocation ended.
         subject.server.handle_timeout();
+        model.perform(&Step::Timeout);
         prop_assert_eq!(subject.server.sockets.len(), model.live());
+        prop_assert_eq!(subject.charges(), model.charges());
         subject.server.advance(3600 * SECOND);
         subject.server.handle_timeout();
         prop_assert_eq!(subject.server.opened.len(), subject.server.closed.len());
         prop_assert!(subject.server.sockets.is_empty());
+        prop_assert_eq!(subject.charges(), Charges::new());
         prop_assert_eq!(subject.server.relay.allocations(), 0);
         prop_assert_eq!(subject.server.relay.poll_timeout(), None);
     }

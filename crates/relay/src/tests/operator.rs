@@ -51,6 +51,50 @@ fn checklist_10_secrets_are_rotated_while_allocations_go_on() {
 }
 
 #[test]
+fn checklist_10_allocations_end_with_their_secret_where_that_is_asked_for() {
+    let (old, new) = (Secret::new(b"old"), Secret::new(b"new"));
+    let config = |secrets: &[&Secret], end_revoked| {
+        let credentials = (*with_secrets(secrets).credentials).clone();
+        Config {
+            credentials: Arc::new(credentials.with_static_user(BOB.name, BOB.password)),
+            end_revoked,
+            ..config()
+        }
+    };
+    let [by_old, by_new] = [&old, &new].map(|secret| minted(secret, "carol", UNIX + 3600));
+    for is_asked_for in [false, true] {
+        let mut server = Server::with(config(&[&old, &new], is_asked_for));
+        for (client, login) in [
+            ("192.0.2.1:1", by_old),
+            ("192.0.2.2:1", by_new),
+            ("192.0.2.3:1", by_old),
+            ("192.0.2.4:1", BOB),
+        ] {
+            assert_eq!(allocate(&mut server, client, login), 200);
+        }
+        // With a newer credential, the allocation outlives the older.
+        let client = "192.0.2.3:1";
+        assert_eq!(server.code(client, by_new, METHOD_REFRESH, &[]), 200);
+        server
+            .relay
+            .handle_config(config(&[&new, &old], is_asked_for));
+        assert_eq!(server.carry_out(Action::Pending), Action::Pending);
+        assert_eq!(server.relay.allocations(), 4);
+        server.relay.handle_config(config(&[&new], is_asked_for));
+        assert_eq!(server.carry_out(Action::Pending), Action::Pending);
+        let ended: Vec<_> = server
+            .closed
+            .iter()
+            .map(|close| (close.client.address, close.reason))
+            .collect();
+        match is_asked_for {
+            true => assert_eq!(ended, [(address("192.0.2.1:1"), CloseReason::Revoked)]),
+            false => assert_eq!(ended, []),
+        }
+    }
+}
+
+#[test]
 fn checklist_10_a_credential_is_taken_a_little_after_its_expiry_and_not_later() {
     let mut server = Server::with(Config {
         expiry_leeway: 10 * SECOND,

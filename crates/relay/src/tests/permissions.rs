@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn a_permission_lasts_five_minutes_and_a_refresh_five_more() {
+fn checklist_06_a_permission_lasts_five_minutes_and_a_refresh_five_more() {
     let mut server = Server::with_allocation();
     assert_eq!(server.permit(&[PEER]), 200);
     server.advance(300 * SECOND - MOMENT);
@@ -51,7 +51,7 @@ fn a_malformed_peer_refuses_them_all() {
 }
 
 #[test]
-fn permissions_are_bounded_and_those_that_are_over_do_not_count() {
+fn checklist_08_permissions_are_bounded_and_those_that_are_over_do_not_count() {
     let mut server = Server::with(Config {
         max_permissions: 3,
         ..config()
@@ -148,7 +148,7 @@ fn a_bind_needs_a_number_and_a_peer_and_the_first_of_each_counts() {
 }
 
 #[test]
-fn channels_are_bounded() {
+fn checklist_08_channels_are_bounded() {
     let mut server = Server::with(Config {
         max_channels: 2,
         ..config()

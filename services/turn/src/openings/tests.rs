@@ -10,7 +10,9 @@ use super::*;
 use crate::relay_sockets::udp;
 
 const USERS: [&str; 2] = ["ann", "bob"];
+const SOURCES: [[u8; 4]; 2] = [[192, 0, 2, 1], [192, 0, 2, 2]];
 const USER_LIMIT: usize = 4;
+const SOURCE_LIMIT: usize = 5;
 const TOTAL_LIMIT: usize = 6;
 
 /// Few, so that they run out.
@@ -18,7 +20,11 @@ const PORTS: std::ops::RangeInclusive<u16> = 21_001..=21_007;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Open { user: usize, port: Wanted },
+    Open {
+        user: usize,
+        source: usize,
+        port: Wanted,
+    },
     Close(usize),
     Advance(u64),
     Timeout,
@@ -40,7 +46,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Wanted::Bogus),
     ];
     prop_oneof![
-        6 => (0..2_usize, wanted).prop_map(|(user, port)| Step::Open { user, port }),
+        6 => (0..2_usize, 0..2_usize, wanted)
+            .prop_map(|(user, source, port)| Step::Open { user, source, port }),
         3 => any::<usize>().prop_map(Step::Close),
         1 => prop_oneof![Just(1), Just(29_999), Just(30_000)].prop_map(Step::Advance),
         1 => Just(Step::Timeout),
@@ -57,15 +64,26 @@ struct World {
     openings: Openings,
     quotas: Arc<Quotas>,
     now: Instant,
-    open: Vec<(usize, UdpSocket)>,
-    /// By token: whose, the port, until when, and whether somebody came for it.
-    given: BTreeMap<ReservationToken, (usize, u16, Instant, bool)>,
+    /// With its user, and the source that it is charged to.
+    open: Vec<(usize, usize, UdpSocket, Charge)>,
+    given: BTreeMap<ReservationToken, Given>,
+}
+
+/// A port that was reserved.
+struct Given {
+    user: usize,
+    source: usize,
+    port: u16,
+    until: Instant,
+    /// Nobody came for it, and it was not closed.
+    held: bool,
 }
 
 impl World {
     /// On an address of loopback that is no other test's.
     fn new(here: Ipv4Addr) -> Self {
-        let quotas = Arc::new(Quotas::new(USER_LIMIT, TOTAL_LIMIT));
+        let quotas = Quotas::new(USER_LIMIT, 100).with_limits(SOURCE_LIMIT, TOTAL_LIMIT);
+        let quotas = Arc::new(quotas);
         let now = Instant::now();
         let addresses = Addresses::of_v4(here);
         let reservations = Arc::new(Reservations::new(now));
@@ -79,52 +97,76 @@ impl World {
         }
     }
 
-    fn open(&mut self, number: usize, port: Port) {
-        let opened = self
-            .openings
-            .open(Family::V4, port, &user(number), self.now);
+    fn open(&mut self, number: usize, source: usize, port: Port) {
+        let now = self.now;
+        let (user, client) = (user(number), IpAddr::from(SOURCES[source]));
+        let fits = self.fits(number, source);
+        let opened = self.openings.open(Family::V4, port, &user, client, now);
         let good = match port {
             Port::Reserved(token) => {
                 let given = self.given.get_mut(&token);
-                given.filter(|(whose, _, until, taken)| {
-                    *whose == number && *until > self.now && !taken
-                })
+                given.filter(|given| given.user == number && given.until > now && given.held)
             }
             Port::Any | Port::Even | Port::EvenAndNext => None,
         };
         let is_token = matches!(port, Port::Reserved(_));
-        let Ok((socket, bound)) = opened else {
-            assert!(good.is_none(), "a token was refused");
-            return;
+        let (socket, bound, charge) = match opened {
+            Ok(opened) => opened,
+            Err(refusal) => {
+                assert!(good.is_none(), "a token was refused");
+                let needed = 1 + usize::from(port == Port::EvenAndNext);
+                assert!(refusal != Refusal::QuotaReached || fits < needed);
+                return;
+            }
         };
         assert_eq!(socket.local_addr().unwrap(), bound.address);
         assert_eq!(bound.reserved.is_some(), port == Port::EvenAndNext);
+        let mut charged_to = source;
         if is_token {
-            let (_, port, _, taken) = good.expect("a token was taken");
-            assert_eq!(bound.address.port(), *port);
-            *taken = true;
-        } else if port != Port::Any {
-            assert_eq!(bound.address.port() % 2, 0);
+            let given = good.expect("a token was taken");
+            assert_eq!(bound.address.port(), given.port);
+            given.held = false;
+            charged_to = given.source;
+        } else {
+            assert!(fits > usize::from(bound.reserved.is_some()));
+            assert!(port == Port::Any || bound.address.port() % 2 == 0);
         }
-        self.open.push((number, socket));
+        self.open.push((number, charged_to, socket, charge));
         if let Some(token) = bound.reserved {
-            let until = self.now + RESERVATION_LIFETIME;
-            let next = bound.address.port() + 1;
-            self.given.insert(token, (number, next, until, false));
+            let given = Given {
+                user: number,
+                source,
+                port: bound.address.port() + 1,
+                until: now + RESERVATION_LIFETIME,
+                held: true,
+            };
+            self.given.insert(token, given);
         }
+    }
+
+    /// How many more sockets the user may have from there, ports aside.
+    fn fits(&self, number: usize, source: usize) -> usize {
+        let held = || self.given.values().filter(|given| given.held);
+        let held = || held().map(|given| (given.user, given.source));
+        let open = || self.open.iter().map(|(user, source, ..)| (*user, *source));
+        let all = || open().chain(held());
+        let of_user = all().filter(|(user, _)| *user == number).count();
+        let of_source = all().filter(|(_, it)| *it == source).count();
+        let rest = |limit: usize, used: usize| limit.saturating_sub(used);
+        let most = rest(USER_LIMIT, of_user).min(rest(SOURCE_LIMIT, of_source));
+        most.min(rest(TOTAL_LIMIT, all().count()))
     }
 
     fn close(&mut self, index: usize) {
         if !self.open.is_empty() {
-            let (number, socket) = self.open.swap_remove(index % self.open.len());
-            drop(socket);
-            self.openings.release(&user(number));
+            let closed = self.open.swap_remove(index % self.open.len());
+            drop(closed);
         }
     }
 
     fn perform(&mut self, step: &Step) {
         match step {
-            Step::Open { user, port } => {
+            Step::Open { user, source, port } => {
                 let port = match port {
                     Wanted::New(port) => *port,
                     Wanted::Bogus => Port::Reserved(ReservationToken::new(7, Family::V4)),
@@ -134,7 +176,7 @@ impl World {
                         Port::Reserved(*token.unwrap())
                     }
                 };
-                self.open(*user, port);
+                self.open(*user, *source, port);
             }
             Step::Close(index) => self.close(*index),
             Step::Advance(millis) => self.now += Duration::from_millis(*millis),
@@ -142,14 +184,13 @@ impl World {
                 // A millisecond later all that is over is due.
                 self.now += Duration::from_millis(1);
                 self.openings.handle_timeout(self.now);
-                let held = self
-                    .given
-                    .values()
-                    .filter(|(_, _, until, taken)| !taken && *until > self.now);
-                assert_eq!(self.quotas.total(), self.open.len() + held.count());
+                for given in self.given.values_mut() {
+                    given.held &= given.until > self.now;
+                }
             }
         }
-        assert!(self.quotas.total() >= self.open.len());
+        let held = self.given.values().filter(|given| given.held).count();
+        assert_eq!(self.quotas.total(), self.open.len() + held);
         assert!(self.quotas.total() <= TOTAL_LIMIT);
     }
 
@@ -165,22 +206,17 @@ impl World {
         for port in PORTS {
             udp(SocketAddr::from((self.here, port))).expect("a port that came back");
         }
-        for number in [0, 1] {
-            for _ in 0..USER_LIMIT {
-                self.quotas
-                    .charge(&user(number))
-                    .expect("a charge that came back");
-            }
-            for _ in 0..USER_LIMIT {
-                self.quotas.release(&user(number));
-            }
+        for (number, source) in [(0, 0), (1, 1)] {
+            let charge = |_| self.quotas.charge(&user(number), SOURCES[source].into());
+            let charges: Vec<_> = (0..USER_LIMIT).map(charge).collect();
+            assert!(charges.iter().all(Result::is_ok), "charges came back");
         }
     }
 }
 
 proptest! {
     #[test]
-    fn whatever_happens_no_port_and_no_charge_is_lost(steps in vec(step(), 1..40)) {
+    fn checklist_08_whatever_happens_no_port_and_no_charge_is_lost(steps in vec(step(), 1..40)) {
         let mut world = World::new(Ipv4Addr::new(127, 0, 0, 5));
         for step in &steps {
             world.perform(step);
@@ -193,15 +229,29 @@ proptest! {
 fn a_pair_is_charged_twice_or_refused_whole() {
     let mut world = World::new(Ipv4Addr::new(127, 0, 0, 6));
     for _ in 0..USER_LIMIT - 1 {
-        world.open(0, Port::Any);
+        world.open(0, 0, Port::Any);
     }
+    let client = SOURCES[0].into();
     let refused = world
         .openings
-        .open(Family::V4, Port::EvenAndNext, &user(0), world.now);
+        .open(Family::V4, Port::EvenAndNext, &user(0), client, world.now);
     assert!(matches!(refused, Err(Refusal::QuotaReached)));
     assert_eq!(world.quotas.total(), USER_LIMIT - 1);
     world.close(0);
-    world.open(0, Port::EvenAndNext);
+    world.open(0, 0, Port::EvenAndNext);
     assert_eq!(world.quotas.total(), USER_LIMIT);
+    world.end();
+}
+
+#[test]
+fn a_port_that_was_reserved_stays_charged_to_the_source_that_reserved_it() {
+    let mut world = World::new(Ipv4Addr::new(127, 0, 0, 7));
+    world.open(0, 0, Port::EvenAndNext);
+    let token = *world.given.keys().next().unwrap();
+    world.open(0, 1, Port::Reserved(token));
+    let charge = |source: usize| world.quotas.charge(&user(1), SOURCES[source].into());
+    let of_first: Vec<_> = (0..).map_while(|_| charge(0).ok()).collect();
+    assert_eq!(of_first.len(), SOURCE_LIMIT - 2);
+    drop(of_first);
     world.end();
 }

@@ -1,8 +1,10 @@
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
 };
+
+use crate::source::source;
 
 /// How many connections each source has, over all threads.
 #[derive(Debug)]
@@ -57,17 +59,6 @@ impl Drop for SourceSlot {
             if *count == 0 {
                 connections.remove(&self.source);
             }
-        }
-    }
-}
-
-/// What counts as one: an IPv4 address, or a network of IPv6, of which a host has as many addresses as it likes.
-fn source(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => ip.into(),
-        IpAddr::V6(ip) => {
-            let [a, b, c, d, ..] = ip.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
         }
     }
 }

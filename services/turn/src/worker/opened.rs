@@ -6,6 +6,7 @@ use relay::{AllocationId, Family};
 use slab::Slab;
 
 use super::tokens;
+use crate::quotas::Charge;
 
 /// The relay sockets of a worker's allocations, by place and by allocation.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(super) struct Opened {
 pub(super) struct RelaySocket {
     pub(super) socket: UdpSocket,
     pub(super) allocation: AllocationId,
+    /// Released when the socket is closed.
+    _charge: Charge,
 }
 
 impl Opened {
@@ -40,7 +43,7 @@ impl Opened {
         self.by_allocation.get(&(allocation, family)).copied()
     }
 
-    /// Takes the allocation's socket of `family`.
+    /// Takes the allocation's socket of `family`, and what was charged for it.
     ///
     /// # Errors
     /// When it cannot be waited for.
@@ -49,13 +52,18 @@ impl Opened {
         allocation: AllocationId,
         family: Family,
         mut socket: UdpSocket,
+        charge: Charge,
     ) -> io::Result<()> {
         let place = self.sockets.vacant_entry();
         let token = tokens::relay_socket(place.key());
         self.registry
             .register(&mut socket, token, Interest::READABLE)?;
         self.by_allocation.insert((allocation, family), place.key());
-        place.insert(RelaySocket { socket, allocation });
+        place.insert(RelaySocket {
+            socket,
+            allocation,
+            _charge: charge,
+        });
         Ok(())
     }
 

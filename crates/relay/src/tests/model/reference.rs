@@ -1,5 +1,8 @@
 use super::*;
 
+mod ends;
+mod packets;
+
 /// What a step leads to.
 #[derive(Debug, PartialEq)]
 pub(super) enum Expected {
@@ -11,6 +14,9 @@ pub(super) enum Expected {
     DataIndication(String, String),
     Dropped(DropReason),
 }
+
+/// How many relayed addresses are charged for, by client and by login.
+pub(super) type Charges = BTreeMap<(usize, usize), usize>;
 
 /// What a success tells.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,6 +46,8 @@ pub(super) struct Model {
     now: u64,
     allocations: BTreeMap<usize, Allocation>,
     transactions: [usize; 2],
+    /// Whether the relay drains, and until when, if that was said.
+    drain: Option<Option<u64>>,
     /// Who was given the last token, if it is still good, and whether it is of IPv4.
     reserved: Option<(usize, bool)>,
 }
@@ -58,8 +66,7 @@ struct Allocation {
 impl Model {
     /// Relayed addresses that are not over.
     pub(super) fn live(&self) -> usize {
-        let ends = self.allocations.values().flat_map(|a| a.until);
-        ends.filter(|until| *until > self.now).count()
+        self.charges().values().sum()
     }
 
     pub(super) fn perform(&mut self, step: &Step) -> Expected {
@@ -68,9 +75,20 @@ impl Model {
                 self.now += millis;
                 return Expected::Nothing;
             }
-            Step::Timeout => return Expected::Nothing,
-            Step::Disconnected { client } => {
+            Step::Timeout => {
+                self.timeout();
+                return Expected::Nothing;
+            }
+            Step::Disconnected { client } | Step::End { client } => {
                 self.allocations.remove(client);
+                return Expected::Nothing;
+            }
+            Step::Kick { login } => {
+                self.kick(*login);
+                return Expected::Nothing;
+            }
+            Step::Drain { seconds } => {
+                self.drain(*seconds);
                 return Expected::Nothing;
             }
             Step::Allocate {
@@ -170,6 +188,9 @@ impl Model {
                 .retain(|is_ipv4| allocation.until[usize::from(!is_ipv4)] > 0);
             return Ok(answer);
         }
+        if self.drain.is_some() {
+            return Err(508);
+        }
         let mut answer = Success::with_lifetime(u64::from(lifetime.unwrap_or(0)).clamp(600, 3600));
         let until = now + answer.lifetime.unwrap_or(0) * 1000;
         let mut ends = [0; 2];
@@ -223,7 +244,7 @@ impl Model {
         family: Option<u8>,
         lifetime: Option<u32>,
     ) -> Result<Success, u16> {
-        let now = self.now;
+        let (now, latest) = (self.now, self.latest());
         let allocation = self.own(who)?;
         let is_meant = [1, 2].map(|number| {
             family.is_none_or(|family| family == number)
@@ -234,7 +255,7 @@ impl Model {
         }
         let mut granted = 0;
         if lifetime != Some(0) {
-            let rest = (allocation.last - now) / 1000;
+            let rest = allocation.last.min(latest).saturating_sub(now) / 1000;
             granted = u64::from(lifetime.unwrap_or(0)).clamp(600, 3600).min(rest);
         }
         for place in (0..2).filter(|place| is_meant[*place]) {
@@ -300,49 +321,6 @@ impl Model {
         }
         (allocation.permissions, allocation.channels) = (permissions, channels);
         Ok(Success::default())
-    }
-
-    fn send(&mut self, client: usize, peer: &str) -> Expected {
-        let now = self.now;
-        let Some(allocation) = self.live_of(client) else {
-            return Expected::Dropped(DropReason::NoAllocation);
-        };
-        let address = address(peer);
-        if !allocation.permits(address, now) {
-            return Expected::Dropped(DropReason::NoPermission);
-        }
-        Expected::ToPeer(peer.to_owned())
-    }
-
-    fn channel_data(&mut self, client: usize, number: u16) -> Expected {
-        let now = self.now;
-        let Some(allocation) = self.live_of(client) else {
-            return Expected::Dropped(DropReason::NoAllocation);
-        };
-        match allocation.channels.get(&number) {
-            Some((peer, until)) if *until > now && allocation.has(*peer, now) => {
-                let peer = peer.to_string();
-                self.send(client, &peer)
-            }
-            Some(_) | None => Expected::Dropped(DropReason::NoChannel),
-        }
-    }
-
-    fn receive_from_peer(&mut self, client: usize, peer: &str) -> Expected {
-        let now = self.now;
-        let Some(allocation) = self.live_of(client) else {
-            return Expected::Dropped(DropReason::NoAllocation);
-        };
-        let address = address(peer);
-        if !allocation.permits(address, now) {
-            return Expected::Dropped(DropReason::NoPermission);
-        }
-        let client = CLIENTS[client].to_owned();
-        let mut channels = allocation.channels.iter();
-        match channels.find(|(_, (bound, until))| *bound == address && *until > now) {
-            Some((number, _)) => Expected::ChannelData(client, *number),
-            None => Expected::DataIndication(client, peer.to_owned()),
-        }
     }
 
     fn live_of(&mut self, client: usize) -> Option<&mut Allocation> {

@@ -9,6 +9,18 @@ pub(super) enum Step {
     Disconnected {
         client: usize,
     },
+    /// By an operator.
+    End {
+        client: usize,
+    },
+    /// By an operator, whose user may come again at once.
+    Kick {
+        login: usize,
+    },
+    /// By an operator; `None` takes it back.
+    Drain {
+        seconds: Option<Option<u64>>,
+    },
     Allocate {
         who: Who,
         transport: Option<u8>,
@@ -133,6 +145,10 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         4 => wait.prop_map(Step::Advance),
         1 => Just(Step::Timeout),
         1 => client().prop_map(|client| Step::Disconnected { client }),
+        1 => client().prop_map(|client| Step::End { client }),
+        1 => client().prop_map(|login| Step::Kick { login }),
+        1 => option::weighted(0.4, option::of(select(vec![1, 300, 900])))
+            .prop_map(|seconds| Step::Drain { seconds }),
         5 => allocate.prop_map(|(who, transport, family, lifetime, ports, refusals, again)| {
             Step::Allocate { who, transport, family, lifetime, ports, refusals, again }
         }),

@@ -1,0 +1,41 @@
+//! What an operator does to allocations, and what each user and each 5-tuple is therefore charged for.
+
+use super::*;
+
+impl Model {
+    /// Relayed addresses that are not over, by client and by login.
+    pub(in super::super) fn charges(&self) -> Charges {
+        let mut charges = Charges::new();
+        for (client, allocation) in &self.allocations {
+            let live = allocation.until.iter().filter(|until| **until > self.now);
+            for _ in live {
+                *charges.entry((*client, allocation.login)).or_default() += 1;
+            }
+        }
+        charges
+    }
+
+    pub(super) fn kick(&mut self, login: usize) {
+        self.allocations
+            .retain(|_, allocation| allocation.login != login);
+    }
+
+    pub(super) fn drain(&mut self, seconds: Option<Option<u64>>) {
+        let until = |seconds: Option<u64>| seconds.map(|seconds| self.now + seconds * 1000);
+        self.drain = seconds.map(until);
+    }
+
+    /// What an operator gave a time ends when the relay looks at its clock.
+    pub(super) fn timeout(&mut self) {
+        if let Some(Some(until)) = self.drain
+            && until <= self.now
+        {
+            self.allocations.clear();
+        }
+    }
+
+    /// When a lifetime that is granted now ends at the latest.
+    pub(super) fn latest(&self) -> u64 {
+        self.drain.flatten().unwrap_or(u64::MAX)
+    }
+}

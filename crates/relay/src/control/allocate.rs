@@ -3,7 +3,7 @@ use std::{net::SocketAddr, sync::Arc, time::Instant};
 use super::{Asker, reflexive};
 use crate::{
     Action, AllocationId, Answer, Client, DropReason, ErrorCode, Family, Method, Refusal, Relay,
-    Traffic,
+    Traffic, Transport,
     allocation::{Allocation, Granted, Terms},
     allocations::{Found, Opening, Wish},
     codec::{AddressFamily, EvenPort, Request, Response},

@@ -9,7 +9,7 @@ import { scope } from '../harness/js/scope.mjs';
 import { metric, startServer } from '../harness/js/server.mjs';
 import { makeCertificate } from './certificate.mjs';
 import { ELSEWHERE, PUBLIC_RANGE, SECOND, SERVER, startLab } from './lab.mjs';
-import { launchBoth, openBoth, untilEchoed, untilWays } from './pages.mjs';
+import { isRelayed, launchBoth, openBoth, untilEchoed, untilPairs, wayOut } from './pages.mjs';
 
 const LIMIT = { timeout: 90000 };
 
@@ -24,7 +24,8 @@ const SECRET = 'of the lab';
 let lab;
 let site;
 let browsers;
-let node;
+/** Nodes that tell pages of the relay over this transport, and over those before it: UDP, TCP, TLS. */
+let nodes;
 const closers = [];
 const own = (resource, close = () => resource.close()) => {
   closers.unshift(() => close(resource));
@@ -36,14 +37,16 @@ before(async () => {
   // At 443, the one port that the strictest of the routers lets through, each at an address of its own.
   site = own(await serveQuickconnect({ host: SECOND, port: 443 }));
   const { cert, key, chromium } = makeCertificate(own, SERVER);
-  const tls = ['--turn-tls-listen', `${SERVER}:443`, '--turn-tls-cert', cert, '--turn-tls-key', key];
-  await startRelay(own, '0.0.0.0:3478', ['--turn-allow-peers', PUBLIC_RANGE, ...tls]);
-  const turn = `turn:${SERVER}:3478`;
-  node = await startNode(own, `${ELSEWHERE}:443`, [
-    `${turn}?transport=udp`,
-    `${turn}?transport=tcp`,
-    `turns:${SERVER}:443?transport=tcp`,
-  ]);
+  const tlsListener = ['--turn-tls-listen', `${SERVER}:443`, '--turn-tls-cert', cert, '--turn-tls-key', key];
+  await startRelay(own, '0.0.0.0:3478', ['--turn-allow-peers', PUBLIC_RANGE, ...tlsListener]);
+  const udp = `turn:${SERVER}:3478?transport=udp`;
+  const tcp = `turn:${SERVER}:3478?transport=tcp`;
+  const tls = `turns:${SERVER}:443?transport=tcp`;
+  nodes = {
+    tls: await startNode(own, `${ELSEWHERE}:443`, [udp, tcp, tls]),
+    tcp: await startNode(own, `${ELSEWHERE}:8082`, [udp, tcp]),
+    udp: await startNode(own, `${ELSEWHERE}:8083`, [udp]),
+  };
   browsers = await launchBoth(own, [chromium]);
 });
 after(async () => {
@@ -62,20 +65,25 @@ async function startNode(owner, address, urls) {
   return owner(started, () => started.stop());
 }
 
-const direct = (ways) => ways.every((way) => way === 'direct');
-/** One relay between them is enough. */
-const relayedOver = (transport) => (ways) => ways.includes(transport) && ways.every((way) => way === transport || way === 'direct');
+// What a row asks of both pages' selected pairs. Pages are told of the relay over the row's transport and over those
+// that its routers block: of two that both get through, a lost packet would decide.
+const direct = { told: 'tls', of: (pairs) => pairs.every((pair) => wayOut(pair) === 'direct') };
+/** One relay between them is enough, whosever it is. */
+const relayed = {
+  told: 'udp',
+  of: (pairs) => pairs.every((pair) => isRelayed(pair) && ['udp', 'direct'].includes(wayOut(pair))),
+};
 /** The first has no other way; the second may choose its own. */
-const firstOver = (transport) => ([first]) => first === transport;
-const bothOver = (transport) => (ways) => ways.every((way) => way === transport);
+const firstOver = (told) => ({ told, of: ([first]) => wayOut(first) === told });
+const bothOver = (told) => ({ told, of: (pairs) => pairs.every((pair) => wayOut(pair) === told) });
 
-for (const [a, b, how, accept] of [
+for (const [a, b, how, expected] of [
   ['port-restricted', 'port-restricted', 'directly', direct],
   ['full-cone', 'symmetric', 'directly', direct],
   ['symmetric', 'full-cone', 'directly', direct],
-  ['symmetric', 'symmetric', 'through the relay over UDP', relayedOver('udp')],
-  ['symmetric', 'port-restricted', 'through the relay over UDP', relayedOver('udp')],
-  ['port-restricted', 'symmetric', 'through the relay over UDP', relayedOver('udp')],
+  ['symmetric', 'symmetric', 'through the relay over UDP', relayed],
+  ['symmetric', 'port-restricted', 'through the relay over UDP', relayed],
+  ['port-restricted', 'symmetric', 'through the relay over UDP', relayed],
   ['udp-blocked', 'port-restricted', 'through the relay over TCP', firstOver('tcp')],
   ['udp-blocked', 'symmetric', 'through the relay over TCP', firstOver('tcp')],
   ['udp-blocked', 'udp-blocked', 'through the relay over TCP', bothOver('tcp')],
@@ -88,12 +96,13 @@ for (const [a, b, how, accept] of [
     lab.become('b', b);
     const [ann, bob] = await openBoth(ownHere, browsers, site);
     const room = `${a}-${b}`;
+    const { url } = nodes[expected.told];
 
-    await Promise.all([ann.join(node.url, room), bob.join(node.url, room)]);
+    await Promise.all([ann.join(url, room), bob.join(url, room)]);
     const echoedAfter = await untilEchoed(ann, bob);
-    const ways = await untilWays(ann, bob, accept);
+    const pairs = await untilPairs(ann, bob, expected.of);
 
-    t.diagnostic(`${ways.join(' / ')}, echoed after ${echoedAfter} ms`);
+    t.diagnostic(`${pairs.map(wayOut).join(' / ')}, echoed after ${echoedAfter} ms`);
     assert.ok(echoedAfter <= WITHIN, `echoed after ${echoedAfter} ms`);
     for (const page of [ann, bob]) assert.deepEqual(page.errors(), []);
   });
@@ -142,7 +151,7 @@ test('a relay that may not reach the other side says 403, and the page says that
   const strictNode = await startNode(ownHere, `${ELSEWHERE}:8081`, [`turn:${SERVER}:3479?transport=udp`]);
   const stunNode = await startStunNode(ownHere);
   const [ann, bob] = await openBoth(ownHere, browsers, site);
-  await Promise.all([ann.join(node.url, 'refused', strictNode.url), bob.join(node.url, 'refused', stunNode.url)]);
+  await Promise.all([ann.join(nodes.tls.url, 'refused', strictNode.url), bob.join(nodes.tls.url, 'refused', stunNode.url)]);
 
   const knowsBob = ({ offered, heardOf }) => offered?.includes('relay') && heardOf?.includes('srflx');
   await eventually('Ann to have a relay, and an address of Bob’s', ann.connection, knowsBob, { within: 15000 });

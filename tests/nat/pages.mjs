@@ -80,9 +80,11 @@ export async function untilEchoed(ann, bob, { within = 30000 } = {}) {
 /** How a page's packets leave: `direct`, or the transport by which it reaches its relay. */
 export const wayOut = ({ local }) => (local?.type === 'relay' ? local.relayProtocol : 'direct');
 
-/** The ways out of both pages, once they are as expected. */
-export async function untilWays(ann, bob, accept) {
+/** Whether a relay is at either end of a page's pair. */
+export const isRelayed = ({ local, remote }) => [local, remote].some((end) => end?.type === 'relay');
+
+/** The selected pairs of both pages, once they are as expected. */
+export async function untilPairs(ann, bob, accept) {
   const read = () => Promise.all([ann.connection(), bob.connection()]);
-  const isExpected = (both) => both.every(({ local }) => local) && accept(both.map(wayOut));
-  return (await eventually('the pair that is expected', read, isExpected)).map(wayOut);
+  return eventually('the pairs that are expected', read, (both) => both.every(({ local }) => local) && accept(both));
 }

@@ -1,5 +1,5 @@
 use std::{
-    fmt,
+    fmt, mem,
     net::{Ipv4Addr, SocketAddr, UdpSocket},
     time::Duration,
 };
@@ -20,6 +20,9 @@ use turn::proto::{
 const USER: &str = "u";
 const PASSWORD: &str = "p";
 
+/// RFC 8016 §4.
+const MOBILITY_TICKET: AttrType = AttrType(0x8030);
+
 /// REQUESTED-TRANSPORT: UDP.
 const UDP: [u8; 4] = [17, 0, 0, 0];
 
@@ -36,6 +39,8 @@ pub struct TurnClient {
     key: MessageIntegrity,
     realm: Vec<u8>,
     nonce: Vec<u8>,
+    /// Of who asked for one.
+    ticket: Option<Vec<u8>>,
     transactions: u64,
 }
 
@@ -48,6 +53,13 @@ impl fmt::Debug for TurnClient {
     }
 }
 
+fn connected(ip: Ipv4Addr, relay: SocketAddr) -> UdpSocket {
+    let socket = UdpSocket::bind((ip, 0)).expect("a free port");
+    socket.connect(relay).expect("an address of this host");
+    socket.set_read_timeout(Some(WAIT)).expect("a timeout");
+    socket
+}
+
 impl TurnClient {
     /// Makes an allocation.
     pub fn allocate(relay: SocketAddr) -> Self {
@@ -56,24 +68,39 @@ impl TurnClient {
 
     /// Makes an allocation, from another address than that of loopback.
     pub fn allocate_from(ip: Ipv4Addr, relay: SocketAddr) -> Self {
-        let socket = UdpSocket::bind((ip, 0)).expect("a free port");
-        socket.connect(relay).expect("an address of this host");
-        socket.set_read_timeout(Some(WAIT)).expect("a timeout");
+        Self::allocate_by(connected(ip, relay), false)
+    }
+
+    /// Makes an allocation that can be taken along, RFC 8016.
+    pub fn allocate_mobile(relay: SocketAddr) -> Self {
+        Self::allocate_by(connected(Ipv4Addr::LOCALHOST, relay), true)
+    }
+
+    /// Makes an allocation by a socket that is connected to the relay.
+    pub fn allocate_by(socket: UdpSocket, is_mobile: bool) -> Self {
+        let relay = socket.peer_addr().expect("a connected socket");
         let mut client = Self {
             socket,
             relayed: relay,
+            ticket: None,
             key: MessageIntegrity::new_short_term_integrity(String::new()),
             realm: Vec::new(),
             nonce: Vec::new(),
             transactions: 0,
         };
-        let wants_udp = |message: &mut Message| message.add(AttrType(0x0019), &UDP);
+        let wants_udp = |message: &mut Message| {
+            message.add(AttrType(0x0019), &UDP);
+            if is_mobile {
+                message.add(MOBILITY_TICKET, &[]);
+            }
+        };
         let challenge = client.ask(METHOD_ALLOCATE, wants_udp);
         client.realm = challenge.get(ATTR_REALM).expect("a realm");
         client.nonce = challenge.get(ATTR_NONCE).expect("a nonce");
         let realm = String::from_utf8_lossy(&client.realm).into_owned();
         client.key = MessageIntegrity::new_long_term_integrity(USER.into(), realm, PASSWORD.into());
         let answer = client.ask_granted(METHOD_ALLOCATE, wants_udp);
+        client.ticket = answer.get(MOBILITY_TICKET).ok();
         let mut relayed = RelayedAddress::default();
         relayed.get_from(&answer).expect("a relayed address");
         client.relayed = SocketAddr::new(relayed.ip, relayed.port);
@@ -100,8 +127,37 @@ impl TurnClient {
         }
     }
 
+    /// Takes the allocation along to another port; gives back the socket that it had before, which is the allocation's
+    /// until something else comes from the new one.
+    pub fn move_to_another_port(&mut self) -> UdpSocket {
+        let ip = Ipv4Addr::LOCALHOST;
+        let next = connected(ip, self.socket.peer_addr().expect("a connected socket"));
+        let before = mem::replace(&mut self.socket, next);
+        let ticket = self.ticket.clone().expect("a ticket");
+        let shows = |message: &mut Message| message.add(MOBILITY_TICKET, &ticket);
+        let mut answer = self.ask(METHOD_REFRESH, shows);
+        // The nonce was another address's.
+        if let Ok(nonce) = answer.get(ATTR_NONCE) {
+            self.nonce = nonce;
+            answer = self.ask(METHOD_REFRESH, shows);
+        }
+        assert_eq!(answer.typ.class, CLASS_SUCCESS_RESPONSE, "{answer}");
+        self.ticket = answer.get(MOBILITY_TICKET).ok();
+        before
+    }
+
+    /// Gives the allocation back, and the socket that it came by.
+    pub fn close_but_the_socket(mut self) -> UdpSocket {
+        self.end();
+        self.socket
+    }
+
     /// Gives the allocation back.
     pub fn close(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
         self.ask_granted(METHOD_REFRESH, |message| {
             Lifetime(Duration::ZERO).add_to(message).expect("room");
         });

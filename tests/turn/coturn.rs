@@ -280,6 +280,12 @@ fn loses_nothing_over_tcp_peers(relay: SocketAddr, options: &[&str]) {
 }
 
 #[test]
+fn clients_that_move_take_their_allocations_along() {
+    let options = [STATIC, &["-M"]].concat();
+    loses_nothing(&["--turn-mobility"], "5", &options);
+}
+
+#[test]
 fn clients_reach_each_other_by_connections_over_tcp_and_tls() {
     let certificate = Certificate::new();
     let more = ["--turn-user-quota", "0", "--turn-tcp-peers"];

@@ -15,6 +15,7 @@ mod infrastructure;
 mod libnice;
 mod limits;
 mod minting;
+mod mobility;
 mod namespace;
 mod own_machine;
 mod peers;

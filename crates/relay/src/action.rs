@@ -22,6 +22,15 @@ pub struct Client {
     pub address: SocketAddr,
 }
 
+/// Where an allocation is, of all relays of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Home {
+    /// The relay's number, as [`Mobility::new`](crate::Mobility::new) had it.
+    pub thread: u16,
+    /// Its name there.
+    pub allocation: AllocationId,
+}
+
 /// What is to happen at once with the packet that was handed in.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +44,9 @@ pub enum Action {
     /// Send [`Relay::answer`](crate::Relay::answer) to the client, which asked for nothing: a peer's connection waits for
     /// it.
     Attempt(Client),
+    /// Give the packet to another thread's relay, and what the client sends after it as long as that one has an
+    /// allocation for it ([`Mobility`](crate::Mobility)): it moved here, RFC 8016, and its allocation cannot.
+    Elsewhere(Home),
     /// Nothing: to be counted.
     Dropped(DropReason),
     /// The answer waits for what is said to an [`Output`](crate::Output).

@@ -29,6 +29,10 @@ pub(crate) struct Allocation {
     pub(crate) client: Client,
     pub(crate) user: UserId,
     pub(crate) granted: Granted,
+    /// Where the client says that it is, until it has sent something from there, RFC 8016.
+    pub(crate) next_client: Option<Client>,
+    /// The last ticket that was used, by its serial: it and the next one are good.
+    pub(crate) ticket: u32,
     pub(crate) protocol: Protocol,
     /// The id of the secret that the client proved itself with last, unless it is a static user.
     pub(crate) secret: Option<Arc<str>>,
@@ -61,6 +65,8 @@ pub(crate) struct Granted {
     pub(crate) transaction: TransactionId,
     /// In seconds.
     pub(crate) lifetime: u64,
+    /// Whether the client was given a ticket to move with.
+    pub(crate) is_mobile: bool,
     /// For the next port, if that was asked for.
     pub(crate) reserved: Option<ReservationToken>,
     /// Of the two families that were asked for, the one that could not be had.
@@ -111,6 +117,8 @@ impl Allocation {
             client: terms.client,
             user: terms.user,
             granted: terms.granted,
+            next_client: None,
+            ticket: 0,
             protocol: terms.protocol,
             secret: terms.secret,
             last: now + terms.max_age.min(ENDLESS),

@@ -1,3 +1,5 @@
+mod moving;
+
 use std::{
     mem,
     net::{IpAddr, SocketAddr},
@@ -57,6 +59,8 @@ pub(crate) struct Allocations {
     index_by_client: HashMap<ClientKey, u32, FixedState>,
     ends: TimerWheel<(AllocationId, Family)>,
     generation: u32,
+    /// How many have a 5-tuple that is not proved yet.
+    moving: usize,
 }
 
 #[derive(Debug)]
@@ -135,6 +139,7 @@ impl Allocations {
             index_by_client: HashMap::with_hasher(FixedState::with_seed(seed)),
             ends: TimerWheel::new(),
             generation: 0,
+            moving: 0,
         }
     }
 
@@ -310,6 +315,8 @@ impl Allocations {
         }
         let (client, user) = (allocation.client, allocation.user.clone());
         if allocation.relayed().next().is_none() {
+            let next = allocation.next_client;
+            self.forget(next);
             self.index_by_client.remove(&ClientKey::new(client));
             self.entries.remove(id.index());
         }

@@ -5,6 +5,7 @@ mod authenticate;
 mod channel_bind;
 mod connections;
 mod create_permission;
+mod mobility;
 mod refresh;
 
 use std::net::SocketAddr;
@@ -93,7 +94,13 @@ impl Relay {
         };
         let response = match message.method {
             Method::Allocate => return self.allocate(&asker, &request, message.dont_fragment),
-            Method::Refresh => self.refresh(&asker, &request),
+            Method::Refresh => match self.ticket(&asker, &request) {
+                Ok(Some(ticket)) if self.is_elsewhere(ticket) => {
+                    return Action::Elsewhere(ticket.home());
+                }
+                Ok(ticket) => self.refresh(&asker, &request, ticket),
+                Err(code) => Err(code),
+            },
             Method::CreatePermission => self.create_permission(&asker, &request),
             Method::ChannelBind => self.channel_bind(&asker, &request),
             Method::Connect => return self.connect(&asker, &request),
@@ -144,16 +151,15 @@ impl Relay {
         &mut self,
         asker: &Asker<'_>,
     ) -> Result<(AllocationId, &mut Allocation), ErrorCode> {
-        let now = asker.now.monotonic;
-        let (id, allocation) = self
-            .allocations
-            .open_of(asker.client, now)
-            .ok_or(ErrorCode::AllocationMismatch)?;
-        if asker.claim.is_of(&allocation.user) {
-            Ok((id, allocation))
-        } else {
-            Err(ErrorCode::WrongCredentials)
+        let (client, now) = (asker.client, asker.now.monotonic);
+        let found = self.allocations.open_of(client, now);
+        let (_, allocation) = found.ok_or(ErrorCode::AllocationMismatch)?;
+        if !asker.claim.is_of(&allocation.user) {
+            return Err(ErrorCode::WrongCredentials);
         }
+        self.settle(client, now);
+        let found = self.allocations.open_of(client, now);
+        found.ok_or(ErrorCode::AllocationMismatch)
     }
 }
 

@@ -9,6 +9,8 @@ pub enum ErrorCode {
     Unauthenticated,
     /// 403: the peer is one that nobody may reach through this relay.
     Forbidden,
+    /// 405: the client may not take this allocation along: tickets are not given, or this one is not good.
+    MobilityForbidden,
     /// 420: an attribute that may not be ignored is not understood.
     UnknownAttribute,
     /// 437: the 5-tuple has no allocation, or already has one.
@@ -41,6 +43,7 @@ impl ErrorCode {
             Self::BadRequest => 400,
             Self::Unauthenticated => 401,
             Self::Forbidden => 403,
+            Self::MobilityForbidden => 405,
             Self::UnknownAttribute => 420,
             Self::AllocationMismatch => 437,
             Self::StaleNonce => 438,
@@ -62,6 +65,7 @@ impl ErrorCode {
             Self::BadRequest => "Bad Request",
             Self::Unauthenticated => "Unauthenticated",
             Self::Forbidden => "Forbidden",
+            Self::MobilityForbidden => "Mobility Forbidden",
             Self::UnknownAttribute => "Unknown Attribute",
             Self::AllocationMismatch => "Allocation Mismatch",
             Self::StaleNonce => "Stale Nonce",

@@ -62,6 +62,10 @@
 //! - A relayed address of TCP, RFC 6062, is for clients that come by streams, where the caller can do that
 //!   ([`Config::tcp_peers`]). Connections with peers are the caller's; whom to, and from whom, is decided here by the
 //!   rules for datagrams, but that this host's own addresses are out of reach.
+//! - A client of datagrams that asked for a ticket takes its allocation along, RFC 8016, where the relay lets it
+//!   ([`Relay::with_mobility`]): it shows the ticket from its next 5-tuple, and both serve it until it has sent data, or
+//!   another request, from there; data goes to the old one until then. There is one next 5-tuple at a time, the last
+//!   that was said. A stream belongs to its thread, and ends with its client's network anyway: 405.
 //! - Answers to verified clients carry MESSAGE-INTEGRITY and a reason phrase; others neither.
 //!
 //! # What the `turn` crate's server got wrong
@@ -69,10 +73,11 @@
 //! Its defects, as they were observed in 0.17.2, are tests here by number: `tests/defects.rs` has 1 to 6, 7
 //! (unknown attributes), 8 to 13, 16 to 18 and 23; `tests/reservations.rs` 14 and 15; `tests/allocate.rs` and
 //! `tests/dual.rs` 19; `tests/allocate.rs` and `tests/data.rs` 20, without ICMP; `tests/sha256.rs` and
-//! `tests/foreign_client.rs` 22; `tests/drain.rs` the ALTERNATE-SERVER of 21. The others are no concern of this
+//! `tests/foreign_client.rs` 22; `tests/drain.rs` the ALTERNATE-SERVER of 21,
+//! `tests/mobility.rs` its mobility. The others are no concern of this
 //! crate, or not yet:
 //!
-//! - 20, 21: ICMP, mobility and behaviour discovery are not built yet;
+//! - 20, 21: ICMP and behaviour discovery are not built yet;
 //! - 24: [`Traffic`] counts both ways, and [`DropReason`] and [`Answer`] are there to be counted;
 //! - 25, 26, 27: no locks, no callbacks, and sockets are the caller's;
 //! - 28: there is no logging in here;
@@ -99,6 +104,7 @@ mod kicked;
 mod limits;
 mod listing;
 mod long_term_key;
+mod mobility;
 mod nonce;
 mod output;
 mod peer_policy;
@@ -111,7 +117,7 @@ mod transport;
 mod wire;
 
 pub use action::{
-    Action, Answer, Client, ListenerId, MAX_PADDING_BYTES, MAX_PREFIX_BYTES, ToClient, ToPeer,
+    Action, Answer, Client, Home, ListenerId, MAX_PADDING_BYTES, MAX_PREFIX_BYTES, ToClient, ToPeer,
 };
 pub use allocations::AllocationId;
 pub use authentication::Authentication;
@@ -127,9 +133,10 @@ pub use drop_reason::DropReason;
 pub use error_code::ErrorCode;
 pub use limits::Limits;
 pub use listing::{Listed, Page};
+pub use mobility::Mobility;
 pub use nonce::NonceKey;
 pub use output::{
-    Bound, Close, CloseReason, Family, Open, Output, Port, Protocol, Refusal, Traffic,
+    Bound, Close, CloseReason, Family, Moved, Open, Output, Port, Protocol, Refusal, Traffic,
 };
 pub use peer_policy::{PeerPolicy, RelayAddress};
 pub use relay::{Relay, Time};

@@ -15,6 +15,8 @@ pub enum Output {
     /// The relayed address is over: close its socket, and release what was charged for it. Said exactly once for
     /// every socket that was opened, of which an allocation may have one in each family.
     Close(Close),
+    /// An allocation's client has moved, RFC 8016: what is charged to where it is goes with it.
+    Moved(Moved),
     /// Open a TCP connection, and say how that went to [`Relay::handle_connected`](crate::Relay::handle_connected),
     /// once; the client's time is up after [`CONNECT_TIMEOUT`](crate::CONNECT_TIMEOUT).
     Connect(Connect),
@@ -136,6 +138,19 @@ impl Family {
             Self::V6 => 1,
         }
     }
+}
+
+/// An allocation serves another 5-tuple from now on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// Which.
+    pub allocation: AllocationId,
+    /// Whose.
+    pub user: UserId,
+    /// Where the user was.
+    pub from: Client,
+    /// Where the user is.
+    pub to: Client,
 }
 
 /// Why no relay socket could be had.

@@ -2,7 +2,7 @@ use std::{collections::VecDeque, net::SocketAddr, time::Instant};
 
 use crate::{
     Action, AllocationId, Authentication, Client, CloseReason, Config, Drain, DropReason, Family,
-    ListenerId, Output, Protocol, ToClient, ToPeer, Traffic,
+    ListenerId, Mobility, Output, Protocol, ToClient, ToPeer, Traffic,
     allocation::Allocation,
     allocations::{Allocations, Found},
     control::Connections,
@@ -33,6 +33,7 @@ pub struct Relay {
     pub(crate) drain: Option<Drain>,
     pub(crate) connections: Connections,
     pub(crate) new_peers_refused: u64,
+    pub(crate) mobility: Option<Mobility>,
     pub(crate) indications: Indications,
 }
 
@@ -60,8 +61,15 @@ impl Relay {
             drain: None,
             connections: Connections::default(),
             new_peers_refused: 0,
+            mobility: None,
             indications: Indications { seed, count: 0 },
         }
+    }
+
+    /// Lets clients of datagrams take their allocations along, RFC 8016.
+    pub fn with_mobility(mut self, mobility: Mobility) -> Self {
+        self.mobility = Some(mobility);
+        self
     }
 
     /// Serves by another configuration from now on. What was granted before stays granted, unless its secret is gone
@@ -149,6 +157,7 @@ impl Relay {
         let Some(data) = ChannelData::parse(payload) else {
             return Action::Dropped(DropReason::Malformed);
         };
+        self.settle(client, now);
         let Some((id, allocation)) = self.allocations.open_of(client, now) else {
             return Action::Dropped(DropReason::NoAllocation);
         };
@@ -196,6 +205,7 @@ impl Relay {
         let Some(peer) = decode_xor_address(peer, message.transaction) else {
             return Action::Dropped(DropReason::Malformed);
         };
+        self.settle(client, now);
         let Some((id, allocation)) = self.allocations.open_of(client, now) else {
             return Action::Dropped(DropReason::NoAllocation);
         };
@@ -225,6 +235,17 @@ impl Relay {
             Found::Opening | Found::Open(_) => true,
             Found::Nothing | Found::Over(_) => false,
         }
+    }
+
+    /// The client's allocation, if it has one, or will when its relay socket is open.
+    pub fn allocation_of(&self, client: Client, now: Instant) -> Option<AllocationId> {
+        let has_one = self.has_allocation(client, now);
+        self.allocations.id_of(client).filter(|_| has_one)
+    }
+
+    /// Whether an allocation has relayed addresses that were not taken away yet.
+    pub fn has_relayed_addresses(&self, allocation: AllocationId) -> bool {
+        self.allocations.traffic(allocation).is_some()
     }
 
     /// The next thing to carry out.

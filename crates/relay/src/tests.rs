@@ -49,6 +49,7 @@ mod framing;
 mod heap;
 mod limits;
 mod messages;
+mod mobility;
 mod model;
 mod operator;
 mod permissions;
@@ -204,7 +205,7 @@ impl Server {
                     let now = self.now.monotonic;
                     action = self.relay.handle_opened(allocation, family, socket, now);
                 }
-                Output::Connect(_) | Output::Bind(_) => self.wanted.push(output),
+                Output::Connect(_) | Output::Bind(_) | Output::Moved(_) => self.wanted.push(output),
                 Output::Close(close) => {
                     let place = (close.allocation, close.family);
                     assert!(self.sockets.remove(&place).is_some());
@@ -275,7 +276,9 @@ impl Server {
                 }
             }
             Action::Dropped(reason) => Reaction::Dropped(reason),
-            Action::Pending | Action::Attempt(_) => panic!("nothing was carried out"),
+            Action::Pending | Action::Attempt(_) | Action::Elsewhere(_) => {
+                panic!("nothing was carried out")
+            }
         }
     }
 

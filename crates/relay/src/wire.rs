@@ -53,6 +53,7 @@ pub(crate) mod attribute {
     pub(crate) const PASSWORD_ALGORITHMS: u16 = 0x8002;
     pub(crate) const ALTERNATE_SERVER: u16 = 0x8023;
     pub(crate) const FINGERPRINT: u16 = 0x8028;
+    pub(crate) const MOBILITY_TICKET: u16 = 0x8030;
 
     /// Attributes from here on may be ignored by who does not understand them, RFC 8489 §15.
     pub(crate) const COMPREHENSION_OPTIONAL: u16 = 0x8000;

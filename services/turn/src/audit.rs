@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-use relay::{Close, Open};
+use relay::{Close, Moved, Open};
 use tracing::Level;
 
 use crate::{addresses::Addresses, oversight::Oversight};
@@ -55,6 +55,21 @@ impl Audit {
             user = %escaped(open.user.as_str()),
             client = %open.client.address,
             relayed = %relay::told(bound, self.addresses.told_v4(), self.addresses.told_v6()),
+            "allocation"
+        );
+    }
+
+    /// An allocation's client is elsewhere now, RFC 8016.
+    pub(crate) fn moved(&mut self, moved: &Moved, now: Instant) {
+        if !self.may_write(now) {
+            return;
+        }
+        tracing::debug!(
+            target: "audit",
+            event = "move",
+            user = %escaped(moved.user.as_str()),
+            client = %moved.to.address,
+            from = %moved.from.address,
             "allocation"
         );
     }

@@ -126,6 +126,10 @@ pub struct TurnArgs {
     #[arg(long, env = "TRUNKLINE_TURN_TCP_PEERS")]
     pub turn_tcp_peers: bool,
 
+    /// Let clients that come by UDP take their allocations along to another address, RFC 8016
+    #[arg(long, env = "TRUNKLINE_TURN_MOBILITY")]
+    pub turn_mobility: bool,
+
     /// Let clients number channels up to 0x7FFF, as before RFC 8656
     #[arg(long, env = "TRUNKLINE_TURN_OLD_CHANNELS")]
     pub turn_old_channels: bool,

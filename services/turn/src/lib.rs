@@ -21,10 +21,12 @@
 //!   socket itself waits, bound, and goes to the thread that the token came to, so that no packet ever crosses;
 //! - `peers` are connections with peers, RFC 6062, and `handovers` those that wait for their client in the same way as
 //!   reserved ports do, both until a time that is `due`;
+//! - `moves` are clients that took their allocation along, RFC 8016, and came to another thread than before: `visitors`
+//!   there, while their allocation is still at home;
 //! - `quotas` are shared between threads and charged for each relay socket, never for a packet; `limits` has the options
 //!   of what an allocation may relay, `source` says what counts as one source;
 //! - `addresses` decides what clients are told, and which peers are out of reach, `infrastructure` what of ours is;
-//! - `service` puts it together, and `metrics` sums what the threads count;
+//! - `service` puts it together, `running` waits for its end, and `metrics` sums what the threads count;
 //! - `control` hands `orders` to the threads: other secrets, users to be put out, allocations to be listed or ended;
 //! - `alone` is the process by itself: `registration` in the fleet, `admin` for operators, `drain` at the end, with
 //!   `alternates` for those who come then;
@@ -44,6 +46,7 @@ mod infrastructure;
 mod limits;
 mod listeners;
 mod metrics;
+mod moves;
 mod openings;
 mod operation;
 mod orders;
@@ -54,12 +57,14 @@ mod quotas;
 mod registration;
 mod relay_sockets;
 mod reservations;
+mod running;
 mod secrets;
 mod service;
 mod setup_error;
 mod source;
 mod streams;
 mod tls;
+mod visitors;
 mod worker;
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -70,7 +75,8 @@ pub use config::{StreamArgs, TurnArgs};
 pub use infrastructure::Infrastructure;
 pub use limits::LimitArgs;
 pub use operation::OperationArgs;
-pub use service::{Running, Turn};
+pub use running::Running;
+pub use service::Turn;
 pub use setup_error::SetupError;
 pub use tls::TlsError;
 

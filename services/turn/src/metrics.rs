@@ -18,11 +18,12 @@ use relay::{Answer, DropReason, ErrorCode};
 use crate::quotas::Quotas;
 
 /// Answers are counted by what went wrong.
-const ERRORS: [ErrorCode; 15] = [
+const ERRORS: [ErrorCode; 16] = [
     ErrorCode::TryAlternate,
     ErrorCode::BadRequest,
     ErrorCode::Unauthenticated,
     ErrorCode::Forbidden,
+    ErrorCode::MobilityForbidden,
     ErrorCode::UnknownAttribute,
     ErrorCode::AllocationMismatch,
     ErrorCode::StaleNonce,
@@ -46,7 +47,10 @@ pub(crate) struct Counters {
     dropped: [Count; DropReason::ALL.len()],
     succeeded: Count,
     failed: [Count; ERRORS.len()],
+    /// Packets of clients that moved to another thread, which there was no room for on the way to theirs.
+    pub(crate) not_handed_on: Count,
     pub(crate) opened: Count,
+    pub(crate) moved: Count,
     pub(crate) closed: Count,
 }
 
@@ -136,6 +140,11 @@ impl Collector for Sum {
                 "Relayed addresses ended",
                 self.of(|thread| &thread.closed),
             ),
+            (
+                "moved",
+                "Allocations that followed their client to another address",
+                self.of(|thread| &thread.moved),
+            ),
         ] {
             let counter = ConstCounter::new(value);
             let name = format!("trunkline_turn_allocations_{name}");
@@ -168,6 +177,7 @@ impl Collector for Sum {
             .map(|(at, reason)| (reason.label(), self.of(|thread| &thread.dropped[at])))
             .collect();
         dropped.push(("unsent", self.of(|thread| &thread.unsent)));
+        dropped.push(("not-handed-on", self.of(|thread| &thread.not_handed_on)));
         let help = "Packets neither relayed nor answered, by reason";
         family(&mut encoder, "dropped_packets", help, "reason", &dropped)?;
         let mut answers = vec![("success".to_owned(), self.of(|thread| &thread.succeeded))];

@@ -68,7 +68,7 @@ impl Quotas {
     /// Charges a relay socket to a user and to the source that it comes from, until the charge is dropped. What comes
     /// from this machine has no source.
     pub(crate) fn charge(self: &Arc<Self>, user: &UserId, ip: IpAddr) -> Result<Charge, Refusal> {
-        let source = (!ip.to_canonical().is_loopback()).then(|| source(ip));
+        let source = charged_source(ip);
         let connections = self.connections.load(Ordering::Relaxed);
         let total = self.total.fetch_add(1, Ordering::Relaxed);
         if total + connections >= self.descriptor_limit || total >= self.allocation_limit {
@@ -127,6 +127,10 @@ impl Quotas {
     }
 }
 
+fn charged_source(ip: IpAddr) -> Option<IpAddr> {
+    (!ip.to_canonical().is_loopback()).then(|| source(ip))
+}
+
 fn is_full<Key: Hash + Eq>(counts: &HashMap<Key, usize>, key: &Key, limit: usize) -> bool {
     limit > 0 && counts.get(key).is_some_and(|count| *count >= limit)
 }
@@ -152,6 +156,24 @@ pub(crate) struct Charge {
 impl Charge {
     pub(crate) fn user(&self) -> &UserId {
         &self.user
+    }
+
+    /// Its client has moved to `ip`: another source has it now, even where that one has all that it may. It makes none
+    /// beyond that.
+    pub(crate) fn follow(&mut self, ip: IpAddr) {
+        let source = charged_source(ip);
+        if source == self.source {
+            return;
+        }
+        let mut charged = self.quotas.charged();
+        if let Some(source) = &self.source {
+            give_back(&mut charged.by_source, source);
+        }
+        if let Some(source) = source {
+            *charged.by_source.entry(source).or_default() += 1;
+        }
+        drop(charged);
+        self.source = source;
     }
 }
 
@@ -229,6 +251,26 @@ mod tests {
         held.push(charge("carol", "192.0.2.1").unwrap());
         held.clear();
         assert_eq!(quotas.total(), 0);
+        let charged = quotas.charged();
+        assert!(charged.by_user.is_empty() && charged.by_source.is_empty());
+    }
+
+    #[test]
+    fn checklist_08_what_was_charged_to_a_source_goes_with_its_client() {
+        let quotas = Arc::new(Quotas::new(0, 100).with_limits(1, 0));
+        let charge = |at: &str| quotas.charge(&user("ann"), ip(at));
+        let mut moving = charge("192.0.2.1").unwrap();
+        moving.follow(ip("192.0.2.2"));
+        assert_eq!(charge("192.0.2.2").unwrap_err(), Refusal::QuotaReached);
+        let other = charge("192.0.2.1").unwrap();
+        // Nobody is put out for a limit that was kept when it was asked for.
+        moving.follow(ip("192.0.2.1"));
+        drop(other);
+        assert_eq!(charge("192.0.2.1").unwrap_err(), Refusal::QuotaReached);
+        moving.follow(ip("127.0.0.1"));
+        assert!(quotas.charged().by_source.is_empty());
+        moving.follow(ip("192.0.2.3"));
+        drop(moving);
         let charged = quotas.charged();
         assert!(charged.by_user.is_empty() && charged.by_source.is_empty());
     }

@@ -7,8 +7,8 @@ use std::{
 };
 
 use prometheus_client::registry::Registry;
-use relay::{Config, Credentials, NonceKey, PeerPolicy, Relay, SHORT_REALM_BYTES};
-use tokio::{sync::watch, task};
+use relay::{Config, Credentials, Mobility, NonceKey, PeerPolicy, Relay, SHORT_REALM_BYTES};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -17,12 +17,14 @@ use crate::{
     control::Control,
     handovers::Handovers,
     metrics::{Counters, Sum},
+    moves::Moves,
     openings::Openings,
     orders::Stop,
     oversight::{Overseen, Oversight, ProcessState},
     quotas::Quotas,
     relay_sockets::{CAN_SEND_WHOLE, Ports, udp},
     reservations::Reservations,
+    running::Running,
     secrets::Secrets,
     streams::{Bound, Counts, Exported, Sources, Terms},
     tls::Certificates,
@@ -94,7 +96,7 @@ impl Turn {
         let policy = infrastructure.deny(policy);
         let nonce_key = match nonce_key {
             Some(key) => key,
-            None => random_nonce_key()?,
+            None => NonceKey::new(&random_key()?),
         };
         let challenge_limit = args.limits.of_challenges()?;
         let config = Config {
@@ -116,7 +118,12 @@ impl Turn {
         let mut counters = Vec::new();
         let mut overseen = Vec::new();
         let streams = bound.streams_of_threads.into_iter();
-        for (listeners, stream_listeners) in bound.datagrams.of_threads.into_iter().zip(streams) {
+        let mobility = random_key()?;
+        let threads = bound.datagrams.of_threads.into_iter().zip(streams);
+        for (moves, (listeners, stream_listeners)) in
+            Moves::between(threads.len()).into_iter().zip(threads)
+        {
+            let relay = Relay::new(config.clone(), getrandom::u64()?);
             let oversight = Arc::new(Oversight::default());
             overseen.push(oversight.clone());
             let count = Arc::new(Counters::default());
@@ -126,7 +133,10 @@ impl Turn {
                 stream_listeners,
                 stream_terms: terms.clone(),
                 addresses,
-                relay: Relay::new(config.clone(), getrandom::u64()?),
+                relay: match args.turn_mobility {
+                    true => relay.with_mobility(Mobility::new(&mobility, moves.thread())),
+                    false => relay,
+                },
                 openings: Openings::new(
                     Ports::new(args.turn_relay_ports.clone()),
                     addresses,
@@ -134,6 +144,7 @@ impl Turn {
                     reservations.clone(),
                 ),
                 handovers: handovers.clone(),
+                moves,
                 counters: count,
                 oversight,
             })?);
@@ -216,71 +227,10 @@ impl Turn {
     }
 }
 
-fn random_nonce_key() -> Result<NonceKey, getrandom::Error> {
+fn random_key() -> Result<[u8; 32], getrandom::Error> {
     let mut key = [0; 32];
     getrandom::fill(&mut key)?;
-    Ok(NonceKey::new(&key))
-}
-
-/// A relay at work.
-#[derive(Debug)]
-pub struct Running {
-    threads: Vec<io::Result<thread::JoinHandle<()>>>,
-    stops: Vec<Stop>,
-    certificates: Option<Arc<Certificates>>,
-    ended: CancellationToken,
-    shutdown: CancellationToken,
-    control: Arc<Control>,
-    secret_ids: watch::Receiver<Vec<String>>,
-    following: task::JoinHandle<()>,
-}
-
-impl Running {
-    /// All threads together.
-    pub(crate) fn control(&self) -> Arc<Control> {
-        self.control.clone()
-    }
-
-    /// Ids of the secrets that are live.
-    pub(crate) fn secret_ids(&self) -> watch::Receiver<Vec<String>> {
-        self.secret_ids.clone()
-    }
-
-    /// Waits for the end of every thread; `shutdown` brings it about. A thread that ends by itself leaves clients
-    /// without an answer, since the kernel goes on giving it theirs: that ends the process.
-    ///
-    /// # Errors
-    /// [`SetupError::ThreadEnded`] then.
-    pub async fn wait(self) -> Result<(), SetupError> {
-        if let Some(certificates) = self.certificates {
-            let watching = certificates.watch(self.shutdown.clone());
-            task::spawn(async {
-                if let Err(error) = watching.await {
-                    tracing::error!(%error, "the certificate for TLS will not be renewed");
-                }
-            });
-        }
-        let result = tokio::select! {
-            () = self.shutdown.cancelled() => Ok(()),
-            () = self.ended.cancelled() => Err(SetupError::ThreadEnded),
-        };
-        self.shutdown.cancel();
-        self.following.abort();
-        for stop in &self.stops {
-            stop.stop();
-        }
-        let threads = self.threads;
-        let joined = task::spawn_blocking(|| {
-            for thread in threads.into_iter().flatten() {
-                // A panic has been printed where it happened.
-                let _ = thread.join();
-            }
-        });
-        if let Err(error) = joined.await {
-            tracing::error!(%error, "the relay's threads");
-        }
-        result
-    }
+    Ok(key)
 }
 
 fn terms(

@@ -2,12 +2,13 @@
 //!
 //! `worker.rs` waits, gives every socket its turn, and carries out what is not relaying: answers, and sockets to be
 //! opened and closed. `datagrams` is the way of packets from sockets of datagrams, which `receiver` receives many at a
-//! time, `stream_clients` that of messages from clients over TCP and TLS; `sending` has the sockets, and a `batch` of
+//! time, `stream_clients` that of messages from clients over TCP and TLS, `moved` that between threads; `sending` has the sockets, and a `batch` of
 //! what is to be sent from them when a round is over, as much as possible at once: `offload`. `opened` has the relay
 //! sockets; `turns` the sockets that have more to be read; `tokens` says whose a token of the poll is.
 
 mod batch;
 mod datagrams;
+mod moved;
 mod offload;
 mod opened;
 mod peer_connections;
@@ -38,6 +39,7 @@ use crate::{
     audit::Audit,
     handovers::Handovers,
     metrics::Counters,
+    moves::Moves,
     openings::Openings,
     orders::{Inbox, Stop},
     oversight::Oversight,
@@ -62,6 +64,7 @@ pub(crate) struct Worker {
     turns: Turns,
     openings: Openings,
     peers: Peers,
+    moves: Moves,
     counters: Arc<Counters>,
     oversight: Arc<Oversight>,
     audit: Audit,
@@ -80,6 +83,7 @@ pub(crate) struct Parts {
     pub(crate) relay: Relay,
     pub(crate) openings: Openings,
     pub(crate) handovers: Arc<Handovers>,
+    pub(crate) moves: Moves,
     pub(crate) counters: Arc<Counters>,
     pub(crate) oversight: Arc<Oversight>,
 }
@@ -91,6 +95,7 @@ impl Worker {
         let poll = Poll::new()?;
         let flag = Arc::new(AtomicBool::new(false));
         let waker = Arc::new(Waker::new(poll.registry(), tokens::WAKER)?);
+        parts.moves.wake_with(waker.clone());
         let (stop, inbox) = Stop::new(flag.clone(), waker);
         let mut listeners = parts.listeners;
         for (number, listener) in listeners.iter_mut().enumerate() {
@@ -115,6 +120,7 @@ impl Worker {
             turns: Turns::default(),
             openings: parts.openings,
             peers,
+            moves: parts.moves,
             counters: parts.counters,
             audit: Audit::new(parts.addresses, parts.oversight.clone(), Instant::now()),
             oversight: parts.oversight,
@@ -149,6 +155,7 @@ impl Worker {
                     self.read(token)?;
                 }
             }
+            self.receive_moved();
             self.sending.flush();
             let now = time();
             self.inbox.carry_out(&mut self.relay, &self.oversight, now);
@@ -160,6 +167,7 @@ impl Worker {
             self.tend_streams(now);
             // Answers to what is opened, and to what was still to be read.
             self.sending.flush();
+            self.moves.wake();
             sleep = self.sleep(now);
         }
         Ok(())
@@ -238,7 +246,7 @@ impl Worker {
                 }
             }
             Action::Dropped(reason) => self.counters.dropped(reason),
-            Action::Pending | Action::ToPeer(_) | Action::ToClient(_) => {}
+            Action::Pending | Action::ToPeer(_) | Action::ToClient(_) | Action::Elsewhere(_) => {}
         }
     }
 
@@ -259,10 +267,14 @@ impl Worker {
                 Output::Close(close) => {
                     self.sending.opened.close(close.allocation, close.family);
                     self.peers.close(close.allocation, close.family);
+                    if !self.relay.has_relayed_addresses(close.allocation) {
+                        self.moves.over(close.allocation);
+                    }
                     self.counters.closed.add(1);
                     self.audit.closed(&close, now);
                     tracing::debug!(reason = close.reason.label(), "relayed address ended");
                 }
+                Output::Moved(moved) => self.follow(&moved, now),
                 Output::Connect(wanted) => self.connect(wanted, now),
                 Output::Bind(wanted) => self.bind(&wanted, now),
             }

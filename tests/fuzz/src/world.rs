@@ -69,6 +69,7 @@ impl World {
             | Action::ToClient(_)
             | Action::Answer(_)
             | Action::Attempt(_)
+            | Action::Elsewhere(_)
             | Action::Dropped(_) => {
                 assert_eq!(wished, 0);
             }
@@ -90,6 +91,7 @@ impl World {
                 }
             }
             Action::ToClient(_) | Action::Attempt(_) => panic!("a client's packet goes back"),
+            Action::Elsewhere(_) => panic!("there are no tickets here"),
             Action::Dropped(_) | Action::Pending => {}
         }
         action
@@ -112,7 +114,11 @@ impl World {
                 assert!(!is_internal(peer.ip()), "{peer}");
             }
             Action::Dropped(_) => {}
-            Action::ToPeer(_) | Action::Answer(_) | Action::Attempt(_) | Action::Pending => {
+            Action::ToPeer(_)
+            | Action::Answer(_)
+            | Action::Attempt(_)
+            | Action::Elsewhere(_)
+            | Action::Pending => {
                 panic!("{action:?}")
             }
         }
@@ -244,6 +250,7 @@ impl World {
                     self.opening.push(open);
                 }
                 Output::Connect(_) | Output::Bind(_) => panic!("there is no TCP here"),
+                Output::Moved(_) => panic!("there are no tickets here"),
                 Output::Close(close) => {
                     let client = self.sockets.remove(&(close.allocation, close.family));
                     assert_eq!(client, Some(close.client), "closed, but not open");

@@ -142,6 +142,11 @@ impl Request {
         Ok(id.map(|id| ConnectionId(u32::from_be_bytes(id))))
     }
 
+    /// MOBILITY-TICKET, RFC 8016 §3.5: empty where one is asked for.
+    pub(crate) fn mobility_ticket(&self) -> Option<&[u8]> {
+        self.values(AttrType(attribute::MOBILITY_TICKET)).next()
+    }
+
     /// Every XOR-PEER-ADDRESS, in order.
     pub(crate) fn peers(&self) -> Result<Vec<SocketAddr>, Malformed> {
         self.values(ATTR_XOR_PEER_ADDRESS)

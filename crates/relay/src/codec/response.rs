@@ -77,6 +77,11 @@ impl Response {
         self.0.add(AttrType(attribute::CONNECTION_ID), &value);
     }
 
+    /// MOBILITY-TICKET, RFC 8016 §3.5.
+    pub(crate) fn mobility_ticket(&mut self, ticket: &[u8]) {
+        self.0.add(AttrType(attribute::MOBILITY_TICKET), ticket);
+    }
+
     /// ADDRESS-ERROR-CODE, RFC 8656 §18.12: why there is no address of this family.
     pub(crate) fn address_error_code(&mut self, family: Family, code: ErrorCode) {
         let [_, _, class, number] = code.value();

@@ -35,6 +35,7 @@ struct Wanted {
     sockets: [Wish; 2],
     protocol: Protocol,
     port: Port,
+    is_mobile: bool,
     /// In seconds.
     lifetime: u64,
 }
@@ -55,7 +56,9 @@ impl Relay {
                     && asker.claim.is_of(&allocation.user) =>
             {
                 let relayed = allocation.relayed().map(|relayed| relayed.address);
-                let response = allocated(asker.client, &allocation.granted, relayed);
+                let mut response = allocated(asker.client, &allocation.granted, relayed);
+                let id = self.allocations.id_of(asker.client);
+                self.add_first_ticket(id, &mut response);
                 return self.grant(asker, response);
             }
             Found::Open(_) => return self.refuse(asker, ErrorCode::AllocationMismatch),
@@ -136,6 +139,7 @@ impl Relay {
         if !sockets.contains(&Wish::Waiting) {
             return Err(ErrorCode::AddressFamilyNotSupported);
         }
+        let is_mobile = self.is_mobile(asker, request)?;
         let max_age = self.config.max_allocation_age.as_secs();
         Ok(Wanted {
             sockets,
@@ -146,6 +150,7 @@ impl Relay {
                 (None, Some(EvenPort::Even)) => Port::Even,
                 (None, None) => Port::Any,
             },
+            is_mobile,
             lifetime: granted_lifetime(request.lifetime()?, max_age),
         })
     }
@@ -176,6 +181,7 @@ impl Relay {
             granted: Granted {
                 transaction: asker.transaction,
                 lifetime: wanted.lifetime,
+                is_mobile: wanted.is_mobile,
                 reserved: None,
                 missing: None,
             },
@@ -290,7 +296,8 @@ impl Relay {
         };
         let opening = self.allocations.promote(id, allocation, now)?;
         let relayed = relayed.into_iter().flatten();
-        let response = allocated(opening.client, &opening.granted, relayed);
+        let mut response = allocated(opening.client, &opening.granted, relayed);
+        self.add_first_ticket(Some(id), &mut response);
         Some((opening, response, None))
     }
 

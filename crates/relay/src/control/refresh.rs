@@ -4,6 +4,7 @@ use super::{Asker, allocate::granted_lifetime};
 use crate::{
     ErrorCode, Family, Relay,
     codec::{AddressFamily, Request, Response},
+    mobility::Ticket,
     output::CloseReason,
 };
 
@@ -13,10 +14,14 @@ impl Relay {
         &mut self,
         asker: &Asker<'_>,
         request: &Request,
+        ticket: Option<Ticket>,
     ) -> Result<Response, ErrorCode> {
         let now = asker.now.monotonic;
         let drained = self.drain.as_ref().and_then(|drain| drain.until);
-        let (id, allocation) = self.own_allocation(asker)?;
+        let (id, allocation) = match ticket {
+            Some(ticket) => self.allocation_of_ticket(asker, ticket)?,
+            None => self.own_allocation(asker)?,
+        };
         let is_meant = match request.requested_address_family()? {
             Some(AddressFamily::Known(family)) if allocation.has(family, now) => {
                 Family::ALL.map(|other| other == family)
@@ -43,8 +48,12 @@ impl Relay {
                 self.allocations.prolong(id, family, until, now);
             }
         }
+        let next = ticket.and_then(|ticket| self.use_ticket(asker, ticket));
         let mut response = Response::success(asker.method, asker.transaction);
         response.lifetime(lifetime);
+        if let Some(next) = next {
+            response.mobility_ticket(&next);
+        }
         Ok(response)
     }
 }

@@ -317,7 +317,11 @@ fn defect_20_what_is_sent_with_dont_fragment_goes_in_one_piece() {
         match action {
             Action::ToPeer(to) => Ok(to.dont_fragment),
             Action::Dropped(reason) => Err(reason),
-            Action::ToClient(_) | Action::Answer(_) | Action::Attempt(_) | Action::Pending => {
+            Action::ToClient(_)
+            | Action::Answer(_)
+            | Action::Attempt(_)
+            | Action::Elsewhere(_)
+            | Action::Pending => {
                 panic!("{action:?}")
             }
         }

@@ -110,7 +110,9 @@ fn asked(server: &mut Server, attributes: &[Attr<'_>]) -> Vec<Open> {
     outputs
         .map(|output| match output {
             Output::Open(open) => open,
-            Output::Close(_) | Output::Connect(_) | Output::Bind(_) => panic!("{output:?}"),
+            Output::Close(_) | Output::Connect(_) | Output::Bind(_) | Output::Moved(_) => {
+                panic!("{output:?}")
+            }
         })
         .collect()
 }

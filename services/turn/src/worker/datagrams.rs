@@ -1,6 +1,6 @@
 use std::{io, mem, net::SocketAddr};
 
-use relay::{Action, ListenerId, Time};
+use relay::{Action, Client, Home, ListenerId, Time};
 
 use super::{Worker, receiver::Receiver, time, tokens::Source};
 
@@ -92,8 +92,29 @@ impl Worker {
         datagram: &[u8],
         now: Time,
     ) {
-        match self.relay.handle_client(listener, source, datagram, now) {
-            Action::ToPeer(to) => self.sending.send_to_peer(&to, to.data(datagram)),
+        let client = Client {
+            listener,
+            address: source,
+        };
+        if let Some(home) = self.moves.home_of(client, now.monotonic) {
+            self.hand_on(client, home, datagram);
+        } else if let Some(home) = self.handle_here(client, datagram, now) {
+            self.enter(client, home, datagram, now.monotonic);
+        }
+    }
+
+    /// Has this thread's relay handle it; tells where its allocation is, if that is not here.
+    pub(super) fn handle_here(
+        &mut self,
+        client: Client,
+        message: &[u8],
+        now: Time,
+    ) -> Option<Home> {
+        let (listener, source) = (client.listener, client.address);
+        let mut home = None;
+        match self.relay.handle_client(listener, source, message, now) {
+            Action::ToPeer(to) => self.sending.send_to_peer(&to, to.data(message)),
+            Action::Elsewhere(there) => home = Some(there),
             action @ (Action::ToClient(_)
             | Action::Answer(_)
             | Action::Attempt(_)
@@ -101,6 +122,7 @@ impl Worker {
             | Action::Pending) => self.act(action),
         }
         self.carry_out(now.monotonic);
+        home
     }
 
     fn read_peers(&mut self, receiver: &mut Receiver, place: usize) -> io::Result<(usize, bool)> {
@@ -120,6 +142,7 @@ impl Worker {
                     Action::ToPeer(_)
                     | Action::Answer(_)
                     | Action::Attempt(_)
+                    | Action::Elsewhere(_)
                     | Action::Dropped(_)
                     | Action::Pending => self.act(action),
                 }

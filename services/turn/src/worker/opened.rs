@@ -1,4 +1,4 @@
-use std::{collections::HashMap, io};
+use std::{collections::HashMap, io, net::IpAddr};
 
 use foldhash::fast::FixedState;
 use mio::{Interest, Registry, net::UdpSocket};
@@ -22,7 +22,7 @@ pub(super) struct RelaySocket {
     pub(super) socket: UdpSocket,
     pub(super) allocation: AllocationId,
     /// Released when the socket is closed.
-    _charge: Charge,
+    charge: Charge,
 }
 
 impl Opened {
@@ -62,9 +62,20 @@ impl Opened {
         place.insert(RelaySocket {
             socket,
             allocation,
-            _charge: charge,
+            charge,
         });
         Ok(())
+    }
+
+    /// The allocation's client is at `ip` now, and what was charged for its sockets with it.
+    pub(super) fn follow(&mut self, allocation: AllocationId, ip: IpAddr) {
+        for family in Family::ALL {
+            if let Some(place) = self.place_of(allocation, family)
+                && let Some(opened) = self.sockets.get_mut(place)
+            {
+                opened.charge.follow(ip);
+            }
+        }
     }
 
     pub(super) fn close(&mut self, allocation: AllocationId, family: Family) {

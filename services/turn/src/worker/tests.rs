@@ -42,6 +42,7 @@ fn worker(listener: UdpSocket) -> (Worker, Stop) {
             Arc::new(Reservations::new(Instant::now())),
         ),
         handovers: Arc::new(Handovers::new(Instant::now())),
+        moves: Moves::between(1).remove(0),
         counters: Arc::default(),
         oversight: Arc::default(),
     };

@@ -9,6 +9,7 @@ mod audit;
 mod control;
 mod coturn;
 mod data;
+mod discovery;
 mod documented;
 mod fleet;
 mod infrastructure;

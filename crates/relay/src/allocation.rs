@@ -30,7 +30,8 @@ pub(crate) struct Allocation {
     pub(crate) user: UserId,
     pub(crate) granted: Granted,
     /// Where the client says that it is, until it has sent something from there, RFC 8016.
-    pub(crate) next_client: Option<Client>,
+    /// Few move: what they all have is small.
+    pub(crate) next_client: Option<Box<Client>>,
     /// The last ticket that was used, by its serial: it and the next one are good.
     pub(crate) ticket: u32,
     pub(crate) protocol: Protocol,

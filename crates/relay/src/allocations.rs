@@ -315,8 +315,8 @@ impl Allocations {
         }
         let (client, user) = (allocation.client, allocation.user.clone());
         if allocation.relayed().next().is_none() {
-            let next = allocation.next_client;
-            self.forget(next);
+            let next = allocation.next_client.take();
+            self.forget(next.as_deref());
             self.index_by_client.remove(&ClientKey::new(client));
             self.entries.remove(id.index());
         }

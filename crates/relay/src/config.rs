@@ -4,7 +4,9 @@ use std::{
     time::Duration,
 };
 
-use crate::{ChallengeLimit, Credentials, Limits, ListenerId, NonceKey, PeerPolicy, Transport};
+use crate::{
+    ChallengeLimit, Credentials, Discovery, Limits, ListenerId, NonceKey, PeerPolicy, Transport,
+};
 
 /// How a relay serves. All threads of a process share one.
 #[derive(Clone, Debug)]
@@ -47,6 +49,8 @@ pub struct Config {
     pub dont_fragment: bool,
     /// Whether the caller can open and take TCP connections: else a relayed address of TCP is answered 442.
     pub tcp_peers: bool,
+    /// Which listeners answer in each other's stead, RFC 5780; none where the attributes for that are unknown.
+    pub discovery: Option<Arc<Discovery>>,
     /// How clients' packets come to each listener, by its number; UDP where none is named.
     pub transports: Arc<[Transport]>,
 }
@@ -115,8 +119,14 @@ impl Config {
             old_channels: false,
             dont_fragment: true,
             tcp_peers: false,
+            discovery: None,
             transports: Arc::default(),
         }
+    }
+
+    pub(crate) fn offers_discovery(&self, listener: ListenerId) -> bool {
+        let discovery = self.discovery.as_ref();
+        discovery.is_some_and(|discovery| discovery.place(listener).is_some())
     }
 
     pub(crate) fn transport(&self, listener: ListenerId) -> Transport {

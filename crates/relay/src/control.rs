@@ -2,6 +2,7 @@
 
 mod allocate;
 mod authenticate;
+mod binding;
 mod channel_bind;
 mod connections;
 mod create_permission;
@@ -18,7 +19,7 @@ use crate::{
     codec::{Malformed, Request, Response},
     credentials::Claim,
     long_term_key::Signer,
-    wire::{AnswerWriter, Class, Message, Method, TransactionId},
+    wire::{Message, Method, TransactionId},
 };
 
 /// Who asks, for what, and with which key that was proved.
@@ -34,32 +35,6 @@ struct Asker<'a> {
 }
 
 impl Relay {
-    /// Answers a Binding request, of whomever.
-    pub(crate) fn handle_binding(
-        &mut self,
-        client: Client,
-        message: &Message<'_>,
-        now: Time,
-    ) -> Action {
-        if !message.unknown.is_empty() {
-            return self.refuse_unverified(client, message, ErrorCode::UnknownAttribute, now);
-        }
-        self.authentication = None;
-        let transaction = message.transaction;
-        let buffer = &mut self.answer;
-        let mut answer = AnswerWriter::new(buffer, message.method, Class::Success, transaction);
-        answer.xor_mapped_address(reflexive(client));
-        if message.has_fingerprint {
-            answer.fingerprint();
-        }
-        Action::Answer(Answer {
-            client,
-            method: message.method,
-            error: None,
-            verified: false,
-        })
-    }
-
     /// Checks who asks, and hands the request to its method.
     pub(crate) fn handle_control(
         &mut self,

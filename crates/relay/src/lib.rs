@@ -66,6 +66,8 @@
 //!   ([`Relay::with_mobility`]): it shows the ticket from its next 5-tuple, and both serve it until it has sent data, or
 //!   another request, from there; data goes to the old one until then. There is one next 5-tuple at a time, the last
 //!   that was said. A stream belongs to its thread, and ends with its client's network anyway: 405.
+//! - Binding requests of RFC 5780 are understood at listeners that answer in each other's stead
+//!   ([`Config::discovery`]); the padding of an answer is that of its request, and it goes to the address that asked.
 //! - Answers to verified clients carry MESSAGE-INTEGRITY and a reason phrase; others neither.
 //!
 //! # What the `turn` crate's server got wrong
@@ -73,11 +75,10 @@
 //! Its defects, as they were observed in 0.17.2, are tests here by number: `tests/defects.rs` has 1 to 6, 7
 //! (unknown attributes), 8 to 13, 16 to 18 and 23; `tests/reservations.rs` 14 and 15; `tests/allocate.rs` and
 //! `tests/dual.rs` 19; `tests/allocate.rs` and `tests/data.rs` 20, without ICMP; `tests/sha256.rs` and
-//! `tests/foreign_client.rs` 22; `tests/drain.rs` the ALTERNATE-SERVER of 21,
-//! `tests/mobility.rs` its mobility. The others are no concern of this
-//! crate, or not yet:
+//! `tests/foreign_client.rs` 22; `tests/drain.rs` the ALTERNATE-SERVER of 21, `tests/mobility.rs` its mobility,
+//! `tests/discovery.rs` its behaviour discovery. The others are no concern of this crate, or not yet:
 //!
-//! - 20, 21: ICMP and behaviour discovery are not built yet;
+//! - 20: ICMP is not built yet;
 //! - 24: [`Traffic`] counts both ways, and [`DropReason`] and [`Answer`] are there to be counted;
 //! - 25, 26, 27: no locks, no callbacks, and sockets are the caller's;
 //! - 28: there is no logging in here;
@@ -97,6 +98,7 @@ mod connection;
 mod control;
 mod credentials;
 mod deframer;
+mod discovery;
 mod drain;
 mod drop_reason;
 mod error_code;
@@ -128,6 +130,7 @@ pub use connection::{
 };
 pub use credentials::{Credentials, InvalidRealm, SHORT_REALM_BYTES, UserId};
 pub use deframer::{Deframer, MAX_FRAME_BYTES, NotAMessage};
+pub use discovery::Discovery;
 pub use drain::Drain;
 pub use drop_reason::DropReason;
 pub use error_code::ErrorCode;

@@ -94,7 +94,7 @@ impl Relay {
         // RFC 7983: STUN starts with the bits 00, ChannelData with 01.
         match payload.first().map(|first| first >> 6) {
             Some(0b01) => self.handle_channel_data(client, payload, now.monotonic),
-            Some(0b00) => match Message::parse(payload) {
+            Some(0b00) => match Message::parse(payload, self.config.offers_discovery(listener)) {
                 Ok(message) => self.handle_message(client, &message, now),
                 Err(reason) => Action::Dropped(reason),
             },

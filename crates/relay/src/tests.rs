@@ -42,6 +42,7 @@ mod connections;
 mod data;
 mod defects;
 mod denied_peers;
+mod discovery;
 mod drain;
 mod dual;
 mod foreign_client;

@@ -13,7 +13,7 @@ pub(crate) use address::{address_family, decode_xor_address, encode_xor_address}
 pub(crate) use answer::AnswerWriter;
 pub(crate) use channel_data::{CHANNEL_DATA_HEADER_BYTES, ChannelData};
 pub(crate) use integrity::{Integrity, IntegrityHash, sign};
-pub(crate) use message::Message;
+pub(crate) use message::{DiscoveryAttributes, Message};
 pub use method::Method;
 pub(crate) use method::{Class, encode_data_indication_type};
 
@@ -25,8 +25,10 @@ pub(crate) const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TransactionId(pub(crate) [u8; 12]);
 
-/// Attribute types, RFC 8489 §18.3 and RFC 8656 §18.
+/// Attribute types, RFC 8489 §18.3, RFC 8656 §18 and those that extend them.
 pub(crate) mod attribute {
+    pub(crate) const MAPPED_ADDRESS: u16 = 0x0001;
+    pub(crate) const CHANGE_REQUEST: u16 = 0x0003;
     pub(crate) const USERNAME: u16 = 0x0006;
     pub(crate) const MESSAGE_INTEGRITY: u16 = 0x0008;
     pub(crate) const ERROR_CODE: u16 = 0x0009;
@@ -47,12 +49,16 @@ pub(crate) mod attribute {
     pub(crate) const USERHASH: u16 = 0x001E;
     pub(crate) const XOR_MAPPED_ADDRESS: u16 = 0x0020;
     pub(crate) const RESERVATION_TOKEN: u16 = 0x0022;
+    pub(crate) const PADDING: u16 = 0x0026;
+    pub(crate) const RESPONSE_PORT: u16 = 0x0027;
     pub(crate) const CONNECTION_ID: u16 = 0x002A;
     pub(crate) const ADDITIONAL_ADDRESS_FAMILY: u16 = 0x8000;
     pub(crate) const ADDRESS_ERROR_CODE: u16 = 0x8001;
     pub(crate) const PASSWORD_ALGORITHMS: u16 = 0x8002;
     pub(crate) const ALTERNATE_SERVER: u16 = 0x8023;
     pub(crate) const FINGERPRINT: u16 = 0x8028;
+    pub(crate) const RESPONSE_ORIGIN: u16 = 0x802B;
+    pub(crate) const OTHER_ADDRESS: u16 = 0x802C;
     pub(crate) const MOBILITY_TICKET: u16 = 0x8030;
 
     /// Attributes from here on may be ignored by who does not understand them, RFC 8489 §15.
@@ -62,28 +68,28 @@ pub(crate) mod attribute {
     pub(crate) fn is_understood(attribute: u16) -> bool {
         matches!(
             attribute,
-            0x0001 // MAPPED-ADDRESS
-            | USERNAME
-            | MESSAGE_INTEGRITY
-            | ERROR_CODE
-            | UNKNOWN_ATTRIBUTES
-            | CHANNEL_NUMBER
-            | LIFETIME
-            | XOR_PEER_ADDRESS
-            | DATA
-            | REALM
-            | NONCE
-            | XOR_RELAYED_ADDRESS
-            | REQUESTED_ADDRESS_FAMILY
-            | EVEN_PORT
-            | REQUESTED_TRANSPORT
-            | DONT_FRAGMENT
-            | MESSAGE_INTEGRITY_SHA256
-            | PASSWORD_ALGORITHM
-            | USERHASH
-            | XOR_MAPPED_ADDRESS
-            | RESERVATION_TOKEN
-            | CONNECTION_ID
+            MAPPED_ADDRESS
+                | USERNAME
+                | MESSAGE_INTEGRITY
+                | ERROR_CODE
+                | UNKNOWN_ATTRIBUTES
+                | CHANNEL_NUMBER
+                | LIFETIME
+                | XOR_PEER_ADDRESS
+                | DATA
+                | REALM
+                | NONCE
+                | XOR_RELAYED_ADDRESS
+                | REQUESTED_ADDRESS_FAMILY
+                | EVEN_PORT
+                | REQUESTED_TRANSPORT
+                | DONT_FRAGMENT
+                | MESSAGE_INTEGRITY_SHA256
+                | PASSWORD_ALGORITHM
+                | USERHASH
+                | XOR_MAPPED_ADDRESS
+                | RESERVATION_TOKEN
+                | CONNECTION_ID
         )
     }
 }

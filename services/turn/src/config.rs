@@ -130,6 +130,11 @@ pub struct TurnArgs {
     #[arg(long, env = "TRUNKLINE_TURN_MOBILITY")]
     pub turn_mobility: bool,
 
+    /// Help clients to find out what NAT they are behind, RFC 5780: --turn-listen must name two addresses at two ports
+    /// each, as in 192.0.2.1:3478,192.0.2.1:3479,192.0.2.2:3478,192.0.2.2:3479
+    #[arg(long, env = "TRUNKLINE_TURN_DISCOVERY")]
+    pub turn_discovery: bool,
+
     /// Let clients number channels up to 0x7FFF, as before RFC 8656
     #[arg(long, env = "TRUNKLINE_TURN_OLD_CHANNELS")]
     pub turn_old_channels: bool,

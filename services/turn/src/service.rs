@@ -7,7 +7,9 @@ use std::{
 };
 
 use prometheus_client::registry::Registry;
-use relay::{Config, Credentials, Mobility, NonceKey, PeerPolicy, Relay, SHORT_REALM_BYTES};
+use relay::{
+    Config, Credentials, Discovery, Mobility, NonceKey, PeerPolicy, Relay, SHORT_REALM_BYTES,
+};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -101,15 +103,12 @@ impl Turn {
         let challenge_limit = args.limits.of_challenges()?;
         let config = Config {
             transports: bound.transports(),
+            discovery: discovery(args, &bound)?,
             challenge_limit: challenge_limit.clone(),
             ..config(args, &addresses, policy, secrets.credentials()?, nonce_key)
         };
-        let descriptors = Quotas::total_of_process(threads * (config.transports.len() + 2));
-        let quotas = Quotas::new(args.turn_user_quota, descriptors).with_limits(
-            args.limits.turn_source_quota,
-            args.limits.turn_max_allocations,
-        );
-        let quotas = Arc::new(quotas);
+        // Each thread's listeners, its poll and its waker.
+        let quotas = quotas(args, threads * (config.transports.len() + 2));
         let connections = Arc::new(Counts::default());
         let terms = Arc::new(terms(args, &bound, &quotas, &connections)?);
         let reservations = Arc::new(Reservations::new(Instant::now()));
@@ -231,6 +230,28 @@ fn random_key() -> Result<[u8; 32], getrandom::Error> {
     let mut key = [0; 32];
     getrandom::fill(&mut key)?;
     Ok(key)
+}
+
+fn quotas(args: &TurnArgs, descriptors_of_threads: usize) -> Arc<Quotas> {
+    let descriptors = Quotas::total_of_process(descriptors_of_threads);
+    let (of_source, of_all) = (
+        args.limits.turn_source_quota,
+        args.limits.turn_max_allocations,
+    );
+    Arc::new(Quotas::new(args.turn_user_quota, descriptors).with_limits(of_source, of_all))
+}
+
+fn discovery(args: &TurnArgs, bound: &Bound) -> Result<Option<Arc<Discovery>>, SetupError> {
+    if !args.turn_discovery {
+        return Ok(None);
+    }
+    if !args.turn_external_ip.is_empty() {
+        return Err(SetupError::DiscoveryBehindNat);
+    }
+    let discovery = Discovery::among(&bound.datagrams.addresses);
+    discovery.map_or(Err(SetupError::Discovery), |found| {
+        Ok(Some(Arc::new(found)))
+    })
 }
 
 fn terms(

@@ -37,6 +37,15 @@ pub enum SetupError {
         /// The system's reason.
         source: io::Error,
     },
+    /// Not what RFC 5780 needs.
+    #[error(
+        "--turn-discovery: --turn-listen must name two addresses at the same two ports each, four in all, of each family \
+         that it has"
+    )]
+    Discovery,
+    /// Clients would be told addresses at which they cannot reach the listeners.
+    #[error("--turn-discovery: not with --turn-external-ip")]
+    DiscoveryBehindNat,
     /// The same port in TCP.
     #[error("--turn-listen {address}: over TCP")]
     ListenTcp {
@@ -93,6 +102,8 @@ impl SetupError {
     pub fn is_usage(&self) -> bool {
         match self {
             Self::NoCredentials
+            | Self::Discovery
+            | Self::DiscoveryBehindNat
             | Self::Realm(_)
             | Self::Address(_)
             | Self::File(_)

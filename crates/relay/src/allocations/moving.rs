@@ -21,8 +21,8 @@ impl Allocations {
         let Some(allocation) = self.open(id, now) else {
             return;
         };
-        let before = mem::replace(&mut allocation.next_client, client);
-        self.forget(before);
+        let before = mem::replace(&mut allocation.next_client, client.map(Box::new));
+        self.forget(before.as_deref());
         if let Some(client) = client {
             self.index_by_client
                 .insert(ClientKey::new(client), id.index);
@@ -41,7 +41,8 @@ impl Allocations {
             return None;
         }
         let (id, allocation) = self.open_of(client, now)?;
-        if ClientKey::new(allocation.next_client?) != ClientKey::new(client) {
+        let next = allocation.next_client.as_deref()?;
+        if ClientKey::new(*next) != ClientKey::new(client) {
             return None;
         }
         allocation.next_client = None;
@@ -53,9 +54,9 @@ impl Allocations {
     }
 
     /// Frees a 5-tuple that was expected.
-    pub(super) fn forget(&mut self, expected: Option<Client>) {
+    pub(super) fn forget(&mut self, expected: Option<&Client>) {
         if let Some(expected) = expected {
-            self.index_by_client.remove(&ClientKey::new(expected));
+            self.index_by_client.remove(&ClientKey::new(*expected));
             self.moving -= 1;
         }
     }

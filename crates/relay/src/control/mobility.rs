@@ -102,7 +102,10 @@ impl Relay {
         let (id, now) = (ticket.allocation, asker.now.monotonic);
         let allocation = self.allocations.open(id, now)?;
         allocation.ticket = ticket.serial;
-        let (current, next) = (allocation.client, allocation.next_client);
+        let (current, next) = (
+            allocation.client,
+            allocation.next_client.as_deref().copied(),
+        );
         if next != Some(asker.client) {
             // One of its own that is over may not have been taken away.
             if let Found::Over(old) = self.allocations.find(asker.client, now) {

@@ -62,7 +62,7 @@ fn bytes(hex: &str) -> Vec<u8> {
 #[test]
 fn the_sample_request_is_genuine() {
     let datagram = bytes(REQUEST);
-    let message = Message::parse(&datagram).unwrap();
+    let message = Message::parse(&datagram, false).unwrap();
     assert_eq!(message.username, Some(&b"evtj:h6vY"[..]));
     assert_eq!(message.unknown.as_slice(), [0x0024]);
     assert!(message.has_fingerprint);
@@ -79,7 +79,7 @@ fn the_sample_responses_are_genuine_and_hold_their_addresses() {
         ),
     ] {
         let datagram = bytes(hex);
-        let message = Message::parse(&datagram).unwrap();
+        let message = Message::parse(&datagram, false).unwrap();
         assert!(message.has_fingerprint);
         assert!(message.integrity.unwrap().is_by(SHORT_TERM_PASSWORD));
         let address = address.parse().unwrap();
@@ -93,7 +93,7 @@ fn the_sample_responses_are_genuine_and_hold_their_addresses() {
 #[test]
 fn the_sample_request_with_long_term_authentication_is_genuine() {
     let datagram = bytes(LONG_TERM_REQUEST);
-    let message = Message::parse(&datagram).unwrap();
+    let message = Message::parse(&datagram, false).unwrap();
     assert_eq!(message.username, Some("マトリックス".as_bytes()));
     assert_eq!(message.realm, Some(&b"example.org"[..]));
     assert_eq!(message.nonce, Some(&b"f//499k954d6OL34oL9FSTvy64sA"[..]));
@@ -112,7 +112,7 @@ fn one_changed_bit_of_a_vector_is_noticed() {
     for at in 20..bytes(REQUEST).len() {
         let mut datagram = bytes(REQUEST);
         datagram[at] ^= 1;
-        let genuine = match Message::parse(&datagram) {
+        let genuine = match Message::parse(&datagram, false) {
             Ok(message) => {
                 message.has_fingerprint
                     && message
@@ -129,7 +129,7 @@ fn one_changed_bit_of_a_vector_is_noticed() {
 #[test]
 fn the_sample_request_with_sha256_and_userhash_is_genuine() {
     let datagram = bytes(USERHASH_REQUEST);
-    let message = Message::parse(&datagram).unwrap();
+    let message = Message::parse(&datagram, false).unwrap();
     let hash = sha256(["マトリックス", ":", "example.org"]);
     assert_eq!(message.userhash, Some(&hash[..]));
     assert_eq!(message.username, None);
@@ -149,7 +149,7 @@ fn the_sample_request_with_sha256_and_userhash_is_genuine() {
     for at in 20..datagram.len() {
         let mut datagram = datagram.clone();
         datagram[at] ^= 1;
-        let message = Message::parse(&datagram);
+        let message = Message::parse(&datagram, false);
         let genuine = message.is_ok_and(|message| {
             message
                 .integrity

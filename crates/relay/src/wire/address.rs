@@ -45,21 +45,30 @@ pub(crate) fn encode_xor_address(
     address: SocketAddr,
     transaction: TransactionId,
 ) -> ([u8; MAX_ADDRESS_BYTES], usize) {
+    let (mut value, length) = encode_address(address);
+    let mask = mask(transaction).to_be_bytes();
+    for (byte, with) in value[2..4].iter_mut().zip(&mask) {
+        *byte ^= with;
+    }
+    for (byte, with) in value[4..length].iter_mut().zip(&mask) {
+        *byte ^= with;
+    }
+    (value, length)
+}
+
+/// Writes the value of an address attribute that is not combined with anything, RFC 8489 §14.1, in the same way.
+pub(crate) fn encode_address(address: SocketAddr) -> ([u8; MAX_ADDRESS_BYTES], usize) {
     let mut value = [0; MAX_ADDRESS_BYTES];
-    let [high, low] = address.port().to_be_bytes();
-    value[2] = high ^ MAGIC_COOKIE[0];
-    value[3] = low ^ MAGIC_COOKIE[1];
+    value[2..4].copy_from_slice(&address.port().to_be_bytes());
     match address.ip() {
         IpAddr::V4(ip) => {
             value[1] = IPV4;
-            let ip = ip.to_bits() ^ u32::from_be_bytes(MAGIC_COOKIE);
-            value[4..8].copy_from_slice(&ip.to_be_bytes());
+            value[4..8].copy_from_slice(&ip.octets());
             (value, 8)
         }
         IpAddr::V6(ip) => {
             value[1] = IPV6;
-            let ip = ip.to_bits() ^ mask(transaction);
-            value[4..].copy_from_slice(&ip.to_be_bytes());
+            value[4..].copy_from_slice(&ip.octets());
             (value, MAX_ADDRESS_BYTES)
         }
     }

@@ -1,8 +1,11 @@
 use std::net::SocketAddr;
 
 use super::{
-    Class, MAGIC_COOKIE, Method, TransactionId, address::encode_xor_address, attribute,
-    fingerprint::fingerprint, method::encode_type,
+    Class, MAGIC_COOKIE, Method, TransactionId,
+    address::{encode_address, encode_xor_address},
+    attribute,
+    fingerprint::fingerprint,
+    method::encode_type,
 };
 use crate::ErrorCode;
 
@@ -63,6 +66,12 @@ impl<'a> AnswerWriter<'a> {
     pub(crate) fn xor_peer_address(&mut self, address: SocketAddr) {
         let (value, length) = encode_xor_address(address, self.transaction);
         self.attribute(attribute::XOR_PEER_ADDRESS, &value[..length]);
+    }
+
+    /// Adds an address that is not combined with anything.
+    pub(crate) fn address(&mut self, attribute: u16, address: SocketAddr) {
+        let (value, length) = encode_address(address);
+        self.attribute(attribute, &value[..length]);
     }
 
     /// Adds FINGERPRINT, which must be last.

@@ -33,6 +33,8 @@ pub(crate) struct Message<'a> {
     pub(crate) data: Option<(usize, usize)>,
     /// Whether DONT-FRAGMENT is there.
     pub(crate) dont_fragment: bool,
+    /// RFC 5780, where that is offered.
+    pub(crate) discovery: DiscoveryAttributes<'a>,
     /// Comprehension-required attributes that are not understood.
     pub(crate) unknown: UnknownAttributes,
 }
@@ -42,8 +44,11 @@ impl<'a> Message<'a> {
     ///
     /// Of several attributes of one type the first counts; after MESSAGE-INTEGRITY only
     /// MESSAGE-INTEGRITY-SHA256 and FINGERPRINT do.
-    pub(crate) fn parse(datagram: &'a [u8]) -> Result<Self, DropReason> {
+    ///
+    /// `offers_discovery` says whether the attributes of a Binding request of RFC 5780 are understood.
+    pub(crate) fn parse(datagram: &'a [u8], offers_discovery: bool) -> Result<Self, DropReason> {
         let mut message = Self::parse_header(datagram)?;
+        let is_discovery = offers_discovery && message.method == Method::Binding;
         let mut offset = HEADER_BYTES;
         for _ in 0..=MAX_ATTRIBUTES {
             if offset == datagram.len() {
@@ -76,7 +81,10 @@ impl<'a> Message<'a> {
             } else if attribute == attribute::MESSAGE_INTEGRITY {
                 message.take_integrity(IntegrityHash::Sha1, value, &datagram[..offset]);
             } else if message.integrity.is_none() {
-                message.take(attribute, value, start);
+                let is_taken = is_discovery && message.discovery.take(attribute, value);
+                if !is_taken {
+                    message.take(attribute, value, start);
+                }
             }
             offset = next;
         }
@@ -118,6 +126,7 @@ impl<'a> Message<'a> {
             peer: None,
             data: None,
             dont_fragment: false,
+            discovery: DiscoveryAttributes::default(),
             unknown: UnknownAttributes::default(),
         })
     }
@@ -150,6 +159,27 @@ impl<'a> Message<'a> {
             _ if attribute >= COMPREHENSION_OPTIONAL || attribute::is_understood(attribute) => {}
             _ => self.unknown.push(attribute),
         }
+    }
+}
+
+/// Attributes with which a Binding request asks for more than where it came from, RFC 5780 §7.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct DiscoveryAttributes<'a> {
+    pub(crate) change_request: Option<&'a [u8]>,
+    pub(crate) response_port: Option<&'a [u8]>,
+    pub(crate) padding: Option<&'a [u8]>,
+}
+
+impl<'a> DiscoveryAttributes<'a> {
+    fn take(&mut self, attribute: u16, value: &'a [u8]) -> bool {
+        let place = match attribute {
+            attribute::CHANGE_REQUEST => &mut self.change_request,
+            attribute::RESPONSE_PORT => &mut self.response_port,
+            attribute::PADDING => &mut self.padding,
+            _ => return false,
+        };
+        first(place, value);
+        true
     }
 }
 

@@ -12,6 +12,7 @@ mod data;
 mod discovery;
 mod documented;
 mod fleet;
+mod icmp;
 mod infrastructure;
 mod libnice;
 mod limits;

@@ -42,8 +42,8 @@ pub enum Action {
     /// Send [`Relay::answer`](crate::Relay::answer) to the client, from the listener it is with.
     Answer(Answer),
     /// Send [`Relay::answer`](crate::Relay::answer) to the client, which asked for nothing: a peer's connection waits for
-    /// it.
-    Attempt(Client),
+    /// it, or an ICMP message answers what it sent.
+    Indication(Client),
     /// Give the packet to another thread's relay, and what the client sends after it as long as that one has an
     /// allocation for it ([`Mobility`](crate::Mobility)): it moved here, RFC 8016, and its allocation cannot.
     Elsewhere(Home),

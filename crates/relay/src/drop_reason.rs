@@ -35,11 +35,13 @@ pub enum DropReason {
     BitRate,
     /// A request that would have been refused, of whom nothing is proved; too many were, to clients of its network.
     ChallengeRate,
+    /// An ICMP message of a type that clients are not told of.
+    IcmpType,
 }
 
 impl DropReason {
     /// All of them, for a metric that shows each from the start.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::NotStun,
         Self::Malformed,
         Self::BadFingerprint,
@@ -57,6 +59,7 @@ impl DropReason {
         Self::PacketRate,
         Self::BitRate,
         Self::ChallengeRate,
+        Self::IcmpType,
     ];
 
     /// A word for metrics and logs.
@@ -79,6 +82,7 @@ impl DropReason {
             Self::PacketRate => "packet-rate",
             Self::BitRate => "bit-rate",
             Self::ChallengeRate => "challenge-rate",
+            Self::IcmpType => "icmp-type",
         }
     }
 }
@@ -94,7 +98,7 @@ mod tests {
         let labels: BTreeSet<_> = DropReason::ALL.map(DropReason::label).into();
         assert_eq!(labels.len(), DropReason::ALL.len());
         assert!(DropReason::ALL.is_sorted());
-        let last = DropReason::ChallengeRate;
+        let last = DropReason::IcmpType;
         assert_eq!(DropReason::ALL.last(), Some(&last));
         assert_eq!(DropReason::ALL.len(), last as usize + 1);
     }

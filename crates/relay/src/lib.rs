@@ -74,11 +74,10 @@
 //!
 //! Its defects, as they were observed in 0.17.2, are tests here by number: `tests/defects.rs` has 1 to 6, 7
 //! (unknown attributes), 8 to 13, 16 to 18 and 23; `tests/reservations.rs` 14 and 15; `tests/allocate.rs` and
-//! `tests/dual.rs` 19; `tests/allocate.rs` and `tests/data.rs` 20, without ICMP; `tests/sha256.rs` and
+//! `tests/dual.rs` 19; `tests/allocate.rs`, `tests/data.rs` and `tests/icmp.rs` 20; `tests/sha256.rs` and
 //! `tests/foreign_client.rs` 22; `tests/drain.rs` the ALTERNATE-SERVER of 21, `tests/mobility.rs` its mobility,
 //! `tests/discovery.rs` its behaviour discovery. The others are no concern of this crate, or not yet:
 //!
-//! - 20: ICMP is not built yet;
 //! - 24: [`Traffic`] counts both ways, and [`DropReason`] and [`Answer`] are there to be counted;
 //! - 25, 26, 27: no locks, no callbacks, and sockets are the caller's;
 //! - 28: there is no logging in here;
@@ -102,6 +101,7 @@ mod discovery;
 mod drain;
 mod drop_reason;
 mod error_code;
+mod icmp;
 mod kicked;
 mod limits;
 mod listing;
@@ -109,6 +109,7 @@ mod long_term_key;
 mod mobility;
 mod nonce;
 mod output;
+mod passage;
 mod peer_policy;
 mod relay;
 mod reservation;
@@ -134,6 +135,7 @@ pub use discovery::Discovery;
 pub use drain::Drain;
 pub use drop_reason::DropReason;
 pub use error_code::ErrorCode;
+pub use icmp::Icmp;
 pub use limits::Limits;
 pub use listing::{Listed, Page};
 pub use mobility::Mobility;

@@ -2,12 +2,12 @@ use std::{collections::VecDeque, net::SocketAddr, time::Instant};
 
 use crate::{
     Action, AllocationId, Authentication, Client, CloseReason, Config, Drain, DropReason, Family,
-    ListenerId, Mobility, Output, Protocol, ToClient, ToPeer, Traffic,
-    allocation::Allocation,
+    ListenerId, Mobility, Output, ToClient, Traffic,
     allocations::{Allocations, Found},
     control::Connections,
     kicked::Kicked,
     output::Close,
+    passage::{Way, forward, permitted},
     wire::{
         CHANNEL_DATA_HEADER_BYTES, ChannelData, Class, Message, Method, TransactionId,
         decode_xor_address,
@@ -114,16 +114,9 @@ impl Relay {
         let Some(allocation) = self.allocations.open(allocation, now) else {
             return Action::Dropped(DropReason::NoAllocation);
         };
-        let mut reason = DropReason::NoPermission;
-        let peer = policy.names(source).find(|name| {
-            let ruling = allocation.permission(name.ip(), now);
-            if ruling.is_some() {
-                reason = DropReason::Forbidden;
-            }
-            ruling.is_some_and(|ruling| policy.admits(ruling, *name))
-        });
-        let Some(peer) = peer else {
-            return Action::Dropped(reason);
+        let peer = match permitted(policy, allocation, source, now) {
+            Ok(peer) => peer,
+            Err(reason) => return Action::Dropped(reason),
         };
         let Ok(length) = u16::try_from(payload.len()) else {
             return Action::Dropped(DropReason::TooLong);
@@ -322,51 +315,6 @@ impl Relay {
             Family::V6 => self.config.ipv6.is_some(),
         }
     }
-}
-
-/// Data on its way to a peer: whom to, where it stands in the client's packet, and whether it may not be cut.
-struct Way {
-    peer: SocketAddr,
-    range: (usize, usize),
-    dont_fragment: bool,
-}
-
-/// The one way of data to a peer: both its permission and the port must let it through, whichever message
-/// carried it.
-fn forward(
-    config: &Config,
-    id: AllocationId,
-    allocation: &mut Allocation,
-    way: Way,
-    now: Instant,
-) -> Action {
-    if allocation.protocol == Protocol::Tcp {
-        return Action::Dropped(DropReason::NoAllocation);
-    }
-    let (peer, (start, end)) = (way.peer, way.range);
-    let Some(ruling) = allocation.permission(peer.ip(), now) else {
-        return Action::Dropped(DropReason::NoPermission);
-    };
-    if !config.peer_policy.admits(ruling, peer) {
-        return Action::Dropped(DropReason::Forbidden);
-    }
-    if let Err(reason) = allocation
-        .meter
-        .pass_to_peer(end - start, &config.limits, now)
-    {
-        return Action::Dropped(reason);
-    }
-    if let Some(relayed) = allocation.relayed_of(Family::of(peer)) {
-        relayed.traffic.packets_to_peers += 1;
-        relayed.traffic.bytes_to_peers += (end - start) as u64;
-    }
-    Action::ToPeer(ToPeer {
-        allocation: id,
-        peer: SocketAddr::new(ruling.internal, peer.port()),
-        start,
-        end,
-        dont_fragment: way.dont_fragment,
-    })
 }
 
 /// Numbers the Data indications. Nobody answers one, so that it is enough that no two are alike.

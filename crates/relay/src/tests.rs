@@ -48,6 +48,7 @@ mod dual;
 mod foreign_client;
 mod framing;
 mod heap;
+mod icmp;
 mod limits;
 mod messages;
 mod mobility;
@@ -277,7 +278,7 @@ impl Server {
                 }
             }
             Action::Dropped(reason) => Reaction::Dropped(reason),
-            Action::Pending | Action::Attempt(_) | Action::Elsewhere(_) => {
+            Action::Pending | Action::Indication(_) | Action::Elsewhere(_) => {
                 panic!("nothing was carried out")
             }
         }

@@ -55,6 +55,7 @@ pub(crate) mod attribute {
     pub(crate) const ADDITIONAL_ADDRESS_FAMILY: u16 = 0x8000;
     pub(crate) const ADDRESS_ERROR_CODE: u16 = 0x8001;
     pub(crate) const PASSWORD_ALGORITHMS: u16 = 0x8002;
+    pub(crate) const ICMP: u16 = 0x8004;
     pub(crate) const ALTERNATE_SERVER: u16 = 0x8023;
     pub(crate) const FINGERPRINT: u16 = 0x8028;
     pub(crate) const RESPONSE_ORIGIN: u16 = 0x802B;

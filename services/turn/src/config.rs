@@ -130,6 +130,11 @@ pub struct TurnArgs {
     #[arg(long, env = "TRUNKLINE_TURN_MOBILITY")]
     pub turn_mobility: bool,
 
+    /// Tell clients of ICMP errors of their peers, RFC 8656 §11.5. Some clients fail when they are told: those of pion and
+    /// webrtc-rs stop to listen
+    #[arg(long, env = "TRUNKLINE_TURN_ICMP")]
+    pub turn_icmp: bool,
+
     /// Help clients to find out what NAT they are behind, RFC 5780: --turn-listen must name two addresses at two ports
     /// each, as in 192.0.2.1:3478,192.0.2.1:3479,192.0.2.2:3478,192.0.2.2:3479
     #[arg(long, env = "TRUNKLINE_TURN_DISCOVERY")]

@@ -144,6 +144,7 @@ impl Turn {
                 ),
                 handovers: handovers.clone(),
                 moves,
+                keeps_icmp: args.turn_icmp,
                 counters: count,
                 oversight,
             })?);

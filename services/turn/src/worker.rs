@@ -8,6 +8,7 @@
 
 mod batch;
 mod datagrams;
+mod icmp;
 mod moved;
 mod offload;
 mod opened;
@@ -84,6 +85,7 @@ pub(crate) struct Parts {
     pub(crate) openings: Openings,
     pub(crate) handovers: Arc<Handovers>,
     pub(crate) moves: Moves,
+    pub(crate) keeps_icmp: bool,
     pub(crate) counters: Arc<Counters>,
     pub(crate) oversight: Arc<Oversight>,
 }
@@ -109,7 +111,7 @@ impl Worker {
             parts.stream_terms,
             poll.registry().try_clone()?,
         )?;
-        let opened = Opened::new(poll.registry().try_clone()?);
+        let opened = Opened::new(poll.registry().try_clone()?, parts.keeps_icmp);
         let peers = Peers::new(parts.handovers, quotas, poll.registry().try_clone()?);
         let worker = Self {
             poll,
@@ -151,6 +153,9 @@ impl Worker {
             }
             for event in &events {
                 let token = event.token();
+                if event.is_error() {
+                    self.read_icmp(tokens::source(token));
+                }
                 if !self.turns.contains(token) {
                     self.read(token)?;
                 }
@@ -240,8 +245,11 @@ impl Worker {
                     }
                 }
             }
-            Action::Attempt(client) => {
-                if !self.streams.answer(client, self.relay.answer(), true) {
+            Action::Indication(client) => {
+                let message = self.relay.answer();
+                if !self.streams.serve(client.listener) {
+                    self.sending.send_to_client(client, &[message], None);
+                } else if !self.streams.answer(client, message, true) {
                     self.counters.unsent.add(1);
                 }
             }

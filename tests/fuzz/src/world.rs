@@ -68,7 +68,7 @@ impl World {
             Action::ToPeer(_)
             | Action::ToClient(_)
             | Action::Answer(_)
-            | Action::Attempt(_)
+            | Action::Indication(_)
             | Action::Elsewhere(_)
             | Action::Dropped(_) => {
                 assert_eq!(wished, 0);
@@ -90,7 +90,7 @@ impl World {
                     assert!(message.raw.len() <= 3 * datagram.len());
                 }
             }
-            Action::ToClient(_) | Action::Attempt(_) => panic!("a client's packet goes back"),
+            Action::ToClient(_) | Action::Indication(_) => panic!("a client's packet goes back"),
             Action::Elsewhere(_) => panic!("there are no tickets here"),
             Action::Dropped(_) | Action::Pending => {}
         }
@@ -116,7 +116,7 @@ impl World {
             Action::Dropped(_) => {}
             Action::ToPeer(_)
             | Action::Answer(_)
-            | Action::Attempt(_)
+            | Action::Indication(_)
             | Action::Elsewhere(_)
             | Action::Pending => {
                 panic!("{action:?}")

@@ -9,6 +9,7 @@ use crate::{
     DropReason, ErrorCode, Family, Method, Output, Protocol, Relay,
     codec::{Request, Response},
     long_term_key::Signer,
+    passage::permitted,
     wire::{AnswerWriter, Class, TransactionId, attribute},
 };
 
@@ -131,12 +132,9 @@ impl Relay {
         let Some(allocation) = self.allocations.open(allocation, now) else {
             return Action::Dropped(DropReason::NoAllocation);
         };
-        let peer = policy.names(source).find(|name| {
-            let ruling = allocation.permission(name.ip(), now);
-            ruling.is_some_and(|ruling| policy.admits(ruling, *name))
-        });
-        let Some(peer) = peer else {
-            return Action::Dropped(DropReason::NoPermission);
+        let peer = match permitted(policy, allocation, source, now) {
+            Ok(peer) => peer,
+            Err(reason) => return Action::Dropped(reason),
         };
         let (client, transaction) = (allocation.client, self.indications.next());
         let mut indication = AnswerWriter::new(
@@ -147,7 +145,7 @@ impl Relay {
         );
         indication.xor_peer_address(peer);
         indication.attribute(attribute::CONNECTION_ID, &connection.0.to_be_bytes());
-        Action::Attempt(client)
+        Action::Indication(client)
     }
 
     /// RFC 6062 §5.4.

@@ -190,7 +190,7 @@ fn a_client_is_told_of_a_peer_that_has_a_permission() {
     assert_eq!(incoming(&mut server, PEER), dropped);
     assert_eq!(server.permit(&[PEER]), 200);
     let action = incoming(&mut server, PEER);
-    let Action::Attempt(client) = action else {
+    let Action::Indication(client) = action else {
         panic!("{action:?}");
     };
     assert_eq!(client.address, address(HERE));

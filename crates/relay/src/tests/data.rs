@@ -319,7 +319,7 @@ fn defect_20_what_is_sent_with_dont_fragment_goes_in_one_piece() {
             Action::Dropped(reason) => Err(reason),
             Action::ToClient(_)
             | Action::Answer(_)
-            | Action::Attempt(_)
+            | Action::Indication(_)
             | Action::Elsewhere(_)
             | Action::Pending => {
                 panic!("{action:?}")

@@ -117,7 +117,7 @@ impl Worker {
             Action::Elsewhere(there) => home = Some(there),
             action @ (Action::ToClient(_)
             | Action::Answer(_)
-            | Action::Attempt(_)
+            | Action::Indication(_)
             | Action::Dropped(_)
             | Action::Pending) => self.act(action),
         }
@@ -141,7 +141,7 @@ impl Worker {
                     Action::ToClient(to) => self.relay_to_client(&to, datagram),
                     Action::ToPeer(_)
                     | Action::Answer(_)
-                    | Action::Attempt(_)
+                    | Action::Indication(_)
                     | Action::Elsewhere(_)
                     | Action::Dropped(_)
                     | Action::Pending => self.act(action),

@@ -27,6 +27,8 @@ pub(super) struct Offload {
     pub(super) state: UdpSocketState,
     segments: usize,
     failures: u32,
+    /// Whether the error of an earlier packet's may be told to a later one: then that is sent once more.
+    tells_late: bool,
 }
 
 impl Offload {
@@ -35,13 +37,14 @@ impl Offload {
     ///
     /// # Errors
     /// When the process is out of descriptors.
-    pub(super) fn new() -> io::Result<Self> {
+    pub(super) fn new(tells_late: bool) -> io::Result<Self> {
         let socket = StdUdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         let state = UdpSocketState::new((&socket).into())?;
         Ok(Self {
             segments: state.max_gso_segments(),
             state,
             failures: 0,
+            tells_late,
         })
     }
 
@@ -55,18 +58,20 @@ impl Offload {
     /// Sends a group; tells how many of its messages the kernel has taken.
     pub(super) fn send(&mut self, socket: &UdpSocket, group: &Group<'_>) -> u64 {
         let state = &self.state;
-        let outcome = send(group, |contents, size| {
-            state.try_send(
-                socket.into(),
-                &Transmit {
-                    destination: group.to,
-                    ecn: None,
-                    contents,
-                    segment_size: size,
-                    src_ip: None,
-                },
-            )
-        });
+        let once = |contents: &[u8], size| {
+            let transmit = Transmit {
+                destination: group.to,
+                ecn: None,
+                contents,
+                segment_size: size,
+                src_ip: None,
+            };
+            state.try_send(socket.into(), &transmit)
+        };
+        let outcome = match self.tells_late {
+            true => send(group, |contents, size| twice(|| once(contents, size))),
+            false => send(group, once),
+        };
         self.count(group, outcome);
         match outcome {
             Outcome::Sent(messages) | Outcome::Divided(messages) => messages,
@@ -119,6 +124,14 @@ fn send(
     let messages = group.contents.chunks(group.size);
     let taken = messages.filter(|message| send(message, None).is_ok());
     Outcome::Divided(taken.count() as u64)
+}
+
+/// Tries once more: the first error may be an earlier packet's, which is told once.
+pub(super) fn twice<T>(mut once: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    match once() {
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => once(),
+        outcome => outcome,
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use mio::{Interest, Registry, net::UdpSocket};
 use relay::{AllocationId, Family};
 use slab::Slab;
 
-use super::tokens;
+use super::{icmp::keep_messages, tokens};
 use crate::quotas::Charge;
 
 /// The relay sockets of a worker's allocations, by place and by allocation.
@@ -15,6 +15,7 @@ pub(super) struct Opened {
     /// Ids are ours: nobody can choose them to be alike.
     by_allocation: HashMap<(AllocationId, Family), usize, FixedState>,
     registry: Registry,
+    pub(super) keeps_icmp: bool,
 }
 
 #[derive(Debug)]
@@ -26,12 +27,13 @@ pub(super) struct RelaySocket {
 }
 
 impl Opened {
-    /// Sockets are registered with `registry`'s poll.
-    pub(super) fn new(registry: Registry) -> Self {
+    /// Sockets are registered with `registry`'s poll; whether ICMP messages are kept beside them is to be said.
+    pub(super) fn new(registry: Registry, keeps_icmp: bool) -> Self {
         Self {
             sockets: Slab::new(),
             by_allocation: HashMap::default(),
             registry,
+            keeps_icmp,
         }
     }
 
@@ -58,6 +60,11 @@ impl Opened {
         let token = tokens::relay_socket(place.key());
         self.registry
             .register(&mut socket, token, Interest::READABLE)?;
+        if self.keeps_icmp
+            && let Err(error) = keep_messages(&socket)
+        {
+            tracing::debug!(%error, "ICMP messages are not kept");
+        }
         self.by_allocation.insert((allocation, family), place.key());
         place.insert(RelaySocket {
             socket,

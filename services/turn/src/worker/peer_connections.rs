@@ -60,7 +60,7 @@ impl Worker {
             };
             let (allocation, peer, now) = (incoming.allocation, incoming.peer, Instant::now());
             let action = self.relay.handle_incoming(allocation, peer, id, now);
-            if !matches!(action, Action::Attempt(_)) || self.peers.hold(id, incoming, now) {
+            if !matches!(action, Action::Indication(_)) || self.peers.hold(id, incoming, now) {
                 self.act(action);
             }
         }

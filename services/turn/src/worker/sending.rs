@@ -5,7 +5,7 @@ use relay::{Client, ToPeer};
 
 use super::{
     batch::{Batch, Egress},
-    offload::Offload,
+    offload::{Offload, twice},
     opened::Opened,
 };
 use crate::{metrics::Counters, relay_sockets::send_whole};
@@ -30,8 +30,8 @@ impl Sending {
     ) -> io::Result<Self> {
         Ok(Self {
             listeners,
+            offload: Offload::new(opened.keeps_icmp)?,
             opened,
-            offload: Offload::new()?,
             batch: Batch::new(getrandom::u64().map_err(io::Error::other)?),
             counters,
         })
@@ -55,7 +55,7 @@ impl Sending {
     fn send_whole(&mut self, place: usize, to: &ToPeer, data: &[u8]) {
         self.flush();
         let opened = self.opened.at(place);
-        match opened.map(|opened| send_whole(&opened.socket, data, to.peer)) {
+        match opened.map(|opened| twice(|| send_whole(&opened.socket, data, to.peer))) {
             Some(Ok(_)) => self.counters.relayed_to_peers(1, data.len() as u64),
             Some(Err(_)) | None => self.counters.unsent.add(1),
         }

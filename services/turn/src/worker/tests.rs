@@ -43,6 +43,7 @@ fn worker(listener: UdpSocket) -> (Worker, Stop) {
         ),
         handovers: Arc::new(Handovers::new(Instant::now())),
         moves: Moves::between(1).remove(0),
+        keeps_icmp: false,
         counters: Arc::default(),
         oversight: Arc::default(),
     };
@@ -100,7 +101,7 @@ fn pass(
 #[test]
 fn receiving_and_sending_cost_no_heap() {
     let [from, to] = [(), ()].map(|()| udp("127.0.0.1:0".parse().unwrap()).unwrap());
-    let (mut batch, mut offload) = (Batch::new(1), Offload::new().unwrap());
+    let (mut batch, mut offload) = (Batch::new(1), Offload::new(false).unwrap());
     let mut receiver = Receiver::new();
     let heap = allocation_counter::measure(|| {
         for datagrams in [1, 2, 60] {

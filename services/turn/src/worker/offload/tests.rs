@@ -45,8 +45,24 @@ fn when_there_is_no_room_the_group_is_lost_and_nothing_is_tried_again() {
 }
 
 #[test]
+fn an_error_that_is_told_late_costs_nothing_and_no_room_is_not_waited_for() {
+    let mut late = Some(io::ErrorKind::ConnectionRefused);
+    let group = group(&[7; 20], 10);
+    let outcome = send(&group, |_, _| {
+        twice(|| late.take().map_or(Ok(()), |kind| Err(kind.into())))
+    });
+    assert_eq!((outcome, late), (Outcome::Sent(2), None));
+    let mut tries = 0;
+    let no_room = twice(|| -> io::Result<()> {
+        tries += 1;
+        Err(io::ErrorKind::WouldBlock.into())
+    });
+    assert!(no_room.is_err() && tries == 1);
+}
+
+#[test]
 fn after_some_failures_in_a_row_each_goes_by_itself() {
-    let mut offload = Offload::new().unwrap();
+    let mut offload = Offload::new(false).unwrap();
     let before = offload.limits().segments;
     for _ in 1..MAX_FAILURES {
         offload.count(&group(&[7; 20], 10), Outcome::Divided(2));
@@ -75,7 +91,7 @@ fn the_kernel_divides_what_is_sent_as_one() {
         .set_read_timeout(Some(Duration::from_secs(10)))
         .unwrap();
     let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-    let mut offload = Offload::new().unwrap();
+    let mut offload = Offload::new(false).unwrap();
     let contents: Vec<u8> = (0..25).collect();
     let group = Group {
         to: receiver.local_addr().unwrap(),

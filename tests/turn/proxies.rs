@@ -14,7 +14,7 @@ use crate::{
     tls,
 };
 
-const TRUSTED: &[&str] = &["--trusted-proxy", "127.0.0.1/32"];
+const TRUSTED: &[&str] = &["--turn-trusted-proxy", "127.0.0.1/32"];
 
 fn relay(options: &[&str]) -> Process {
     let user = ["--turn-user", "u:p", "--turn-allow-peers", "127.0.0.0/8"];
@@ -95,7 +95,7 @@ async fn a_trusted_proxy_that_says_nothing_of_its_client_is_refused() {
 
 #[test]
 fn nobody_else_may_say_that_it_is_another() {
-    let relay = relay(&["--trusted-proxy", "192.0.2.0/24"]);
+    let relay = relay(&["--turn-trusted-proxy", "192.0.2.0/24"]);
     let mut stream = announced(relay.public, "192.0.2.9:4660");
     assert!(is_closed(&mut stream));
     let mut client = StreamClient::tcp(relay.public);

@@ -4,11 +4,11 @@ use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream, UdpSocket},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use stun::message::{METHOD_BINDING, METHOD_CHANNEL_BIND, METHOD_REFRESH};
-use trunkline_tests::{Process, metric, until};
+use trunkline_tests::{PATIENCE, Process, metric, until};
 
 use crate::stream_client::{StreamClient, channel_data, connect, is_closed, mapped};
 
@@ -252,6 +252,38 @@ async fn checklist_03_ten_thousand_connections_above_the_cap_are_refused_and_har
     until_metric(&relay, "trunkline_turn_connections", 4.0).await;
     Call::new(StreamClient::tcp(relay.public)).goes_on(b"again");
     bystander.goes_on(b"after");
+}
+
+#[tokio::test]
+async fn checklist_03_who_connects_again_and_again_is_refused_and_may_again_after_a_while() {
+    let relay = relay(&["--turn-source-connection-rate", "2"]);
+    let mut bystander = Call::new(StreamClient::tcp(relay.public));
+    let taken = "trunkline_turn_connections_opened_total{transport=\"tcp\"}";
+    let refused = "trunkline_turn_connections_refused_total{reason=\"source\"}";
+    let begin = Instant::now();
+    for _ in 0..100 {
+        drop(connect(relay.public));
+    }
+    let end = begin + PATIENCE;
+    loop {
+        let (taken, refused) = (
+            metric(relay.admin, taken).await,
+            metric(relay.admin, refused).await,
+        );
+        if taken + refused >= 101.0 {
+            // The bystander's is one of them.
+            let at_most = 20.0 + 1.0 + 2.0 * begin.elapsed().as_secs_f64();
+            assert!((20.0..=at_most).contains(&taken), "{taken} were taken");
+            break;
+        }
+        assert!(Instant::now() < end, "{taken} + {refused}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    bystander.goes_on(b"meanwhile");
+    while is_closed(&mut &connect(relay.public)) {
+        assert!(Instant::now() < end, "still refused");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test]

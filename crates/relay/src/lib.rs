@@ -146,6 +146,7 @@ pub use output::{
 pub use peer_policy::{PeerPolicy, RelayAddress};
 pub use relay::{Relay, Time};
 pub use reservation::{RESERVATION_LIFETIME, ReservationToken};
+pub use token_bucket::TokenBucket;
 pub use transport::Transport;
 pub use wire::Method;
 

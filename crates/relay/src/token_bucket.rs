@@ -5,19 +5,24 @@ const NANOS_PER_SECOND: u64 = 1_000_000_000;
 /// An allowance that grows steadily up to a bound, and is told by the one moment at which it is full, in nanoseconds from
 /// a start that the caller has. It is full at first.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct TokenBucket {
+pub struct TokenBucket {
     full_at: u64,
 }
 
 impl TokenBucket {
-    /// Whether anything is left in a bucket that takes `span` to fill. Who finds something left may take more than
-    /// that, and is in debt: otherwise what is larger than the bucket would never pass.
-    pub(crate) fn has_any(self, span: Duration, now: u64) -> bool {
+    /// Whether anything is left at `now`, in nanoseconds, in a bucket that takes `span` to fill. Who finds something left
+    /// may take more than that, and is in debt: otherwise what is larger than the bucket would never pass.
+    pub fn has_any(self, span: Duration, now: u64) -> bool {
         u128::from(self.full_at.saturating_sub(now)) < span.as_nanos()
     }
 
+    /// Whether nothing is missing at `now`: it may be forgotten, and another taken for it.
+    pub fn is_full(self, now: u64) -> bool {
+        self.full_at <= now
+    }
+
     /// Takes `amount` out of a bucket that `per_second` flow into.
-    pub(crate) fn take(&mut self, amount: u64, per_second: u64, now: u64) {
+    pub fn take(&mut self, amount: u64, per_second: u64, now: u64) {
         let cost = amount
             .saturating_mul(NANOS_PER_SECOND)
             .checked_div(per_second)

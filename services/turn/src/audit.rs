@@ -1,25 +1,25 @@
 //! The audit log: who had a relayed address from when to when, and what went through it.
 //!
 //! Its lines have the target `audit` and the level DEBUG, since they hold clients' addresses: `--log info,audit=debug`
-//! turns it on. A thread writes [`PER_SECOND`] a second, after a burst of [`BURST`]; what is beyond is counted, and
+//! turns it on. A thread writes [`PER_SECOND`] a second, and those of [`SPAN`] at once; what is beyond is counted, and
 //! the next line that may be written says how many there were.
 
 use std::{
     net::SocketAddr,
     sync::{Arc, atomic::Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use relay::{Close, Moved, Open};
+use relay::{Close, Moved, Open, TokenBucket};
 use tracing::Level;
 
 use crate::{addresses::Addresses, oversight::Oversight};
 
 /// Lines that a thread writes in a second.
-const PER_SECOND: u32 = 50;
+const PER_SECOND: u64 = 50;
 
-/// Lines that it writes at once.
-const BURST: u32 = 500;
+/// As many lines as this time allows are written at once.
+const SPAN: Duration = Duration::from_secs(10);
 
 /// Longest name that is written, in characters before they are escaped.
 const MAX_NAME: usize = 128;
@@ -29,7 +29,8 @@ const MAX_NAME: usize = 128;
 pub(crate) struct Audit {
     addresses: Addresses,
     oversight: Arc<Oversight>,
-    bucket: Bucket,
+    start: Instant,
+    bucket: TokenBucket,
     /// Lines left out since the last one that was written.
     left_out: u64,
 }
@@ -39,7 +40,8 @@ impl Audit {
         Self {
             addresses,
             oversight,
-            bucket: Bucket::new(PER_SECOND, BURST, now),
+            start: now,
+            bucket: TokenBucket::default(),
             left_out: 0,
         }
     }
@@ -98,7 +100,11 @@ impl Audit {
         if !tracing::enabled!(target: "audit", Level::DEBUG) {
             return false;
         }
-        if !self.bucket.take(now) {
+        let now = now.saturating_duration_since(self.start).as_nanos();
+        let now = u64::try_from(now).unwrap_or(u64::MAX);
+        if self.bucket.has_any(SPAN, now) {
+            self.bucket.take(1, PER_SECOND, now);
+        } else {
             self.left_out += 1;
             self.oversight.unaudited.fetch_add(1, Ordering::Relaxed);
             return false;
@@ -124,43 +130,9 @@ fn escaped(name: &str) -> String {
     text
 }
 
-/// So many at once, and so many a second.
-#[derive(Debug)]
-struct Bucket {
-    per_second: f64,
-    most: f64,
-    tokens: f64,
-    at: Instant,
-}
-
-impl Bucket {
-    fn new(per_second: u32, burst: u32, now: Instant) -> Self {
-        Self {
-            per_second: per_second.into(),
-            most: burst.into(),
-            tokens: burst.into(),
-            at: now,
-        }
-    }
-
-    fn take(&mut self, now: Instant) -> bool {
-        let since = now.saturating_duration_since(self.at).as_secs_f64();
-        self.at = self.at.max(now);
-        self.tokens = (self.tokens + since * self.per_second).min(self.most);
-        if self.tokens < 1.0 {
-            return false;
-        }
-        self.tokens -= 1.0;
-        true
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::{
-        sync::{Mutex, atomic::AtomicU64},
-        time::Duration,
-    };
+    use std::sync::{Mutex, atomic::AtomicU64};
 
     use relay::{AllocationId, Client, CloseReason, Family, ListenerId, Traffic, UserId};
     use tracing::{
@@ -216,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn checklist_16_what_is_left_out_is_counted_and_said() {
+    fn checklist_16_so_many_lines_at_once_and_so_many_a_second_and_what_is_left_out_is_counted_and_said() {
         let start = Instant::now();
         let oversight = Arc::new(Oversight::default());
         let mut audit = Audit::new(Addresses::default(), oversight.clone(), start);
@@ -243,26 +215,6 @@ mod tests {
         });
         assert_eq!(log.written.load(Ordering::Relaxed), 502);
         assert_eq!(*log.left_out.lock().unwrap(), [200]);
-    }
-
-    fn taken(bucket: &mut Bucket, attempts: u32, now: Instant) -> usize {
-        (0..attempts).filter(|_| bucket.take(now)).count()
-    }
-
-    #[test]
-    fn checklist_16_so_many_lines_at_once_and_so_many_a_second() {
-        let start = Instant::now();
-        let mut bucket = Bucket::new(50, 500, start);
-        assert_eq!(taken(&mut bucket, 1000, start), 500);
-        let tenth = start + Duration::from_millis(100);
-        assert_eq!(taken(&mut bucket, 1000, tenth), 5);
-        assert_eq!(taken(&mut bucket, 1000, start), 0, "time does not go back");
-        let later = start + Duration::from_secs(3600);
-        assert_eq!(
-            taken(&mut bucket, 1000, later),
-            500,
-            "never more than the burst"
-        );
     }
 
     #[test]

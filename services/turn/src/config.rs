@@ -200,11 +200,11 @@ pub struct StreamArgs {
     /// protocol, version 2; several separated by commas
     #[arg(
         long,
-        env = "TRUNKLINE_TRUSTED_PROXY",
+        env = "TRUNKLINE_TURN_TRUSTED_PROXY",
         value_name = "CIDR",
         value_delimiter = ','
     )]
-    pub trusted_proxy: Vec<IpNet>,
+    pub turn_trusted_proxy: Vec<IpNet>,
 
     /// How long a connection over TCP or TLS may be without an allocation, with a message that is not finished, or
     /// without reading what waits for it
@@ -226,6 +226,15 @@ pub struct StreamArgs {
         default_value_t = 500
     )]
     pub turn_source_connections: usize,
+
+    /// How many new ones it may make in a second, ten seconds' worth at once; 0 for any number
+    #[arg(
+        long,
+        env = "TRUNKLINE_TURN_SOURCE_CONNECTION_RATE",
+        value_name = "NUMBER",
+        default_value_t = 50
+    )]
+    pub turn_source_connection_rate: u32,
 }
 
 /// It stands in URLs.
@@ -317,7 +326,7 @@ mod tests {
             ("--turn-external-ip", "example.org"),
             ("--turn-tls-listen", "5349"),
             ("--turn-public-name", "turn.example.org:5349"),
-            ("--trusted-proxy", "10.0.0.0/33"),
+            ("--turn-trusted-proxy", "10.0.0.0/33"),
             ("--turn-connection-timeout", "10"),
             ("--turn-connection-timeout", "0s"),
         ] {

@@ -28,7 +28,7 @@ use crate::{
     reservations::Reservations,
     running::Running,
     secrets::Secrets,
-    streams::{Bound, Counts, Exported, Sources, Terms},
+    streams::{Bound, Counts, Exported, SourceLimits, Sources, Terms},
     tls::Certificates,
     worker::{Parts, Worker},
 };
@@ -262,11 +262,15 @@ fn terms(
     counts: &Arc<Counts>,
 ) -> Result<Terms, SetupError> {
     let tls = bound.certificates.as_ref().map(Certificates::config);
+    let of_sources = SourceLimits {
+        connections: args.streams.turn_source_connections,
+        per_second: args.streams.turn_source_connection_rate,
+    };
     Ok(Terms {
         patience: args.streams.turn_connection_timeout,
-        trusted_proxies: args.streams.trusted_proxy.clone(),
+        trusted_proxies: args.streams.turn_trusted_proxy.clone(),
         tls: tls.transpose().map_err(io::Error::other)?.map(Arc::new),
-        sources: Arc::new(Sources::new(args.streams.turn_source_connections)),
+        sources: Arc::new(Sources::new(of_sources, Instant::now())),
         quotas: quotas.clone(),
         counts: counts.clone(),
     })

@@ -44,7 +44,7 @@ pub(crate) use self::{
     connection::STRANGERS_BYTES,
     counts::{Counts, Ended, Exported, Refused},
     setup::Bound,
-    sources::Sources,
+    sources::{SourceLimits, Sources},
 };
 use crate::{handovers::Handover, proxy_protocol::Header, quotas::Quotas};
 
@@ -191,7 +191,7 @@ impl Streams {
         let descriptor = terms.quotas.enter_connection().ok_or(Refused::Full)?;
         let source = match self.is_trusted(address.ip()) {
             true => None,
-            false => Some(terms.sources.enter(address.ip()).ok_or(Refused::Source)?),
+            false => Some(terms.sources.enter(address.ip(), now).ok_or(Refused::Source)?),
         };
         let channel = match (transport, &terms.tls) {
             (Transport::Tls, Some(tls)) => {
@@ -237,7 +237,8 @@ impl Streams {
                 // One client, however its address is written.
                 client.address = SocketAddr::new(address.ip().to_canonical(), address.port());
             }
-            let source = self.terms.sources.enter(client.address.ip());
+            let sources = &self.terms.sources;
+            let source = sources.enter(client.address.ip(), Instant::now());
             let Some(source) = source else {
                 return Err(Ended::Source);
             };

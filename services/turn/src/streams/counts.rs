@@ -27,7 +27,7 @@ pub(crate) enum Ended {
     Peer,
     /// The allocation for which it carried data has ended.
     Allocation,
-    /// The client that the proxy named has as many connections as it may.
+    /// The client that the proxy named has as many connections as it may, or has made too many lately.
     Source,
     /// Another connection was announced by the proxy in the name of the same client.
     Replaced,
@@ -36,7 +36,7 @@ pub(crate) enum Ended {
 /// Why a connection was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// Its source has as many as it may.
+    /// Its source has as many as it may, or has made too many lately.
     Source,
     /// No descriptors are left for connections.
     Full,

@@ -1,17 +1,49 @@
 use std::{
     collections::HashMap,
+    mem,
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
+
+use relay::TokenBucket;
 
 use crate::source::source;
 
-/// How many connections each source has, over all threads.
+/// As many connections as this time allows may be made at once: those of a network whose connections were all lost.
+const SPAN: Duration = Duration::from_secs(10);
+
+/// Sources that are remembered before those are looked for that need not be.
+const FEW: usize = 1024;
+
+/// How many connections each source has, and how often it makes one, over all threads.
 #[derive(Debug)]
 pub(crate) struct Sources {
-    /// 0 is none.
-    limit: usize,
-    connections: Mutex<HashMap<IpAddr, usize>>,
+    limits: SourceLimits,
+    start: Instant,
+    table: Mutex<Table>,
+}
+
+/// What each source may; 0 is any number.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SourceLimits {
+    /// Connections at a time.
+    pub(crate) connections: usize,
+    /// New ones in a second: with each of TLS comes a signature of ours.
+    pub(crate) per_second: u32,
+}
+
+#[derive(Debug)]
+struct Table {
+    sources: HashMap<IpAddr, Source>,
+    /// How many there are when those are taken out that have no connections and have made none lately.
+    next_search: usize,
+}
+
+#[derive(Debug, Default)]
+struct Source {
+    connections: usize,
+    made: TokenBucket,
 }
 
 /// One connection of a source, counted until it is dropped.
@@ -22,72 +54,141 @@ pub(crate) struct SourceSlot {
 }
 
 impl Sources {
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limits: SourceLimits, now: Instant) -> Self {
         Self {
-            limit,
-            connections: Mutex::default(),
+            limits,
+            start: now,
+            table: Mutex::new(Table {
+                sources: HashMap::new(),
+                next_search: FEW,
+            }),
         }
     }
 
-    /// Counts a connection of `ip`'s, unless it has as many as it may.
-    pub(crate) fn enter(self: &Arc<Self>, ip: IpAddr) -> Option<SourceSlot> {
+    /// Counts a connection of `ip`'s, unless it has as many as it may, or has made too many lately.
+    pub(crate) fn enter(self: &Arc<Self>, ip: IpAddr, now: Instant) -> Option<SourceSlot> {
         let source = source(ip);
-        let mut connections = self.lock();
-        let count = connections.entry(source).or_default();
-        if self.limit > 0 && *count >= self.limit {
+        let now = now.saturating_duration_since(self.start).as_nanos();
+        let now = u64::try_from(now).unwrap_or(u64::MAX);
+        let SourceLimits {
+            connections,
+            per_second,
+        } = self.limits;
+        let mut table = self.lock();
+        table.search(now);
+        let found = table.sources.entry(source).or_default();
+        let may_be = connections == 0 || found.connections < connections;
+        let may_make = per_second == 0 || found.made.has_any(SPAN, now);
+        if !may_be || !may_make {
             return None;
         }
-        *count += 1;
-        drop(connections);
+        found.connections += 1;
+        if per_second > 0 {
+            found.made.take(1, per_second.into(), now);
+        }
+        drop(table);
         Some(SourceSlot {
             sources: self.clone(),
             source,
         })
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, usize>> {
-        let locked = self.connections.lock();
-        locked.unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    /// Each search may take as long as there are sources: none until they are twice as many.
+    fn search(&mut self, now: u64) {
+        if self.sources.len() >= self.next_search {
+            let is_needed = |source: &Source| source.connections > 0 || !source.made.is_full(now);
+            self.sources.retain(|_, source| is_needed(source));
+            self.next_search = FEW.max(2 * self.sources.len());
+        }
     }
 }
 
 impl Drop for SourceSlot {
     fn drop(&mut self) {
-        let mut connections = self.sources.lock();
-        if let Some(count) = connections.get_mut(&self.source) {
-            *count -= 1;
-            if *count == 0 {
-                connections.remove(&self.source);
-            }
+        if let Some(source) = self.sources.lock().sources.get_mut(&self.source) {
+            source.connections -= 1;
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
+
+    fn sources(connections: usize, per_second: u32) -> (Arc<Sources>, Instant) {
+        let limits = SourceLimits {
+            connections,
+            per_second,
+        };
+        let now = Instant::now();
+        (Arc::new(Sources::new(limits, now)), now)
+    }
 
     #[test]
     fn a_network_of_ipv6_is_one_source_and_what_it_had_is_given_back() {
-        let sources = Arc::new(Sources::new(2));
-        let enter = |ip: &str| sources.enter(ip.parse().unwrap());
+        let (sources, now) = sources(2, 0);
+        let enter = |ip: &str| sources.enter(ip.parse().unwrap(), now);
         let first = enter("2001:db8:0:1::1").unwrap();
         let second = enter("2001:db8:0:1:ffff::2").unwrap();
         assert!(enter("2001:db8:0:1::3").is_none());
         assert!(enter("2001:db8:0:2::1").is_some());
         drop(first);
-        assert!(enter("2001:db8:0:1::3").is_some());
-        drop(second);
-        assert!(sources.lock().is_empty());
+        let third = enter("2001:db8:0:1::3").unwrap();
+        drop((second, third));
+        assert_eq!((0..3).filter_map(|_| enter("2001:db8:0:1::4")).count(), 3);
     }
 
     #[test]
     fn an_address_of_ipv4_is_one_however_it_is_written() {
-        let sources = Arc::new(Sources::new(1));
-        let held = sources.enter("192.0.2.1".parse().unwrap()).unwrap();
-        assert!(sources.enter("::ffff:192.0.2.1".parse().unwrap()).is_none());
-        assert!(sources.enter("192.0.2.2".parse().unwrap()).is_some());
+        let (sources, now) = sources(1, 0);
+        let held = sources.enter("192.0.2.1".parse().unwrap(), now).unwrap();
+        let mapped = || sources.enter("::ffff:192.0.2.1".parse().unwrap(), now);
+        assert!(mapped().is_none());
+        assert!(sources.enter("192.0.2.2".parse().unwrap(), now).is_some());
         drop(held);
-        assert!(sources.lock().is_empty());
+        assert!(mapped().is_some());
+    }
+
+    #[test]
+    fn checklist_03_a_source_makes_so_many_at_once_and_so_many_a_second_though_it_keeps_none() {
+        let (sources, start) = sources(0, 5);
+        let made = |ip: &str, seconds: u64| {
+            let (ip, now) = (ip.parse().unwrap(), start + Duration::from_secs(seconds));
+            (0..1000).filter_map(|_| sources.enter(ip, now)).count()
+        };
+        assert_eq!(made("192.0.2.1", 0), 50);
+        assert_eq!(made("192.0.2.1", 0), 0);
+        assert_eq!(made("192.0.2.2", 0), 50);
+        assert_eq!(made("192.0.2.1", 2), 10);
+        assert_eq!(made("192.0.2.1", 3600), 50);
+    }
+
+    #[test]
+    fn sources_that_have_none_and_made_none_lately_are_not_remembered() {
+        let (sources, start) = sources(0, 5);
+        let few = u32::try_from(FEW).unwrap();
+        let enter = |number: u32, now| sources.enter(Ipv4Addr::from_bits(number).into(), now);
+        let held = enter(0, start);
+        for number in 1..few {
+            drop(enter(number, start));
+        }
+        // The first of these searches, and finds that all were there lately.
+        let later = start + Duration::from_millis(100);
+        for number in few..2 * few {
+            drop(enter(number, later));
+        }
+        assert_eq!(sources.lock().sources.len(), 2 * FEW);
+        let later = start + Duration::from_secs(1);
+        drop(enter(2 * few, later));
+        assert_eq!(sources.lock().sources.len(), 2);
+        drop(held);
     }
 }

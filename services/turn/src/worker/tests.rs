@@ -17,7 +17,7 @@ use crate::{
     quotas::Quotas,
     relay_sockets::{Ports, udp},
     reservations::Reservations,
-    streams::Sources,
+    streams::{SourceLimits, Sources},
 };
 
 fn worker(listener: UdpSocket) -> (Worker, Stop) {
@@ -29,7 +29,7 @@ fn worker(listener: UdpSocket) -> (Worker, Stop) {
             patience: Duration::from_secs(10),
             trusted_proxies: Vec::new(),
             tls: None,
-            sources: Arc::new(Sources::new(0)),
+            sources: Arc::new(Sources::new(SourceLimits::default(), Instant::now())),
             quotas: Arc::new(Quotas::new(0, 1)),
             counts: Arc::default(),
         }),

@@ -10,7 +10,7 @@ use crate::{
 /// By which of its names the allocation has a permission for a peer, whose port must be in reach, too.
 pub(crate) fn permitted(
     policy: &PeerPolicy,
-    allocation: &mut Allocation,
+    allocation: &Allocation,
     source: SocketAddr,
     now: Instant,
 ) -> Result<SocketAddr, DropReason> {

@@ -188,7 +188,8 @@ mod tests {
     }
 
     #[test]
-    fn checklist_16_so_many_lines_at_once_and_so_many_a_second_and_what_is_left_out_is_counted_and_said() {
+    fn checklist_16_so_many_lines_at_once_and_so_many_a_second_and_what_is_left_out_is_counted_and_said()
+     {
         let start = Instant::now();
         let oversight = Arc::new(Oversight::default());
         let mut audit = Audit::new(Addresses::default(), oversight.clone(), start);

@@ -191,7 +191,12 @@ impl Streams {
         let descriptor = terms.quotas.enter_connection().ok_or(Refused::Full)?;
         let source = match self.is_trusted(address.ip()) {
             true => None,
-            false => Some(terms.sources.enter(address.ip(), now).ok_or(Refused::Source)?),
+            false => Some(
+                terms
+                    .sources
+                    .enter(address.ip(), now)
+                    .ok_or(Refused::Source)?,
+            ),
         };
         let channel = match (transport, &terms.tls) {
             (Transport::Tls, Some(tls)) => {

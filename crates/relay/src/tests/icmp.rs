@@ -12,24 +12,30 @@ fn icmp(kind: u8, code: u8, mtu: u32) -> Icmp {
     Icmp { kind, code, mtu }
 }
 
-/// The peer and the value of ICMP that [`HERE`] is told.
+/// The peer and the value of ICMP that [`HERE`] is told, or why it is told nothing.
 fn told(server: &mut Server, peer: &str, icmp: Icmp) -> Result<(SocketAddr, Vec<u8>), DropReason> {
     let (id, now) = (server.first(), server.now.monotonic);
-    match server.relay.handle_icmp(id, address(peer), icmp, now) {
-        Action::Indication(client) => {
-            assert_eq!(client.address, address(HERE));
-            let mut message = Message::new();
-            message.write(server.relay.answer()).unwrap();
-            assert_eq!(message.typ.method, METHOD_DATA);
-            assert!(!message.contains(AttrType(0x0013)), "DATA");
-            let mut peer = PeerAddress::default();
-            peer.get_from(&message).unwrap();
-            let icmp = message.get(AttrType(0x8004)).unwrap();
-            Ok((SocketAddr::new(peer.ip, peer.port), icmp))
-        }
-        Action::Dropped(reason) => Err(reason),
-        action => panic!("{action:?}"),
+    let action = server.relay.handle_icmp(id, address(peer), icmp, now);
+    if let Action::Dropped(reason) = action {
+        return Err(reason);
     }
+    let client = Client {
+        listener: ListenerId(0),
+        address: address(HERE),
+    };
+    assert_eq!(action, Action::Indication(client));
+    Ok(read(server.relay.answer()))
+}
+
+fn read(indication: &[u8]) -> (SocketAddr, Vec<u8>) {
+    let mut message = Message::new();
+    message.write(indication).unwrap();
+    assert_eq!(message.typ.method, METHOD_DATA);
+    assert!(!message.contains(AttrType(0x0013)), "DATA");
+    let mut peer = PeerAddress::default();
+    peer.get_from(&message).unwrap();
+    let icmp = message.get(AttrType(0x8004)).unwrap();
+    (SocketAddr::new(peer.ip, peer.port), icmp)
 }
 
 /// Allocations of both families, with permissions for both peers.

@@ -1,6 +1,5 @@
 use std::{
     collections::HashMap,
-    mem,
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},

@@ -73,14 +73,15 @@ fn next_message(socket: &UdpSocket) -> io::Result<Option<(SocketAddr, Icmp)>> {
     let fd = socket.as_raw_fd();
     let message = recvmsg::<SockaddrStorage>(fd, &mut packet, Some(&mut space), flags)?;
     let peer = message.address.as_ref().and_then(socket_address);
-    let error = message.cmsgs()?.find_map(|control| match control {
-        ControlMessageOwned::Ipv4RecvErr(error, _) => {
-            (error.ee_origin == libc::SO_EE_ORIGIN_ICMP).then_some(error)
+    let origins = [libc::SO_EE_ORIGIN_ICMP, libc::SO_EE_ORIGIN_ICMP6];
+    let error = message.cmsgs()?.find_map(|control| {
+        if let ControlMessageOwned::Ipv4RecvErr(error, _)
+        | ControlMessageOwned::Ipv6RecvErr(error, _) = control
+        {
+            origins.contains(&error.ee_origin).then_some(error)
+        } else {
+            None
         }
-        ControlMessageOwned::Ipv6RecvErr(error, _) => {
-            (error.ee_origin == libc::SO_EE_ORIGIN_ICMP6).then_some(error)
-        }
-        _ => None,
     });
     Ok(peer.zip(error).map(|(peer, error)| {
         let icmp = Icmp {

@@ -21,6 +21,9 @@ use stun::{
 
 use crate::{REALM, peer};
 
+/// RFC 8016 §4.
+pub const MOBILITY_TICKET: AttrType = AttrType(0x8030);
+
 const METHODS: [Method; 8] = [
     METHOD_ALLOCATE,
     METHOD_REFRESH,
@@ -73,10 +76,14 @@ pub fn channel(u: &mut Unstructured<'_>) -> Result<u16> {
     })
 }
 
-/// Up to 15 attributes, each of a byte for its kind and what it needs.
-pub fn add_attributes(message: &mut Message, u: &mut Unstructured<'_>) -> Result<()> {
+/// Up to 15 attributes, each of a byte for its kind and what it needs; `ticket` is of one who may move.
+pub fn add_attributes(
+    message: &mut Message,
+    ticket: &[u8],
+    u: &mut Unstructured<'_>,
+) -> Result<()> {
     for _ in 0..u.arbitrary::<u8>()? % 16 {
-        match u.arbitrary::<u8>()? % 11 {
+        match u.arbitrary::<u8>()? % 13 {
             0 => add_transport(message),
             1 => add_peer(message, peer(u.arbitrary()?)),
             2 => add_channel(message, channel(u)?),
@@ -100,6 +107,8 @@ pub fn add_attributes(message: &mut Message, u: &mut Unstructured<'_>) -> Result
                 message.add(AttrType(0x0022), &[family, 0, 0, 0, 0, 0, high, low]);
             }
             10 => message.add(AttrType(0x001A), &[]),
+            11 => message.add(MOBILITY_TICKET, &[]),
+            12 => message.add(MOBILITY_TICKET, ticket),
             6 => {
                 let typ = u.arbitrary::<u8>()?;
                 message.add(AttrType(typ.into()), bytes(u)?);

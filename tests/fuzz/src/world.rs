@@ -2,22 +2,23 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    mem,
     net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
 
 use relay::{
-    Action, AllocationId, Bound, Client, Family, ListenerId, MAX_PADDING_BYTES, MAX_PREFIX_BYTES,
-    Open, Output, Port, Refusal, Relay, ReservationToken, Time,
+    Action, AllocationId, Bound, Client, Family, Icmp, ListenerId, MAX_PADDING_BYTES,
+    MAX_PREFIX_BYTES, Mobility, Open, Output, Port, Refusal, Relay, ReservationToken, Time,
 };
 use stun::{
     attributes::{ATTR_MESSAGE_INTEGRITY, ATTR_MESSAGE_INTEGRITY_SHA256, ATTR_NONCE},
-    message::{METHOD_ALLOCATE, Message},
+    message::{METHOD_ALLOCATE, METHOD_DATA, Message},
 };
 
 use crate::{
     UNIX, config,
-    messages::{Signature, add_transport, request, sign},
+    messages::{MOBILITY_TICKET, Signature, add_transport, request, sign},
 };
 
 /// Most outputs that one input may have.
@@ -37,13 +38,15 @@ pub struct World {
     seen: BTreeSet<(AllocationId, Family)>,
     /// The last token that anybody was given.
     pub token: Option<ReservationToken>,
+    /// The last ticket that anybody was given, RFC 8016.
+    pub ticket: Vec<u8>,
     next_port: u16,
 }
 
 impl World {
     pub fn new(flags: u8) -> Self {
         Self {
-            relay: Relay::new(config(flags), 1),
+            relay: Relay::new(config(flags), 1).with_mobility(Mobility::new(&[9; 32], 0)),
             now: Time {
                 monotonic: Instant::now(),
                 unix: UNIX,
@@ -52,6 +55,7 @@ impl World {
             sockets: BTreeMap::new(),
             seen: BTreeSet::new(),
             token: None,
+            ticket: Vec::new(),
             next_port: 1024,
         }
     }
@@ -85,13 +89,14 @@ impl World {
             Action::Answer(answer) => {
                 assert_eq!(answer.client.address, client);
                 let message = self.check_answer(answer.verified);
+                self.keep_ticket(&message);
                 assert_eq!(message.transaction_id.0[..], datagram[8..20]);
                 if !answer.verified {
                     assert!(message.raw.len() <= 3 * datagram.len());
                 }
             }
             Action::ToClient(_) | Action::Indication(_) => panic!("a client's packet goes back"),
-            Action::Elsewhere(_) => panic!("there are no tickets here"),
+            Action::Elsewhere(_) => panic!("there is no other thread"),
             Action::Dropped(_) | Action::Pending => {}
         }
         action
@@ -124,6 +129,36 @@ impl World {
         }
     }
 
+    /// Hands in what answered a packet to a peer, from the socket at `index`.
+    pub fn receive_icmp(&mut self, index: usize, peer: SocketAddr, kind: u8, code: u8) {
+        let index = index % self.sockets.len().max(1);
+        let Some((id, client)) = self
+            .sockets
+            .iter()
+            .nth(index)
+            .map(|((id, _), client)| (*id, *client))
+        else {
+            return;
+        };
+        let icmp = Icmp {
+            kind,
+            code,
+            mtu: 1280,
+        };
+        let now = self.now.monotonic;
+        match self.relay.handle_icmp(id, peer, icmp, now) {
+            Action::Indication(told) => {
+                assert_eq!(told, client);
+                assert!(!is_internal(peer.ip()), "{peer}");
+                let message = self.check_answer(false);
+                assert_eq!(message.typ.method, METHOD_DATA);
+            }
+            Action::Dropped(_) => {}
+            action => panic!("{action:?}"),
+        }
+        assert_eq!(self.drain(), 0);
+    }
+
     /// Answers the wish for a socket that stands at `index`.
     pub fn answer_open(&mut self, index: usize, refusal: Option<Refusal>) {
         if self.opening.is_empty() {
@@ -154,7 +189,14 @@ impl World {
         assert_eq!(answer.client, open.client);
         let is_open = self.sockets.keys().any(|(open, _)| *open == id);
         assert_eq!(answer.error.is_none(), is_open);
-        self.check_answer(true);
+        let message = self.check_answer(true);
+        self.keep_ticket(&message);
+    }
+
+    fn keep_ticket(&mut self, answer: &Message) {
+        if let Ok(ticket) = answer.get(MOBILITY_TICKET) {
+            self.ticket = ticket;
+        }
     }
 
     /// Answers for a socket that nobody waits for.
@@ -250,7 +292,16 @@ impl World {
                     self.opening.push(open);
                 }
                 Output::Connect(_) | Output::Bind(_) => panic!("there is no TCP here"),
-                Output::Moved(_) => panic!("there are no tickets here"),
+                Output::Moved(moved) => {
+                    let sockets = self.sockets.iter_mut();
+                    let own = sockets.filter(|((id, _), _)| *id == moved.allocation);
+                    let moved_from: Vec<Client> = own
+                        .map(|(_, client)| mem::replace(client, moved.to))
+                        .collect();
+                    assert!(!moved_from.is_empty(), "moved, but not open");
+                    assert!(moved_from.iter().all(|from| *from == moved.from));
+                    assert_ne!(moved.from, moved.to);
+                }
                 Output::Close(close) => {
                     let client = self.sockets.remove(&(close.allocation, close.family));
                     assert_eq!(client, Some(close.client), "closed, but not open");

@@ -26,7 +26,7 @@ fuzz_target!(|input: &[u8]| {
 
 /// One input; each is one byte for its kind, and what it needs. The seeds in `corpora/relay` are written by hand.
 fn step(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
-    match u.arbitrary::<u8>()? % 12 {
+    match u.arbitrary::<u8>()? % 13 {
         0 => ask(world, u)?,
         1 => {
             let (client, datagram) = (client(u.arbitrary()?), bytes(u)?);
@@ -53,7 +53,11 @@ fn step(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
         8 => world.answer_open(u.arbitrary::<u8>()?.into(), refusal(u)?),
         9 => world.answer_again(u.arbitrary::<u8>()?.into(), refusal(u)?),
         10 => world.relay.handle_config(config(u.arbitrary()?)),
-        _ => drain(world, u)?,
+        11 => drain(world, u)?,
+        _ => {
+            let (peer, kind, code) = (peer(u.arbitrary()?), u.arbitrary()?, u.arbitrary()?);
+            world.receive_icmp(u.arbitrary::<u8>()?.into(), peer, kind, code);
+        }
     }
     Ok(())
 }
@@ -62,7 +66,8 @@ fn step(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
 fn ask(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
     let (client, user, flags) = (client(u.arbitrary()?), u.arbitrary()?, u.arbitrary::<u8>()?);
     let mut message = request(method(u.arbitrary()?), u.arbitrary()?);
-    add_attributes(&mut message, u)?;
+    let ticket = world.ticket.clone();
+    add_attributes(&mut message, &ticket, u)?;
     if flags & 1 == 0 {
         let nonce = match flags & 2 {
             0 => world.nonce(client),
@@ -76,7 +81,7 @@ fn ask(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
         sign(&mut message, login(user), &nonce, signature);
     }
     if flags & 4 != 0 {
-        add_attributes(&mut message, u)?;
+        add_attributes(&mut message, &ticket, u)?;
     }
     if flags & 8 != 0 {
         add_fingerprint(&mut message);

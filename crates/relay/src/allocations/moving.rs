@@ -16,14 +16,17 @@ impl Allocations {
         })
     }
 
-    /// Lets an allocation have `client` besides, which must be free, as the next one, or no next one.
-    pub(crate) fn expect(&mut self, id: AllocationId, client: Option<Client>, now: Instant) {
+    /// Lets an allocation have `client` besides, which must be free, as the next one; no next one where that is its own.
+    pub(crate) fn expect(&mut self, id: AllocationId, client: Client, now: Instant) {
         let Some(allocation) = self.open(id, now) else {
             return;
         };
-        let before = mem::replace(&mut allocation.next_client, client.map(Box::new));
+        // However its address is written.
+        let is_own = ClientKey::new(client) == ClientKey::new(allocation.client);
+        let next = (!is_own).then(|| Box::new(client));
+        let before = mem::replace(&mut allocation.next_client, next);
         self.forget(before.as_deref());
-        if let Some(client) = client {
+        if !is_own {
             self.index_by_client
                 .insert(ClientKey::new(client), id.index);
             self.moving += 1;

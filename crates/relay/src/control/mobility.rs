@@ -102,17 +102,13 @@ impl Relay {
         let (id, now) = (ticket.allocation, asker.now.monotonic);
         let allocation = self.allocations.open(id, now)?;
         allocation.ticket = ticket.serial;
-        let (current, next) = (
-            allocation.client,
-            allocation.next_client.as_deref().copied(),
-        );
+        let next = allocation.next_client.as_deref().copied();
         if next != Some(asker.client) {
             // One of its own that is over may not have been taken away.
             if let Found::Over(old) = self.allocations.find(asker.client, now) {
                 self.end_all(old, crate::CloseReason::Expired);
             }
-            let next = Some(asker.client).filter(|client| *client != current);
-            self.allocations.expect(id, next, now);
+            self.allocations.expect(id, asker.client, now);
         }
         let mobility = self.mobility.as_ref()?;
         Some(mobility.seal(id, ticket.serial.wrapping_add(1)))

@@ -233,6 +233,17 @@ fn a_5_tuple_with_an_allocation_takes_no_other() {
 }
 
 #[test]
+fn a_5_tuple_is_the_same_however_it_is_written() {
+    let (mut server, ticket) = with_ticket();
+    let written_otherwise = format!("[::ffff:{}]:{}", address(HERE).ip(), address(HERE).port());
+    move_to(&mut server, &written_otherwise, &ticket);
+    sends_from(&mut server, HERE);
+    assert_eq!(server.wanted, []);
+    assert_eq!(serves(&mut server), HERE);
+    sends_from(&mut server, HERE);
+}
+
+#[test]
 fn a_ticket_from_the_same_5_tuple_refreshes_and_takes_a_move_back() {
     let (mut server, ticket) = with_ticket();
     move_to(&mut server, THERE, &ticket);

@@ -41,8 +41,11 @@ struct Subject {
 }
 
 impl Subject {
-    fn new() -> Self {
+    /// Of a relay with addresses of IPv4, and of IPv6.
+    fn new([v4, v6]: [bool; 2]) -> Self {
         let server = Server::with(Config {
+            ipv4: family(v4),
+            ipv6: family(v6),
             max_permissions: MAX_PERMISSIONS,
             max_channels: MAX_CHANNELS,
             max_allocation_age: Duration::from_secs(MAX_AGE_SECONDS),
@@ -257,6 +260,13 @@ impl Subject {
     }
 }
 
+fn family<Ip>(is_there: bool) -> RelayedFamily<Ip> {
+    match is_there {
+        true => RelayedFamily::AsBound,
+        false => RelayedFamily::None,
+    }
+}
+
 fn outcome(reaction: Reaction) -> Expected {
     match reaction {
         Reaction::Success(reply) => {
@@ -295,9 +305,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn checklist_08_the_relay_does_what_the_model_does_and_every_charge_is_given_back(steps in vec(step(), 1..60)) {
-        let mut subject = Subject::new();
-        let mut model = Model::default();
+    fn checklist_08_the_relay_does_what_the_model_does_and_every_charge_is_given_back(
+        families in [prop::bool::weighted(0.85), prop::bool::weighted(0.85)],
+        steps in vec(step(), 1..60),
+    ) {
+        let mut subject = Subject::new(families);
+        let mut model = Model::new(families);
         for (index, step) in steps.iter().enumerate() {
             let expected = model.perform(step);
             let found = subject.perform(step);

@@ -44,12 +44,15 @@ impl Success {
 #[derive(Default)]
 pub(super) struct Model {
     now: u64,
+    /// Whether the relay has addresses of IPv4, and of IPv6.
+    families: [bool; 2],
     allocations: BTreeMap<usize, Allocation>,
     transactions: [usize; 2],
     /// Whether the relay drains, and until when, if that was said.
     drain: Option<Option<u64>>,
-    /// Who was given the last token, if it is still good, and whether it is of IPv4.
-    reserved: Option<(usize, bool)>,
+    /// Whether the last token that was given is of IPv4, and who was given it, if it is still good.
+    last_token: Option<bool>,
+    reserved: Option<usize>,
 }
 
 struct Allocation {
@@ -64,6 +67,17 @@ struct Allocation {
 }
 
 impl Model {
+    pub(super) fn new(families: [bool; 2]) -> Self {
+        Self {
+            families,
+            ..Self::default()
+        }
+    }
+
+    fn has_family(&self, is_ipv4: bool) -> bool {
+        self.families[usize::from(!is_ipv4)]
+    }
+
     /// Relayed addresses that are not over.
     pub(super) fn live(&self) -> usize {
         self.charges().values().sum()
@@ -161,13 +175,25 @@ impl Model {
         if additional.is_some() && (additional != Some(2) || even_port == Some(0x80)) {
             return Err(400);
         }
-        Ok(match (additional, token, self.reserved) {
+        // A token that is not good any more, or never was, has a family, too.
+        let of_token = token.map(|token| match token {
+            Token::Last => self.last_token.unwrap_or(true),
+            Token::Bogus => true,
+        });
+        if of_token.is_some_and(|is_ipv4| !self.has_family(is_ipv4)) {
+            return Err(508);
+        }
+        let wish = match (additional, of_token, family) {
             (Some(_), _, _) => vec![true, false],
-            // A token that is not good any more has a family, too.
-            (None, Some(Token::Last), Some((_, is_ipv4))) => vec![is_ipv4],
-            (None, Some(_), _) => vec![true],
-            (None, None, _) => vec![family != Some(2)],
-        })
+            (None, Some(is_ipv4), _) => vec![is_ipv4],
+            (None, None, Some(family)) => vec![family == 1],
+            // That of the client's own address, where there is none of IPv4.
+            (None, None, None) => vec![self.has_family(true) || who.client == 0],
+        };
+        match wish.iter().any(|is_ipv4| self.has_family(*is_ipv4)) {
+            true => Ok(wish),
+            false => Err(440),
+        }
     }
 
     fn allocate(
@@ -199,10 +225,11 @@ impl Model {
             let place = usize::from(!is_ipv4);
             let is_good = match (ports.token, self.reserved) {
                 (None, _) => true,
-                (Some(Token::Last), Some((login, _))) => login == who.login,
+                (Some(Token::Last), Some(login)) => login == who.login,
                 (Some(_), _) => false,
             };
             let error = match refusals[place] {
+                _ if !self.has_family(is_ipv4) => Some(440),
                 Some(Refusal::QuotaReached) => Some(486),
                 Some(Refusal::InsufficientCapacity) => Some(508),
                 None if !is_good => Some(508),
@@ -216,7 +243,7 @@ impl Model {
                 }
                 if ports.even_port == Some(0x80) {
                     answer.reserved = true;
-                    self.reserved = Some((who.login, is_ipv4));
+                    (self.last_token, self.reserved) = (Some(is_ipv4), Some(who.login));
                 }
             }
             first_error = first_error.or(error);

@@ -9,7 +9,7 @@ pub enum ErrorCode {
     Unauthenticated,
     /// 403: the peer is one that nobody may reach through this relay.
     Forbidden,
-    /// 405: the client may not take this allocation along: tickets are not given, or this one is not good.
+    /// 405: clients may not take their allocations along: tickets are not given, or not to who comes by a stream.
     MobilityForbidden,
     /// 420: an attribute that may not be ignored is not understood.
     UnknownAttribute,

@@ -10,7 +10,8 @@ const TRAFFIC_SPAN: Duration = Duration::from_secs(1);
 /// As many peers as this time allows may be gained at once: a call has all its candidates at its start.
 const NEW_PEERS_SPAN: Duration = Duration::from_secs(10);
 
-/// What each allocation may do in a second; 0 is any amount.
+/// What each allocation may do in a second; 0 is any amount. What flows in connections with peers, RFC 6062, is not
+/// counted: TCP has its own measure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Packets to its peers, and as many to its client; a second's worth at once.
@@ -18,8 +19,9 @@ pub struct Limits {
     /// Bits of data to its peers, and as many to its client; a second's worth at once. A packet that is longer than
     /// what is left passes, and those after it wait for its time.
     pub bits_per_second: u64,
-    /// Peers' IP addresses for which it gets a permission while it has none; ten seconds' worth at once. Beyond that
-    /// the answer is 403, which costs the clients that there are this peer and no more.
+    /// Peers' IP addresses for which it gets a permission while it has none, and connections that it asks for with
+    /// Connect, to whichever peer; ten seconds' worth at once. A request that asks for more than is left is answered
+    /// 403 as a whole, and costs nothing. A new allocation begins anew.
     pub new_peers_per_second: u64,
 }
 
@@ -77,9 +79,10 @@ impl Meter {
         if rate == 0 || number == 0 {
             return true;
         }
-        let admitted = self.new_peers.has_any(NEW_PEERS_SPAN, now);
+        let number = number as u64;
+        let admitted = self.new_peers.has(number, rate, NEW_PEERS_SPAN, now);
         if admitted {
-            self.new_peers.take(number as u64, rate, now);
+            self.new_peers.take(number, rate, now);
         }
         admitted
     }

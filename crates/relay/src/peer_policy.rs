@@ -20,7 +20,7 @@ mod special_purpose;
 
 use std::{
     collections::BTreeMap,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     ops::RangeInclusive,
 };
 
@@ -76,10 +76,8 @@ impl PeerPolicy {
     /// a peer besides.
     #[must_use]
     pub fn deny_sockets(mut self, sockets: impl IntoIterator<Item = SocketAddr>) -> Self {
-        let sockets = sockets.into_iter();
-        self.denied_sockets.extend(
-            sockets.map(|socket| SocketAddr::new(socket.ip().to_canonical(), socket.port())),
-        );
+        self.denied_sockets
+            .extend(sockets.into_iter().map(one_loopback));
         self
     }
 
@@ -142,30 +140,42 @@ impl PeerPolicy {
 
     fn judge_form(&self, peer: IpAddr, protocol: Protocol) -> Option<Ruling> {
         let is_own = protocol == Protocol::Udp && self.own_hosts.contains(&peer);
-        let any = if self.is_confined(peer) {
-            Ports::Relay
-        } else if self.denied_sockets.iter().any(|socket| socket.ip() == peer) {
-            Ports::AllBut
-        } else {
-            Ports::All
-        };
         let contains = |networks: &[IpNet]| networks.iter().any(|network| network.contains(&peer));
-        let internal = self.internal_by_external.get(&peer);
+        let relay = self.internal_by_external.get(&peer).copied();
+        let internal = relay.unwrap_or(peer);
+        let any = self.open_otherwise(peer, internal);
         let ports = if contains(&self.denied) {
             return None;
         } else if is_own || contains(&self.allowed) {
             any
-        } else if internal.is_some() {
+        } else if relay.is_some() {
             Ports::Relay
         } else if is_special_purpose(peer) {
             return None;
         } else {
             any
         };
-        Some(Ruling {
-            ports,
-            internal: internal.copied().unwrap_or(peer),
-        })
+        Some(Ruling { ports, internal })
+    }
+
+    /// What our own infrastructure leaves of an address that is open, and goes to `internal`: who is denied by the one
+    /// name is by the other.
+    fn open_otherwise(&self, peer: IpAddr, internal: IpAddr) -> Ports {
+        let is_named = |network: &IpNet| {
+            network.prefix_len() == network.max_prefix_len() && network.addr() == peer
+        };
+        let is_ours = |host: &IpAddr| [peer, internal].contains(host);
+        if self.confined.iter().any(is_ours) && !self.allowed.iter().any(is_named) {
+            return Ports::Relay;
+        }
+        let is_denied = |host: IpAddr| {
+            let host = one_loopback(SocketAddr::new(host, 0)).ip();
+            self.denied_sockets.iter().any(|socket| socket.ip() == host)
+        };
+        match is_denied(peer) || is_denied(internal) {
+            true => Ports::AllBut,
+            false => Ports::All,
+        }
     }
 
     /// Where a TCP connection to `peer` goes, if it may be opened, RFC 6062 §5.2. This host's own addresses are open to
@@ -176,22 +186,23 @@ impl PeerPolicy {
             .then(|| SocketAddr::new(ruling.internal, peer.port()))
     }
 
-    fn is_confined(&self, peer: IpAddr) -> bool {
-        let is_named = |network: &IpNet| {
-            network.prefix_len() == network.max_prefix_len() && network.addr() == peer
-        };
-        self.confined.contains(&peer) && !self.allowed.iter().any(is_named)
-    }
-
     /// Whether `ruling`, that of the peer's IP address, covers the peer's port.
     pub(crate) fn admits(&self, ruling: Ruling, peer: SocketAddr) -> bool {
         match ruling.ports {
             Ports::All => true,
-            Ports::AllBut => !self.denied_sockets.contains(&peer),
+            Ports::AllBut => !self.is_denied(ruling, peer),
             Ports::Relay => {
-                self.relay_ports.contains(&peer.port()) && !self.denied_sockets.contains(&peer)
+                self.relay_ports.contains(&peer.port()) && !self.is_denied(ruling, peer)
             }
         }
+    }
+
+    /// By the name that the client has for it, or where its packets go.
+    fn is_denied(&self, ruling: Ruling, peer: SocketAddr) -> bool {
+        let internal = SocketAddr::new(ruling.internal, peer.port());
+        [peer, internal]
+            .into_iter()
+            .any(|socket| self.denied_sockets.contains(&one_loopback(socket)))
     }
 
     /// The addresses by which a client may know the sender of a packet that came from `source`, the likeliest first.
@@ -210,6 +221,15 @@ impl PeerPolicy {
         let named = move |ip| SocketAddr::new(ip, source.port());
         std::iter::once(first).chain(second).map(named)
     }
+}
+
+/// A socket by the one name that is compared: all of 127.0.0.0/8 reaches what listens at a wildcard.
+fn one_loopback(socket: SocketAddr) -> SocketAddr {
+    let ip = match socket.ip().to_canonical() {
+        IpAddr::V4(ip) if ip.is_loopback() => Ipv4Addr::LOCALHOST.into(),
+        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
+    };
+    SocketAddr::new(ip, socket.port())
 }
 
 /// Where a relay of the fleet is.

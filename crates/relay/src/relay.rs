@@ -150,7 +150,6 @@ impl Relay {
         let Some(data) = ChannelData::parse(payload) else {
             return Action::Dropped(DropReason::Malformed);
         };
-        self.settle(client, now);
         let Some((id, allocation)) = self.allocations.open_of(client, now) else {
             return Action::Dropped(DropReason::NoAllocation);
         };
@@ -163,7 +162,9 @@ impl Relay {
             range: (start, start + data.length),
             dont_fragment: false,
         };
-        forward(&self.config, id, allocation, way, now)
+        let action = forward(&self.config, id, allocation, way, now);
+        self.settle_by(&action, client, now);
+        action
     }
 
     fn handle_message(&mut self, client: Client, message: &Message<'_>, now: Time) -> Action {
@@ -198,7 +199,6 @@ impl Relay {
         let Some(peer) = decode_xor_address(peer, message.transaction) else {
             return Action::Dropped(DropReason::Malformed);
         };
-        self.settle(client, now);
         let Some((id, allocation)) = self.allocations.open_of(client, now) else {
             return Action::Dropped(DropReason::NoAllocation);
         };
@@ -207,7 +207,9 @@ impl Relay {
             range: data,
             dont_fragment,
         };
-        forward(&self.config, id, allocation, way, now)
+        let action = forward(&self.config, id, allocation, way, now);
+        self.settle_by(&action, client, now);
+        action
     }
 
     /// The stream that `client` came by has ended, and with it the client's allocation, RFC 8656 §5. An allocation

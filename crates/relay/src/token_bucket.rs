@@ -16,6 +16,13 @@ impl TokenBucket {
         u128::from(self.full_at.saturating_sub(now)) < span.as_nanos()
     }
 
+    /// Whether `amount` is left, for who may not be in debt.
+    pub fn has(self, amount: u64, per_second: u64, span: Duration, now: u64) -> bool {
+        let mut after = self;
+        after.take(amount, per_second, now);
+        u128::from(after.full_at.saturating_sub(now)) <= span.as_nanos()
+    }
+
     /// Whether nothing is missing at `now`: it may be forgotten, and another taken for it.
     pub fn is_full(self, now: u64) -> bool {
         self.full_at <= now

@@ -55,7 +55,9 @@ async fn run_dev(mut dev: DevArgs, shutdown: CancellationToken) -> anyhow::Resul
             .public_addresses()
             .into_iter()
             .chain(signal.admin_addresses()),
-    );
+    )
+    .with_redis(dev.signal.redis.redis.as_deref())
+    .await?;
     let own_hosts = turn_server::own_hosts(&dev.turn);
     let turn = Turn::bind(&dev.turn, own_hosts, &infrastructure)?;
     let secrets = MintSecrets::open(&dev.turn.turn_secret, dev.turn.turn_secret_file.as_deref())?;

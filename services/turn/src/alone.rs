@@ -44,7 +44,9 @@ pub async fn run_alone(
         .iter()
         .filter_map(|listener| listener.local_addr().ok());
     let infrastructure = Infrastructure::of_listeners(bound);
-    let infrastructure = infrastructure.with_names(operation.redis_hosts()?).await;
+    let infrastructure = infrastructure
+        .with_redis(operation.redis.as_deref())
+        .await?;
     let turn = Turn::bind_as(args, Vec::new(), &infrastructure, operation.nonce_key()?)?;
     for listener in &listeners {
         if let Ok(address) = listener.local_addr() {
@@ -84,7 +86,6 @@ pub async fn run_alone(
     }
     let begun = async |ending| begin(&registration, drain.order(ending)).await;
     let drained = drain.wait(&control, &shutdown, operation.drain_window, begun);
-    let following = tokio::spawn(infrastructure.follow(control.clone()));
     let mut hearing = tokio::spawn(hear(kicks, control.clone()));
     let mut relaying = Box::pin(running.wait());
     let ended = tokio::select! {
@@ -92,7 +93,6 @@ pub async fn run_alone(
         () = drained => None,
         () = registration.keep() => None,
     };
-    following.abort();
     stopped.cancel();
     let ended = match ended {
         Some(ended) => ended,

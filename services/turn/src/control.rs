@@ -75,13 +75,14 @@ impl Control {
         // Held until every thread has it: two changes do not overtake each other.
         let mut config = self.config.lock().await;
         change(&mut config);
+        // One that is busy keeps no other from it.
+        let mut outcome = Ok(());
         for thread in &self.threads {
             let config = Box::new(config.clone());
-            thread
-                .give(|answer| Order::Configure { config, answer })
-                .await?;
+            let given = thread.give(|answer| Order::Configure { config, answer });
+            outcome = outcome.and(given.await);
         }
-        Ok(())
+        outcome
     }
 
     /// Takes no new allocations, and ends those that there are at the deadline, or takes that back.

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeSet, io, net::SocketAddr, sync::Arc, time::Duration};
 
+use backplane::redis::{Options, Redis, UrlError};
 use relay::PeerPolicy;
 use tokio::{
     net::lookup_host,
@@ -14,8 +15,9 @@ use crate::{addresses::interfaces, control::Control};
 /// Longest wait for a name's addresses.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Between two looks at what names stand for.
+/// Between two looks at what names stand for, and where one of them or a thread has not answered yet.
 const LOOK: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Addresses that are remembered at most; those of a name that has had more are not denied any more, and a warning
 /// says so.
@@ -28,6 +30,8 @@ pub struct Infrastructure {
     listeners: BTreeSet<SocketAddr>,
     /// Hosts and ports, on whichever host.
     names: Vec<(String, u16)>,
+    /// Names of which no address is known.
+    missing: usize,
     /// What the names stood for, now or earlier.
     known: BTreeSet<SocketAddr>,
 }
@@ -49,8 +53,20 @@ impl Infrastructure {
         }
     }
 
+    /// With the servers that `--redis` names.
+    ///
+    /// # Errors
+    /// When its URLs are none.
+    pub async fn with_redis(self, urls: Option<&str>) -> Result<Self, UrlError> {
+        let Some(urls) = urls else {
+            return Ok(self);
+        };
+        let hosts = Redis::new(urls, Options::default())?.hosts();
+        Ok(self.with_names(hosts).await)
+    }
+
     /// With servers elsewhere, whose names are looked up.
-    pub(crate) async fn with_names(mut self, names: Vec<(String, u16)>) -> Self {
+    async fn with_names(mut self, names: Vec<(String, u16)>) -> Self {
         self.names = names;
         self.look_up().await;
         self
@@ -71,9 +87,11 @@ impl Infrastructure {
         if self.names.is_empty() {
             return;
         }
+        let mut new = BTreeSet::new();
         loop {
-            sleep(LOOK).await;
-            let new = self.look_up().await;
+            let is_done = self.missing == 0 && new.is_empty();
+            sleep(if is_done { LOOK } else { LOOK_AGAIN }).await;
+            new.extend(self.look_up().await);
             if new.is_empty() {
                 continue;
             }
@@ -81,8 +99,11 @@ impl Infrastructure {
                 let policy = PeerPolicy::clone(&config.peer_policy);
                 config.peer_policy = Arc::new(deny(policy, &new));
             });
-            if let Err(error) = denied.await {
-                tracing::warn!(%error, "not all threads know where Redis is now");
+            match denied.await {
+                Ok(()) => new.clear(),
+                Err(error) => {
+                    tracing::warn!(%error, "not all threads know where Redis is now");
+                }
             }
         }
     }
@@ -90,16 +111,19 @@ impl Infrastructure {
     /// Addresses that were not known before.
     async fn look_up(&mut self) -> BTreeSet<SocketAddr> {
         let mut new = BTreeSet::new();
+        let mut missing = 0;
         for (host, port) in &self.names {
             let found = timeout(PATIENCE, lookup_host((host.as_str(), *port))).await;
             let found = found.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
             match found {
                 Ok(found) => new.extend(found.filter(|address| !self.known.contains(address))),
                 Err(error) => {
+                    missing += 1;
                     tracing::warn!(host, %error, "where Redis is cannot be looked up: peers may reach it there");
                 }
             }
         }
+        self.missing = missing;
         if self.known.len() + new.len() > MAX_ADDRESSES {
             tracing::warn!("Redis has had too many addresses: peers may reach it at new ones");
             return BTreeSet::new();
@@ -109,12 +133,20 @@ impl Infrastructure {
     }
 }
 
-/// On other hosts only the ports of relays stay open: there may be one. Loopback is what is on this host besides, which
-/// whoever opens it means: but for the very port, it stays as it was.
+/// Of this host the port is closed at every address, as Redis may listen at them all. On other hosts only the ports of
+/// relays stay open: there may be one. Loopback is what is on this host besides, which whoever opens it means: but for
+/// the very port, it stays as it was.
 fn deny(policy: PeerPolicy, servers: &BTreeSet<SocketAddr>) -> PeerPolicy {
+    let own = interfaces().unwrap_or_default();
     let hosts = servers.iter().map(|server| server.ip().to_canonical());
+    let is_here = |server: &&SocketAddr| {
+        let ip = server.ip().to_canonical();
+        ip.is_loopback() || own.contains(&ip)
+    };
+    let here = servers.iter().filter(is_here);
+    let here = here.flat_map(|server| own.iter().map(|ip| SocketAddr::new(*ip, server.port())));
     policy
-        .deny_sockets(servers.iter().copied())
+        .deny_sockets(servers.iter().copied().chain(here))
         .confine(hosts.filter(|ip| !ip.is_loopback()))
 }
 
@@ -153,5 +185,6 @@ mod tests {
         let is_local = |address: &SocketAddr| address.ip().is_loopback() && address.port() == 6379;
         assert!(servers.known.iter().any(is_local));
         assert!(servers.look_up().await.is_empty(), "nothing is new");
+        assert_eq!(servers.missing, 1);
     }
 }

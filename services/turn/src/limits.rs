@@ -50,7 +50,8 @@ pub struct LimitArgs {
     pub turn_max_bps: u64,
 
     /// How many peers' addresses a second an allocation may add to those that it reaches, ten seconds' worth at once;
-    /// 403 beyond. It is for who looks for hosts through the relay; a call has its candidates. 0 for any number
+    /// 403 beyond. It is for who looks for hosts through the relay; a call has its candidates. A new allocation begins
+    /// anew. 0 for any number
     #[arg(
         long,
         env = "TRUNKLINE_TURN_MAX_NEW_PEERS",

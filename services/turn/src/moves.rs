@@ -32,6 +32,8 @@ pub(crate) enum Note {
     Back(Message),
     /// An allocation of mine is over.
     Over(Home),
+    /// This client showed a ticket that is no good any more, if it ever was.
+    Left(Client, Home),
 }
 
 /// What a client sent to a thread that does not have its allocation.
@@ -135,6 +137,7 @@ impl Moves {
         loop {
             match self.notes.try_recv() {
                 Ok(Note::Over(home)) => self.visitors.end(home),
+                Ok(Note::Left(client, home)) => self.visitors.leave(client, home),
                 Ok(Note::Back(message)) => {
                     self.visitors.leave(message.client, message.home);
                     return Some(Note::Back(message));
@@ -151,6 +154,12 @@ impl Moves {
         if !threads.contains(&message.by) {
             threads.push(message.by);
         }
+    }
+
+    /// The client that has sent `message` came in vain. Where there is no room to say so, it stays until it is silent
+    /// for long, or what it sends is given back.
+    pub(crate) fn refused(&mut self, message: &Message) {
+        self.tell(message.by, Note::Left(message.client, message.home));
     }
 
     /// Gives a message back that is for none of this thread's allocations; tells whether there was room.
@@ -266,6 +275,14 @@ mod tests {
             panic!("nothing came back");
         };
         assert_eq!(&*message.bytes, b"hello");
+        is_visiting(&mut abroad, false);
+    }
+
+    #[test]
+    fn a_client_that_came_in_vain_is_no_visitor() {
+        let [mut at_home, mut abroad] = two();
+        let message = message(&mut at_home);
+        at_home.refused(&message);
         is_visiting(&mut abroad, false);
     }
 

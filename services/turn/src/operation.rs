@@ -104,14 +104,6 @@ impl OperationArgs {
         Ok(Redis::new(urls, options)?.attach_fleet())
     }
 
-    /// Where the servers of `--redis` are.
-    pub(crate) fn redis_hosts(&self) -> Result<Vec<(String, u16)>, UrlError> {
-        match &self.redis {
-            Some(urls) => Ok(Redis::new(urls, Options::default())?.hosts()),
-            None => Ok(Vec::new()),
-        }
-    }
-
     /// The key of the fleet's nonces, if it has one.
     pub(crate) fn nonce_key(&self) -> Result<Option<NonceKey>, FileError> {
         let Some(path) = &self.cluster_key_file else {

@@ -158,14 +158,19 @@ impl Charge {
         &self.user
     }
 
-    /// Its client has moved to `ip`: another source has it now, even where that one has all that it may. It makes none
-    /// beyond that.
+    /// Its client has moved to `ip`: another source has it now, unless that one has all that it may. It stays where it was
+    /// then: nobody is put out for a limit that was kept when it was asked for, and nobody has more by moving than both
+    /// sources may.
     pub(crate) fn follow(&mut self, ip: IpAddr) {
         let source = charged_source(ip);
         if source == self.source {
             return;
         }
         let mut charged = self.quotas.charged();
+        let limit = self.quotas.source_limit;
+        if source.is_some_and(|to| is_full(&charged.by_source, &to, limit)) {
+            return;
+        }
         if let Some(source) = &self.source {
             give_back(&mut charged.by_source, source);
         }
@@ -263,10 +268,13 @@ mod tests {
         moving.follow(ip("192.0.2.2"));
         assert_eq!(charge("192.0.2.2").unwrap_err(), Refusal::QuotaReached);
         let other = charge("192.0.2.1").unwrap();
-        // Nobody is put out for a limit that was kept when it was asked for.
+        // Nobody is put out, and no source has more than it may.
         moving.follow(ip("192.0.2.1"));
+        assert_eq!(charge("192.0.2.2").unwrap_err(), Refusal::QuotaReached);
         drop(other);
+        moving.follow(ip("192.0.2.1"));
         assert_eq!(charge("192.0.2.1").unwrap_err(), Refusal::QuotaReached);
+        drop(charge("192.0.2.2").unwrap());
         moving.follow(ip("127.0.0.1"));
         assert!(quotas.charged().by_source.is_empty());
         moving.follow(ip("192.0.2.3"));

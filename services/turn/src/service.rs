@@ -47,6 +47,7 @@ pub struct Turn {
     overseen: Overseen,
     control: Arc<Control>,
     secrets: Secrets,
+    infrastructure: Infrastructure,
     connections: Arc<Counts>,
 }
 
@@ -169,6 +170,7 @@ impl Turn {
             },
             control: Arc::new(control),
             secrets,
+            infrastructure: infrastructure.clone(),
             connections,
         })
     }
@@ -196,7 +198,14 @@ impl Turn {
         registry.register_collector(Box::new(self.overseen));
         registry.register_collector(Box::new(Exported(self.connections)));
         let (ids, secret_ids) = watch::channel(self.secrets.ids());
-        let following = tokio::spawn(follow(self.secrets, self.control.clone(), ids));
+        let (secrets, infrastructure) = (self.secrets, self.infrastructure);
+        let control = self.control.clone();
+        let following = tokio::spawn(async move {
+            tokio::join!(
+                follow(secrets, control.clone(), ids),
+                infrastructure.follow(control.clone())
+            );
+        });
         let (workers, stops): (Vec<Worker>, Vec<Stop>) = self.workers.into_iter().unzip();
         let ended = CancellationToken::new();
         let threads = workers

@@ -28,13 +28,13 @@ impl Relay {
         message: &Message<'_>,
         now: Time,
     ) -> Action {
+        self.authentication = None;
         if !message.unknown.is_empty() {
             return self.refuse_unverified(client, message, ErrorCode::UnknownAttribute, now);
         }
         let Some(wanted) = Wanted::read(&message.discovery) else {
             return self.refuse_unverified(client, message, ErrorCode::BadRequest, now);
         };
-        self.authentication = None;
         let discovery = self.config.discovery.clone();
         let place = discovery
             .as_ref()

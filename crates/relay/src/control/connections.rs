@@ -120,7 +120,7 @@ impl Relay {
     }
 
     /// A peer has opened a connection to a relayed address of TCP, RFC 6062 §5.3. The action tells its client of it; it is
-    /// to be closed unless that is [`Action::Attempt`].
+    /// to be closed unless that is [`Action::Indication`].
     pub fn handle_incoming(
         &mut self,
         allocation: AllocationId,

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Asker;
 use crate::{
-    AllocationId, Client, ErrorCode, Relay,
+    Action, AllocationId, Client, ErrorCode, Relay,
     allocation::Allocation,
     allocations::Found,
     codec::{Request, Response},
@@ -54,9 +54,10 @@ impl Relay {
         };
         let ticket = match &self.mobility {
             Some(mobility) if self.may_move(asker.client) => mobility.open(sealed),
-            Some(_) | None => None,
+            Some(_) | None => return Err(ErrorCode::MobilityForbidden),
         };
-        let ticket = ticket.ok_or(ErrorCode::MobilityForbidden)?;
+        // As for any allocation that is not there: its client is to ask for another.
+        let ticket = ticket.ok_or(ErrorCode::AllocationMismatch)?;
         // A 5-tuple has one allocation, and this is of another.
         match self.allocations.id_of(asker.client) {
             Some(own) if own != ticket.allocation || self.is_elsewhere(ticket) => {
@@ -84,7 +85,7 @@ impl Relay {
     ) -> Result<(AllocationId, &mut Allocation), ErrorCode> {
         let (id, now) = (ticket.allocation, asker.now.monotonic);
         let allocation = self.allocations.open(id, now);
-        let allocation = allocation.ok_or(ErrorCode::MobilityForbidden)?;
+        let allocation = allocation.ok_or(ErrorCode::AllocationMismatch)?;
         if !asker.claim.is_of(&allocation.user) {
             return Err(ErrorCode::WrongCredentials);
         }
@@ -92,7 +93,7 @@ impl Relay {
         let is_good = ticket.serial.wrapping_sub(allocation.ticket) <= 1;
         match is_good && allocation.granted.is_mobile {
             true => Ok((id, allocation)),
-            false => Err(ErrorCode::MobilityForbidden),
+            false => Err(ErrorCode::AllocationMismatch),
         }
     }
 
@@ -112,6 +113,13 @@ impl Relay {
         }
         let mobility = self.mobility.as_ref()?;
         Some(mobility.seal(id, ticket.serial.wrapping_add(1)))
+    }
+
+    /// Data that passes is its client's; what only has the client's address may be anybody's.
+    pub(crate) fn settle_by(&mut self, action: &Action, client: Client, now: Instant) {
+        if matches!(action, Action::ToPeer(_)) {
+            self.settle(client, now);
+        }
     }
 
     /// The client has sent data, or a request that is no move: §3.2.2 has data go there from now on.

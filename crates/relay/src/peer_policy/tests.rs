@@ -167,3 +167,33 @@ fn checklist_05_a_host_that_is_allowed_by_its_very_address_is_open_but_for_our_o
     assert!(!reaches(&policy, "10.0.0.5:6379"));
     assert!(!reaches(&policy, "10.0.0.1:22"));
 }
+
+#[test]
+fn checklist_05_our_own_port_is_closed_by_every_name_of_its_host() {
+    let sockets = ["10.0.0.5:6379", "127.0.0.1:81"].map(|text| text.parse().unwrap());
+    let policy = PeerPolicy::default()
+        .with_relays([relay("34.1.1.1", "10.0.0.5")])
+        .with_relay_ports(1024..=65535)
+        .allow(networks(&["10.0.0.0/8", "127.0.0.0/8"]))
+        .deny_sockets(sockets);
+    for (peer, expected) in [
+        ("10.0.0.5:6379", false),
+        ("34.1.1.1:6379", false),
+        ("34.1.1.1:6380", true),
+        ("127.0.0.1:81", false),
+        ("127.9.9.9:81", false),
+        ("[::ffff:127.0.0.2]:81", false),
+        ("127.9.9.9:82", true),
+    ] {
+        assert_eq!(reaches(&policy, peer), expected, "{peer}");
+    }
+    // A NAT's address that is open besides is confined as the host behind it is.
+    let policy = PeerPolicy::default()
+        .with_relays([relay("10.1.0.5", "10.0.0.5")])
+        .allow(networks(&["10.0.0.0/8"]))
+        .confine([ip("10.0.0.5")]);
+    assert!(!reaches(&policy, "10.1.0.5:22"));
+    assert!(reaches(&policy, "10.1.0.5:50000"));
+    let policy = policy.allow(networks(&["10.1.0.5/32"]));
+    assert!(reaches(&policy, "10.1.0.5:22"));
+}

@@ -131,12 +131,12 @@ fn who_moves_again_without_the_last_answer_may_and_older_tickets_are_over() {
     is_nobody(&mut server, THERE);
     sends_from(&mut server, FARTHER);
     let third = move_to(&mut server, THERE, &second);
-    show(&mut server, HERE, ALICE, &first).error(405);
+    show(&mut server, HERE, ALICE, &first).error(437);
     sends_from(&mut server, THERE);
-    show(&mut server, HERE, ALICE, &first).error(405);
+    show(&mut server, HERE, ALICE, &first).error(437);
     let fourth = move_to(&mut server, HERE, &third);
     sends_from(&mut server, HERE);
-    show(&mut server, HERE, ALICE, &second).error(405);
+    show(&mut server, HERE, ALICE, &second).error(437);
     assert_eq!(serves(&mut server), HERE);
     for ticket in [&first, &second, &third] {
         assert_ne!(&fourth, ticket);
@@ -158,7 +158,7 @@ fn checklist_7_a_ticket_of_another_user_is_441_and_moves_nothing() {
 }
 
 #[test]
-fn a_ticket_that_is_not_good_is_405() {
+fn a_ticket_that_is_not_good_is_437() {
     let (mut server, ticket) = with_ticket();
     let id = server.first();
     let foreign = Mobility::new(&[6; 32], 0).seal(id, 0);
@@ -166,8 +166,8 @@ fn a_ticket_that_is_not_good_is_405() {
     let mut changed = ticket.clone();
     changed[3] ^= 1;
     for bad in [&foreign, &early, &changed, &ticket[1..].to_vec()] {
-        show(&mut server, THERE, ALICE, bad).error(405);
-        show(&mut server, HERE, ALICE, bad).error(405);
+        show(&mut server, THERE, ALICE, bad).error(437);
+        show(&mut server, HERE, ALICE, bad).error(437);
     }
     is_nobody(&mut server, THERE);
     // An allocation whose client did not ask for tickets has none.
@@ -175,7 +175,7 @@ fn a_ticket_that_is_not_good_is_405() {
     let others = server.sockets.keys().map(|(id, _)| *id);
     let other = others.into_iter().find(|other| *other != id).unwrap();
     let ticket = mobility().seal(other, 0);
-    show(&mut server, THERE, ALICE, &ticket).error(405);
+    show(&mut server, THERE, ALICE, &ticket).error(437);
 }
 
 #[test]
@@ -188,14 +188,14 @@ fn a_ticket_is_over_with_its_allocation() {
     // The place may be another's.
     server.allocate_with(HERE, ALICE, &[WISH]);
     for old in [&ticket, &next] {
-        show(&mut server, THERE, ALICE, old).error(405);
+        show(&mut server, THERE, ALICE, old).error(437);
     }
     // Both 5-tuples are free.
     server.allocate(THERE, ALICE);
 
     let (mut server, ticket) = with_ticket();
     server.advance(600 * SECOND);
-    show(&mut server, THERE, ALICE, &ticket).error(405);
+    show(&mut server, THERE, ALICE, &ticket).error(437);
 }
 
 #[test]
@@ -363,4 +363,22 @@ fn however_often_one_moves_there_are_two_5_tuples_at_most() {
     server.advance(601 * SECOND);
     server.handle_timeout();
     assert_eq!(server.relay.allocations.five_tuples(), 0);
+}
+
+#[test]
+fn what_only_has_the_address_of_a_client_that_moves_moves_nothing() {
+    let (mut server, ticket) = with_ticket();
+    move_to(&mut server, THERE, &ticket);
+    let unbound = channel_data(0x4001, b"");
+    let reaction = server.receive(THERE, &unbound);
+    assert_eq!(reaction, Reaction::Dropped(DropReason::NoChannel));
+    let stranger = {
+        let attributes = [Attr::Peer("8.8.8.8:9"), Attr::Raw(0x0013, b"data")];
+        server.receive(THERE, &send_indication([7; 12], &attributes))
+    };
+    assert_eq!(stranger, Reaction::Dropped(DropReason::NoPermission));
+    assert_eq!(serves(&mut server), HERE);
+    sends_from(&mut server, HERE);
+    sends_from(&mut server, THERE);
+    assert_eq!(serves(&mut server), THERE);
 }

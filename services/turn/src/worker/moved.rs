@@ -27,7 +27,7 @@ impl Worker {
                     let client = message.client;
                     self.handle_client(client.listener, client.address, &message.bytes, time());
                 }
-                Some(Note::Over(_)) => {}
+                Some(Note::Over(_) | Note::Left(..)) => {}
                 None => return,
             }
         }
@@ -48,6 +48,8 @@ impl Worker {
         let _ = self.handle_here(client, &message.bytes, now);
         if is_here(self) {
             self.moves.is_abroad(&message);
+        } else {
+            self.moves.refused(&message);
         }
     }
 

@@ -373,7 +373,7 @@ fn what_only_has_the_address_of_a_client_that_moves_moves_nothing() {
     let reaction = server.receive(THERE, &unbound);
     assert_eq!(reaction, Reaction::Dropped(DropReason::NoChannel));
     let stranger = {
-        let attributes = [Attr::Peer("8.8.8.8:9"), Attr::Raw(0x0013, b"data")];
+        let attributes = [Attr::Peer("9.9.9.9:9"), Attr::Raw(0x0013, b"data")];
         server.receive(THERE, &send_indication([7; 12], &attributes))
     };
     assert_eq!(stranger, Reaction::Dropped(DropReason::NoPermission));

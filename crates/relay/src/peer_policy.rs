@@ -76,8 +76,10 @@ impl PeerPolicy {
     /// a peer besides.
     #[must_use]
     pub fn deny_sockets(mut self, sockets: impl IntoIterator<Item = SocketAddr>) -> Self {
-        self.denied_sockets
-            .extend(sockets.into_iter().map(one_loopback));
+        let sockets = sockets.into_iter();
+        self.denied_sockets.extend(
+            sockets.map(|socket| SocketAddr::new(one_loopback(socket.ip()), socket.port())),
+        );
         self
     }
 
@@ -168,11 +170,9 @@ impl PeerPolicy {
         if self.confined.iter().any(is_ours) && !self.allowed.iter().any(is_named) {
             return Ports::Relay;
         }
-        let is_denied = |host: IpAddr| {
-            let host = one_loopback(SocketAddr::new(host, 0)).ip();
-            self.denied_sockets.iter().any(|socket| socket.ip() == host)
-        };
-        match is_denied(peer) || is_denied(internal) {
+        let hosts = [peer, internal].map(one_loopback);
+        let mut denied = self.denied_sockets.iter();
+        match denied.any(|socket| hosts.contains(&socket.ip())) {
             true => Ports::AllBut,
             false => Ports::All,
         }
@@ -199,10 +199,9 @@ impl PeerPolicy {
 
     /// By the name that the client has for it, or where its packets go.
     fn is_denied(&self, ruling: Ruling, peer: SocketAddr) -> bool {
-        let internal = SocketAddr::new(ruling.internal, peer.port());
-        [peer, internal]
-            .into_iter()
-            .any(|socket| self.denied_sockets.contains(&one_loopback(socket)))
+        let hosts = [peer.ip(), ruling.internal].map(one_loopback);
+        let mut denied = self.denied_sockets.iter();
+        denied.any(|socket| socket.port() == peer.port() && hosts.contains(&socket.ip()))
     }
 
     /// The addresses by which a client may know the sender of a packet that came from `source`, the likeliest first.
@@ -223,13 +222,12 @@ impl PeerPolicy {
     }
 }
 
-/// A socket by the one name that is compared: all of 127.0.0.0/8 reaches what listens at a wildcard.
-fn one_loopback(socket: SocketAddr) -> SocketAddr {
-    let ip = match socket.ip().to_canonical() {
+/// A host by the one name that is compared: all of 127.0.0.0/8 reaches what listens at a wildcard.
+fn one_loopback(host: IpAddr) -> IpAddr {
+    match host.to_canonical() {
         IpAddr::V4(ip) if ip.is_loopback() => Ipv4Addr::LOCALHOST.into(),
         ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
-    };
-    SocketAddr::new(ip, socket.port())
+    }
 }
 
 /// Where a relay of the fleet is.

@@ -30,7 +30,7 @@ pub struct Infrastructure {
     listeners: BTreeSet<SocketAddr>,
     /// Hosts and ports, on whichever host.
     names: Vec<(String, u16)>,
-    /// Names of which no address is known.
+    /// Names for which the last look found nothing.
     missing: usize,
     /// What the names stood for, now or earlier.
     known: BTreeSet<SocketAddr>,

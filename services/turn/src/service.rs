@@ -203,7 +203,7 @@ impl Turn {
         let following = tokio::spawn(async move {
             tokio::join!(
                 follow(secrets, control.clone(), ids),
-                infrastructure.follow(control.clone())
+                infrastructure.follow(control)
             );
         });
         let (workers, stops): (Vec<Worker>, Vec<Stop>) = self.workers.into_iter().unzip();

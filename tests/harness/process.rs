@@ -25,6 +25,8 @@ pub struct Process {
     pub logged: Vec<String>,
     /// Where it serves TLS, if it does.
     pub tls: Option<SocketAddr>,
+    /// Where it serves TURN over DTLS.
+    pub dtls: Option<SocketAddr>,
 }
 
 impl Process {
@@ -114,6 +116,7 @@ impl Process {
             admin: SocketAddr::from(([0; 4], 0)),
             logged: Vec::new(),
             tls: None,
+            dtls: None,
         };
         while process.public.port() == 0 || process.admin.port() == 0 {
             let line = logged
@@ -125,9 +128,12 @@ impl Process {
                     *address = text.parse().unwrap();
                 }
             }
-            // It is said before the others.
-            if let Some((_, text)) = line.split_once("listening name=\"turn-tls\" address=") {
-                process.tls = Some(text.parse().unwrap());
+            // They are said before the others.
+            for (name, address) in [("tls", &mut process.tls), ("dtls", &mut process.dtls)] {
+                let wanted = format!("listening name=\"turn-{name}\" address=");
+                if let Some((_, text)) = line.split_once(&wanted) {
+                    *address = Some(text.parse().unwrap());
+                }
             }
             process.logged.push(line);
         }

@@ -11,6 +11,7 @@ mod coturn;
 mod data;
 mod discovery;
 mod documented;
+mod dtls;
 mod fleet;
 mod icmp;
 mod infrastructure;

@@ -152,7 +152,7 @@ fn what_is_wrong_with_tls_is_said_with_its_option_at_the_start() {
 }
 
 /// The relay does not start, ends with 64, and names the option.
-fn fails(options: &[&str], named: &str) {
+pub(crate) fn fails(options: &[&str], named: &str) {
     let mut child = Command::new(binary())
         .args(["turn", "--turn-user", "u:p", "--turn-listen", "127.0.0.1:0"])
         .args(["--admin-listen", "127.0.0.1:0"])

@@ -203,10 +203,10 @@ impl Relay {
     }
 
     fn limit_of(&self, client: Client) -> Option<&ChallengeLimit> {
-        let in_stream = self.config.transport(client.listener).is_stream();
+        let is_proven = self.config.transport(client.listener).proves_source();
         let is_here = client.address.ip().to_canonical().is_loopback();
         let limit = self.config.challenge_limit.as_deref();
-        limit.filter(|_| !in_stream && !is_here)
+        limit.filter(|_| !is_proven && !is_here)
     }
 }
 

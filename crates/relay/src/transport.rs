@@ -8,6 +8,8 @@ pub enum Transport {
     Tcp,
     /// In a stream that is encrypted.
     Tls,
+    /// In datagrams that are encrypted.
+    Dtls,
 }
 
 impl Transport {
@@ -15,8 +17,24 @@ impl Transport {
     /// bytes, RFC 8656 §12.5.
     pub fn is_stream(self) -> bool {
         match self {
-            Self::Udp => false,
+            Self::Udp | Self::Dtls => false,
             Self::Tcp | Self::Tls => true,
+        }
+    }
+
+    /// Whether who sends from an address has shown that answers reach it there, before anything of TURN came.
+    pub fn proves_source(self) -> bool {
+        match self {
+            Self::Udp => false,
+            Self::Tcp | Self::Tls | Self::Dtls => true,
+        }
+    }
+
+    /// Whether nobody on the way can read it.
+    pub fn is_encrypted(self) -> bool {
+        match self {
+            Self::Udp | Self::Tcp => false,
+            Self::Tls | Self::Dtls => true,
         }
     }
 
@@ -26,6 +44,7 @@ impl Transport {
             Self::Udp => "udp",
             Self::Tcp => "tcp",
             Self::Tls => "tls",
+            Self::Dtls => "dtls",
         }
     }
 }

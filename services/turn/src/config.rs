@@ -178,8 +178,19 @@ pub struct StreamArgs {
     )]
     pub turn_tls_listen: Vec<SocketAddr>,
 
-    /// The certificate that clients are shown over TLS, with those that lead to its authority, in a PEM file; read
-    /// again when it changes, and on SIGHUP
+    /// Where STUN and TURN are served over DTLS 1.2, for which 5349 is the usual port; several separated by commas. The
+    /// certificate must have a key for ECDSA, on P-256 or P-384, and is shown without those that lead to its authority
+    #[arg(
+        long,
+        env = "TRUNKLINE_TURN_DTLS_LISTEN",
+        value_name = "ADDRESS",
+        value_delimiter = ',',
+        value_parser = address
+    )]
+    pub turn_dtls_listen: Vec<SocketAddr>,
+
+    /// The certificate that clients are shown over TLS and DTLS, with those that lead to its authority, in a PEM file;
+    /// read again when it changes, and on SIGHUP
     #[arg(long, env = "TRUNKLINE_TURN_TLS_CERT", value_name = "FILE")]
     pub turn_tls_cert: Option<PathBuf>,
 
@@ -206,8 +217,8 @@ pub struct StreamArgs {
     )]
     pub turn_trusted_proxy: Vec<IpNet>,
 
-    /// How long a connection over TCP or TLS may be without an allocation, with a message that is not finished, or
-    /// without reading what waits for it
+    /// How long a connection over TCP, TLS or DTLS may be without an allocation, with a message that is not finished,
+    /// or without reading what waits for it
     #[arg(
         long,
         env = "TRUNKLINE_TURN_CONNECTION_TIMEOUT",
@@ -217,7 +228,7 @@ pub struct StreamArgs {
     )]
     pub turn_connection_timeout: Duration,
 
-    /// How many connections over TCP and TLS an address may have at a time, or a network (/64) of IPv6; 0 for any
+    /// How many connections over TCP, TLS and DTLS an address may have at a time, or a network (/64) of IPv6; 0 for any
     /// number
     #[arg(
         long,
@@ -325,6 +336,7 @@ mod tests {
             ("--turn-max-allocation-age", "12"),
             ("--turn-external-ip", "example.org"),
             ("--turn-tls-listen", "5349"),
+            ("--turn-dtls-listen", "5349"),
             ("--turn-public-name", "turn.example.org:5349"),
             ("--turn-trusted-proxy", "10.0.0.0/33"),
             ("--turn-connection-timeout", "10"),

@@ -15,6 +15,7 @@
 //! - `listeners` binds the sockets that clients talk to;
 //! - `streams` are clients' connections over TCP and TLS, `tls` has the certificate, `proxy_protocol` what a proxy
 //!   says of whom it connects for;
+//! - `dtls` has clients' associations over DTLS, between the listeners of datagrams and the `Relay`;
 //! - `relay_sockets` opens and closes the sockets of allocations within the port range;
 //! - `openings` charges for them, and gives an allocation what it asked for;
 //! - `reservations` are ports that were asked for with another one, and that wait for whoever brings their token: the
@@ -40,6 +41,7 @@ mod audit;
 mod config;
 mod control;
 mod drain;
+mod dtls;
 mod due;
 mod handovers;
 mod infrastructure;

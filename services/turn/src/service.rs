@@ -41,6 +41,7 @@ const EXPIRY_LEEWAY: Duration = Duration::from_secs(10);
 pub struct Turn {
     listening: Vec<SocketAddr>,
     listening_tls: Vec<SocketAddr>,
+    listening_dtls: Vec<SocketAddr>,
     certificates: Option<Arc<Certificates>>,
     workers: Vec<(Worker, Stop)>,
     sum: Sum,
@@ -93,7 +94,7 @@ impl Turn {
             threads => threads.into(),
         };
         let bound = Bound::bind(args, threads)?;
-        let listening = bound.addresses();
+        let listening = bound.listening();
         let own_sockets = [listening, infrastructure.listeners()].concat();
         let policy = addresses.policy(args, own_hosts, addresses.of_listeners(&own_sockets));
         let policy = infrastructure.deny(policy);
@@ -117,12 +118,9 @@ impl Turn {
         let mut workers = Vec::new();
         let mut counters = Vec::new();
         let mut overseen = Vec::new();
-        let streams = bound.streams_of_threads.into_iter();
         let mobility = random_key()?;
-        let threads = bound.datagrams.of_threads.into_iter().zip(streams);
-        for (moves, (listeners, stream_listeners)) in
-            Moves::between(threads.len()).into_iter().zip(threads)
-        {
+        let threads = bound.of_threads;
+        for (moves, listeners) in Moves::between(threads.len()).into_iter().zip(threads) {
             let relay = Relay::new(config.clone(), getrandom::u64()?);
             let oversight = Arc::new(Oversight::default());
             overseen.push(oversight.clone());
@@ -130,7 +128,6 @@ impl Turn {
             counters.push(count.clone());
             workers.push(Worker::new(Parts {
                 listeners,
-                stream_listeners,
                 stream_terms: terms.clone(),
                 addresses,
                 relay: match args.turn_mobility {
@@ -155,8 +152,9 @@ impl Turn {
         let orders = workers.iter().map(|(_, stop)| stop.orders.clone());
         let control = Control::new(orders.collect(), config, quotas.clone(), process.clone());
         Ok(Self {
-            listening: bound.datagrams.addresses,
+            listening: bound.addresses,
             listening_tls: bound.tls_addresses,
+            listening_dtls: bound.dtls_addresses,
             certificates: bound.certificates,
             workers,
             sum: Sum {
@@ -188,6 +186,9 @@ impl Turn {
     /// Serves until `shutdown`. What the threads count is entered in `registry` first. Must be called in a tokio
     /// runtime.
     pub fn start(self, registry: &mut Registry, shutdown: CancellationToken) -> Running {
+        for address in &self.listening_dtls {
+            tracing::info!(name = "turn-dtls", %address, "listening");
+        }
         for address in &self.listening_tls {
             tracing::info!(name = "turn-tls", %address, "listening");
         }
@@ -258,7 +259,7 @@ fn discovery(args: &TurnArgs, bound: &Bound) -> Result<Option<Arc<Discovery>>, S
     if !args.turn_external_ip.is_empty() {
         return Err(SetupError::DiscoveryBehindNat);
     }
-    let discovery = Discovery::among(&bound.datagrams.addresses);
+    let discovery = Discovery::among(&bound.addresses);
     discovery.map_or(Err(SetupError::Discovery), |found| {
         Ok(Some(Arc::new(found)))
     })
@@ -279,6 +280,7 @@ fn terms(
         patience: args.streams.turn_connection_timeout,
         trusted_proxies: args.streams.turn_trusted_proxy.clone(),
         tls: tls.transpose().map_err(io::Error::other)?.map(Arc::new),
+        certificates: bound.certificates.clone(),
         sources: Arc::new(Sources::new(of_sources, Instant::now())),
         quotas: quotas.clone(),
         counts: counts.clone(),

@@ -62,6 +62,14 @@ pub enum SetupError {
         /// The system's reason.
         source: io::Error,
     },
+    /// A listener of DTLS.
+    #[error("--turn-dtls-listen {address}")]
+    ListenDtls {
+        /// Where.
+        address: SocketAddr,
+        /// The system's reason.
+        source: io::Error,
+    },
     /// TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -114,6 +122,7 @@ impl SetupError {
             Self::Listen { .. }
             | Self::ListenTcp { .. }
             | Self::ListenTls { .. }
+            | Self::ListenDtls { .. }
             | Self::ThreadEnded
             | Self::Admin(_)
             | Self::System(_)

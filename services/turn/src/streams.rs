@@ -43,10 +43,10 @@ use self::{
 pub(crate) use self::{
     connection::STRANGERS_BYTES,
     counts::{Counts, Ended, Exported, Refused},
-    setup::Bound,
-    sources::{SourceLimits, Sources},
+    setup::{Bound, ListenersOfThread},
+    sources::{SourceLimits, SourceSlot, Sources},
 };
-use crate::{handovers::Handover, proxy_protocol::Header, quotas::Quotas};
+use crate::{handovers::Handover, proxy_protocol::Header, quotas::Quotas, tls::Certificates};
 
 /// First token of peers' connections whose data a client's carries.
 pub(crate) const FIRST_PIPE_TOKEN: usize = 1 << (usize::BITS - 4);
@@ -78,6 +78,8 @@ pub(crate) struct Terms {
     /// Who says for whom it connects.
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) tls: Option<Arc<ServerConfig>>,
+    /// What is shown over TLS and DTLS.
+    pub(crate) certificates: Option<Arc<Certificates>>,
     pub(crate) sources: Arc<Sources>,
     pub(crate) quotas: Arc<Quotas>,
     pub(crate) counts: Arc<Counts>,
@@ -203,7 +205,9 @@ impl Streams {
                 let tls = ServerConnection::new(tls.clone()).map_err(|_| Refused::Full)?;
                 Channel::Tls(Box::new(tls))
             }
-            (Transport::Udp | Transport::Tcp | Transport::Tls, _) => Channel::Plain,
+            (Transport::Udp | Transport::Tcp | Transport::Tls | Transport::Dtls, _) => {
+                Channel::Plain
+            }
         };
         // A frame of sound must not wait for the next one.
         let _ = socket.set_nodelay(true);

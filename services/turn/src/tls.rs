@@ -1,4 +1,4 @@
-//! TLS for clients, with a certificate that is replaced while the process runs.
+//! TLS for clients, and what is shown over it and DTLS: a certificate that is replaced while the process runs.
 
 use std::{
     fs, io,
@@ -8,6 +8,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use dimpl::DtlsCertificate;
 use rustls::{
     ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
@@ -18,6 +19,8 @@ use rustls::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::dtls::can_sign_with;
+
 /// How often the files are looked at. Links are followed: Kubernetes replaces one when it renews a certificate.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
@@ -25,7 +28,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A listener and nothing to show to clients.
-    #[error("--turn-tls-cert: --turn-tls-listen needs a certificate, and --turn-tls-key its key")]
+    #[error(
+        "--turn-tls-cert: --turn-tls-listen and --turn-dtls-listen need a certificate, and --turn-tls-key its key"
+    )]
     NoCertificate,
     /// One without the other.
     #[error("--{missing}: give both --turn-tls-cert and --turn-tls-key, or neither")]
@@ -34,7 +39,9 @@ pub enum TlsError {
         missing: &'static str,
     },
     /// A certificate that nobody would be shown.
-    #[error("--turn-tls-listen: say where TLS is served, such as 0.0.0.0:5349,[::]:5349")]
+    #[error(
+        "--turn-tls-listen: say where TLS is served, such as 0.0.0.0:5349,[::]:5349; or --turn-dtls-listen"
+    )]
     NoListener,
     /// A file that cannot be read, or has not in it what it should.
     #[error("--{option} {}: {reason}", path.display())]
@@ -54,8 +61,16 @@ pub(crate) struct Certificates {
     cert: PathBuf,
     key: PathBuf,
     provider: Arc<CryptoProvider>,
-    current: ArcSwap<CertifiedKey>,
+    is_for_dtls: bool,
+    current: ArcSwap<Shown>,
     loaded: Mutex<Loaded>,
+}
+
+/// What the files have in them.
+#[derive(Debug)]
+struct Shown {
+    over_tls: Arc<CertifiedKey>,
+    over_dtls: Option<Arc<DtlsCertificate>>,
 }
 
 /// What changes when a file does.
@@ -72,16 +87,19 @@ struct Loaded {
 }
 
 impl Certificates {
+    /// Where it is to be shown over DTLS too, the key must be of a kind that can be used there.
+    ///
     /// # Errors
     /// [`TlsError::File`] names the file.
-    pub(crate) fn load(cert: &Path, key: &Path) -> Result<Self, TlsError> {
+    pub(crate) fn load(cert: &Path, key: &Path, is_for_dtls: bool) -> Result<Self, TlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let stamps = [stamp(cert), stamp(key)];
-        let current = certified_key(cert, key, &provider)?;
+        let current = shown(cert, key, &provider, is_for_dtls)?;
         Ok(Self {
             cert: cert.to_owned(),
             key: key.to_owned(),
             provider,
+            is_for_dtls,
             current: ArcSwap::from_pointee(current),
             loaded: Mutex::new(Loaded {
                 stamps,
@@ -98,19 +116,19 @@ impl Certificates {
         if loaded.stamps == now && !asked {
             return;
         }
-        match certified_key(&self.cert, &self.key, &self.provider) {
-            Ok(key) => {
-                self.current.store(Arc::new(key));
+        match shown(&self.cert, &self.key, &self.provider, self.is_for_dtls) {
+            Ok(shown) => {
+                self.current.store(Arc::new(shown));
                 *loaded = Loaded {
                     stamps: now,
                     trouble: None,
                 };
-                tracing::info!("a new certificate is shown to clients over TLS");
+                tracing::info!("a new certificate is shown to clients");
             }
             Err(error) => {
                 let trouble = Some(error.to_string());
                 if loaded.trouble != trouble || asked {
-                    tracing::error!(%error, "the certificate for TLS stays the old one");
+                    tracing::error!(%error, "the certificate stays the old one");
                 }
                 loaded.trouble = trouble;
             }
@@ -140,11 +158,16 @@ impl Certificates {
             .with_cert_resolver(self.clone());
         Ok(config)
     }
+
+    /// What clients are shown over DTLS now.
+    pub(crate) fn for_dtls(&self) -> Option<Arc<DtlsCertificate>> {
+        self.current.load().over_dtls.clone()
+    }
 }
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.current.load_full())
+        Some(self.current.load().over_tls.clone())
     }
 }
 
@@ -153,11 +176,12 @@ fn stamp(path: &Path) -> Stamp {
     Some((metadata.modified().ok()?, metadata.len()))
 }
 
-fn certified_key(
+fn shown(
     cert: &Path,
     key: &Path,
     provider: &CryptoProvider,
-) -> Result<CertifiedKey, TlsError> {
+    is_for_dtls: bool,
+) -> Result<Shown, TlsError> {
     let wrong = |option, path: &Path, reason: String| TlsError::File {
         option,
         path: path.to_owned(),
@@ -172,7 +196,23 @@ fn certified_key(
         return Err(in_cert("there is no certificate in it".to_owned()));
     }
     let der = PrivateKeyDer::from_pem_file(key).map_err(|error| in_key(error.to_string()))?;
-    CertifiedKey::from_der(chain, der, provider).map_err(|error| in_key(error.to_string()))
+    let over_dtls = is_for_dtls.then(|| DtlsCertificate {
+        certificate: chain[0].to_vec(),
+        private_key: der.secret_der().to_vec(),
+    });
+    let over_tls = CertifiedKey::from_der(chain, der, provider);
+    let over_tls = over_tls.map_err(|error| in_key(error.to_string()))?;
+    if over_dtls
+        .as_ref()
+        .is_some_and(|dtls| !can_sign_with(&dtls.private_key))
+    {
+        let reason = "--turn-dtls-listen needs a key for ECDSA, on P-256 or P-384";
+        return Err(in_key(reason.to_owned()));
+    }
+    Ok(Shown {
+        over_tls: Arc::new(over_tls),
+        over_dtls: over_dtls.map(Arc::new),
+    })
 }
 
 #[cfg(test)]
@@ -201,7 +241,7 @@ mod tests {
         }
 
         fn load(&self) -> Result<Certificates, TlsError> {
-            Certificates::load(&self.0.join("cert"), &self.0.join("key"))
+            Certificates::load(&self.0.join("cert"), &self.0.join("key"), true)
         }
     }
 
@@ -212,7 +252,7 @@ mod tests {
     }
 
     fn shown(certificates: &Certificates) -> Vec<u8> {
-        certificates.current.load().cert[0].to_vec()
+        certificates.current.load().over_tls.cert[0].to_vec()
     }
 
     #[test]

@@ -2,12 +2,13 @@
 //!
 //! `worker.rs` waits, gives every socket its turn, and carries out what is not relaying: answers, and sockets to be
 //! opened and closed. `datagrams` is the way of packets from sockets of datagrams, which `receiver` receives many at a
-//! time, `stream_clients` that of messages from clients over TCP and TLS, `moved` that between threads; `sending` has the sockets, and a `batch` of
-//! what is to be sent from them when a round is over, as much as possible at once: `offload`. `opened` has the relay
+//! time, `dtls_clients` that of those which are encrypted, `stream_clients` that of messages from clients over TCP and
+//! TLS, `moved` that between threads; `sending` has the sockets, and a `batch` of what is to be sent from them when a round is over, as much as possible at once: `offload`. `opened` has the relay
 //! sockets; `turns` the sockets that have more to be read; `tokens` says whose a token of the poll is.
 
 mod batch;
 mod datagrams;
+mod dtls_clients;
 mod icmp;
 mod moved;
 mod offload;
@@ -28,16 +29,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mio::{
-    Events, Interest, Poll, Token, Waker,
-    net::{TcpListener, UdpSocket},
-};
-use relay::{Action, Bound, Open, Output, Protocol, Refusal, Relay, Time, ToClient, Transport};
+use mio::{Events, Interest, Poll, Token, Waker};
+use relay::{Action, Bound, Open, Output, Protocol, Refusal, Relay, Time, ToClient};
 
 use self::{opened::Opened, receiver::Receiver, sending::Sending, tokens::Source, turns::Turns};
 use crate::{
     addresses::Addresses,
     audit::Audit,
+    dtls::Associations,
     handovers::Handovers,
     metrics::Counters,
     moves::Moves,
@@ -45,7 +44,7 @@ use crate::{
     orders::{Inbox, Stop},
     oversight::Oversight,
     peers::Peers,
-    streams::{Streams, Terms},
+    streams::{ListenersOfThread, Streams, Terms},
 };
 
 /// Sockets that the kernel reports as readable at a time.
@@ -60,6 +59,7 @@ pub(crate) struct Worker {
     poll: Poll,
     receiver: Receiver,
     streams: Streams,
+    dtls: Associations,
     relay: Relay,
     sending: Sending,
     turns: Turns,
@@ -76,9 +76,7 @@ pub(crate) struct Worker {
 /// What a worker is made of.
 #[derive(Debug)]
 pub(crate) struct Parts {
-    pub(crate) listeners: Vec<UdpSocket>,
-    /// Listeners of streams are numbered after those of datagrams.
-    pub(crate) stream_listeners: Vec<(Transport, TcpListener)>,
+    pub(crate) listeners: ListenersOfThread,
     pub(crate) stream_terms: Arc<Terms>,
     pub(crate) addresses: Addresses,
     pub(crate) relay: Relay,
@@ -99,15 +97,22 @@ impl Worker {
         let waker = Arc::new(Waker::new(poll.registry(), tokens::WAKER)?);
         parts.moves.wake_with(waker.clone());
         let (stop, inbox) = Stop::new(flag.clone(), waker);
-        let mut listeners = parts.listeners;
+        let ListenersOfThread {
+            datagrams: mut listeners,
+            dtls,
+            streams,
+        } = parts.listeners;
         for (number, listener) in listeners.iter_mut().enumerate() {
             poll.registry()
                 .register(listener, Token(number), Interest::READABLE)?;
         }
-        let quotas = parts.stream_terms.quotas.clone();
+        let (terms, quotas) = (
+            parts.stream_terms.clone(),
+            parts.stream_terms.quotas.clone(),
+        );
         let streams = Streams::new(
             listeners.len(),
-            parts.stream_listeners,
+            streams,
             parts.stream_terms,
             poll.registry().try_clone()?,
         )?;
@@ -117,6 +122,7 @@ impl Worker {
             poll,
             receiver: Receiver::new(),
             streams,
+            dtls: Associations::new(dtls, terms)?,
             relay: parts.relay,
             sending: Sending::new(listeners, opened, parts.counters.clone())?,
             turns: Turns::default(),
@@ -170,6 +176,7 @@ impl Worker {
             self.end_late_connects(now);
             self.carry_out(now);
             self.tend_streams(now);
+            self.tend_dtls(now);
             // Answers to what is opened, and to what was still to be read.
             self.sending.flush();
             self.moves.wake();
@@ -185,6 +192,7 @@ impl Worker {
         let due = [
             self.relay.poll_timeout(),
             self.streams.next_sweep(),
+            self.dtls.next_sweep(),
             self.peers.next_timeout(),
         ];
         let due = due.into_iter().flatten();
@@ -219,8 +227,7 @@ impl Worker {
     fn relay_to_client(&mut self, to: &ToClient, data: &[u8]) {
         let parts = [to.prefix(), data, to.padding()];
         if !self.streams.serve(to.client.listener) {
-            self.sending
-                .send_to_client(to.client, &parts, Some(data.len()));
+            self.send_datagram(to.client, &parts, Some(data.len()));
         } else if self.streams.relay(to.client, &parts) {
             self.counters.relayed_to_clients(1, data.len() as u64);
         } else {
@@ -235,10 +242,11 @@ impl Worker {
                 self.counters.answered(&answer);
                 self.oversight.answered(self.relay.authentication());
                 self.oversight.new_peers(self.relay.new_peers_refused());
-                let (client, message) = (answer.client, self.relay.answer());
+                let client = answer.client;
                 if !self.streams.serve(client.listener) {
-                    self.sending.send_to_client(client, &[message], None);
+                    self.send_answer(client);
                 } else {
+                    let message = self.relay.answer();
                     let is_known = self.relay.has_allocation(client, Instant::now());
                     if !self.streams.answer(client, message, is_known) {
                         self.counters.unsent.add(1);
@@ -248,7 +256,7 @@ impl Worker {
             Action::Indication(client) => {
                 let message = self.relay.answer();
                 if !self.streams.serve(client.listener) {
-                    self.sending.send_to_client(client, &[message], None);
+                    self.send_answer(client);
                 } else if !self.streams.answer(client, message, true) {
                     self.counters.unsent.add(1);
                 }

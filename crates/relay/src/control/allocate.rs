@@ -3,7 +3,7 @@ use std::{net::SocketAddr, sync::Arc, time::Instant};
 use super::{Asker, reflexive};
 use crate::{
     Action, AllocationId, Answer, Client, DropReason, ErrorCode, Family, Method, Refusal, Relay,
-    Traffic, Transport,
+    Traffic,
     allocation::{Allocation, Granted, Terms},
     allocations::{Found, Opening, Wish},
     codec::{AddressFamily, EvenPort, Request, Response},
@@ -157,9 +157,9 @@ impl Relay {
 
     /// RFC 8656 §7.2, the last of its checks: who drains sends clients elsewhere.
     fn redirect(&mut self, asker: &Asker<'_>) -> Action {
-        // The alternates' ports are not those of TLS.
-        let is_tls = self.config.transport(asker.client.listener) == Transport::Tls;
-        let drain = self.drain.as_ref().filter(|_| !is_tls);
+        // The alternates' ports are not those of TLS and DTLS.
+        let is_encrypted = self.config.transport(asker.client.listener).is_encrypted();
+        let drain = self.drain.as_ref().filter(|_| !is_encrypted);
         let alternate = drain.and_then(|drain| drain.alternate(asker.client, asker.transaction));
         let Some(alternate) = alternate else {
             return self.refuse(asker, ErrorCode::InsufficientCapacity);

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Asker;
 use crate::{
-    Action, AllocationId, Client, ErrorCode, Relay,
+    Action, AllocationId, Client, ErrorCode, Relay, Transport,
     allocation::Allocation,
     allocations::Found,
     codec::{Request, Response},
@@ -27,8 +27,9 @@ impl Relay {
         }
     }
 
+    /// Where an allocation ends with the client's connection, or its association of DTLS, there is nothing to take along.
     fn may_move(&self, client: Client) -> bool {
-        self.mobility.is_some() && !self.config.transport(client.listener).is_stream()
+        self.mobility.is_some() && self.config.transport(client.listener) == Transport::Udp
     }
 
     /// The ticket of a new allocation, if it was to have one.

@@ -38,11 +38,15 @@ pub(crate) enum Ended {
 pub(crate) enum Refused {
     /// Its source has as many as it may, or has made too many lately.
     Source,
-    /// No descriptors are left for connections.
+    /// No descriptors are left for connections, or no room for associations of DTLS.
     Full,
+    /// It speaks a version of DTLS that was given up.
+    Version,
+    /// Too many handshakes of DTLS at once; the client tries again by itself.
+    Busy,
 }
 
-const TRANSPORTS: [Transport; 2] = [Transport::Tcp, Transport::Tls];
+const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Tls, Transport::Dtls];
 
 const ENDED: [(Ended, &str); 9] = [
     (Ended::Client, "client"),
@@ -56,27 +60,44 @@ const ENDED: [(Ended, &str); 9] = [
     (Ended::Replaced, "replaced"),
 ];
 
-const REFUSED: [(Refused, &str); 2] = [(Refused::Source, "source"), (Refused::Full, "full")];
+const REFUSED: [(Refused, &str); 4] = [
+    (Refused::Source, "source"),
+    (Refused::Full, "full"),
+    (Refused::Version, "version"),
+    (Refused::Busy, "busy"),
+];
 
-/// Connections, counted over all threads: none is counted for a packet.
+/// Connections, and associations of DTLS, counted over all threads: none is counted for a packet of theirs.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     opened: [AtomicU64; TRANSPORTS.len()],
     ended: [AtomicU64; ENDED.len()],
     refused: [AtomicU64; REFUSED.len()],
+    challenged: AtomicU64,
+    strays: AtomicU64,
 }
 
 impl Counts {
-    pub(super) fn opened(&self, transport: Transport) {
+    pub(crate) fn opened(&self, transport: Transport) {
         count(&self.opened, &TRANSPORTS, transport);
     }
 
-    pub(super) fn ended(&self, ended: Ended) {
+    pub(crate) fn ended(&self, ended: Ended) {
         count(&self.ended, &ENDED.map(|(ended, _)| ended), ended);
     }
 
-    pub(super) fn refused(&self, refused: Refused) {
+    pub(crate) fn refused(&self, refused: Refused) {
         count(&self.refused, &REFUSED.map(|(refused, _)| refused), refused);
+    }
+
+    /// A client over DTLS was asked for a cookie.
+    pub(crate) fn challenged(&self) {
+        self.challenged.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A datagram came to a listener of DTLS that belongs to no association.
+    pub(crate) fn stray(&self) {
+        self.strays.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -102,7 +123,7 @@ impl Collector for Exported {
         let gauge = ConstGauge::new(now);
         let metric = encoder.encode_descriptor(
             "trunkline_turn_connections",
-            "Connections of clients over TCP and TLS now",
+            "Connections of clients over TCP and TLS, and associations of DTLS, now",
             None,
             gauge.metric_type(),
         )?;
@@ -136,6 +157,22 @@ impl Collector for Exported {
                 let labels = [(label, word)];
                 ConstCounter::new(value).encode(metric.encode_family(&labels)?)?;
             }
+        }
+        for (name, help, count) in [
+            (
+                "trunkline_turn_dtls_challenges",
+                "Clients over DTLS asked to show that datagrams reach them",
+                &counts.challenged,
+            ),
+            (
+                "trunkline_turn_dtls_strays",
+                "Datagrams at listeners of DTLS that belong to no association",
+                &counts.strays,
+            ),
+        ] {
+            let counter = ConstCounter::new(count.load(Ordering::Relaxed));
+            let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
+            counter.encode(metric)?;
         }
         Ok(())
     }

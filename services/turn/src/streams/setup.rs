@@ -1,6 +1,6 @@
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, ops::Range, sync::Arc};
 
-use mio::net::TcpListener;
+use mio::net::{TcpListener, UdpSocket};
 use relay::Transport;
 
 use super::listeners;
@@ -12,22 +12,35 @@ const TRIES: usize = 16;
 /// Every listener of a relay, bound.
 #[derive(Debug)]
 pub(crate) struct Bound {
-    pub(crate) datagrams: Listeners,
-    /// Where TLS is served.
+    /// Where UDP and TCP are served.
+    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) dtls_addresses: Vec<SocketAddr>,
     pub(crate) tls_addresses: Vec<SocketAddr>,
     pub(crate) certificates: Option<Arc<Certificates>>,
     /// The same in every thread.
-    pub(crate) streams_of_threads: Vec<Vec<(Transport, TcpListener)>>,
+    pub(crate) of_threads: Vec<ListenersOfThread>,
+}
+
+/// The listeners that one thread has.
+#[derive(Debug, Default)]
+pub(crate) struct ListenersOfThread {
+    pub(crate) datagrams: Vec<UdpSocket>,
+    /// Those of them whose clients speak DTLS.
+    pub(crate) dtls: Range<usize>,
+    /// They are numbered after those of datagrams.
+    pub(crate) streams: Vec<(Transport, TcpListener)>,
 }
 
 impl Bound {
-    /// Binds UDP and TCP where `--turn-listen` says, and TLS where `--turn-tls-listen` does.
+    /// Binds UDP and TCP where `--turn-listen` says, TLS where `--turn-tls-listen` does, and DTLS where
+    /// `--turn-dtls-listen` does.
     ///
     /// # Errors
     /// [`SetupError`] names the option.
     pub(crate) fn bind(args: &TurnArgs, threads: usize) -> Result<Self, SetupError> {
         let certificates = certificates(&args.streams)?;
-        let (datagrams, tcp) = datagrams_and_tcp(args, threads)?;
+        let (plain, tcp) = datagrams_and_tcp(args, threads)?;
+        let dtls = dtls(&args.streams.turn_dtls_listen, threads)?;
         let mut tls_addresses = Vec::new();
         for address in &args.streams.turn_tls_listen {
             let listen_tls = |source| SetupError::ListenTls {
@@ -42,37 +55,58 @@ impl Bound {
         }
         let tls = listeners::bind(&mut tls_addresses, threads)
             .map_err(|(address, source)| SetupError::ListenTls { address, source })?;
-        let streams_of_threads = tcp
-            .into_iter()
-            .zip(tls)
-            .map(|(tcp, tls)| {
+        let datagrams = plain.of_threads.into_iter().zip(dtls.of_threads);
+        let of_threads = datagrams
+            .zip(tcp.into_iter().zip(tls))
+            .map(|((plain, dtls), (tcp, tls))| {
                 let tcp = tcp.into_iter().map(|listener| (Transport::Tcp, listener));
                 let tls = tls.into_iter().map(|listener| (Transport::Tls, listener));
-                tcp.chain(tls).collect()
+                ListenersOfThread {
+                    dtls: plain.len()..plain.len() + dtls.len(),
+                    datagrams: plain.into_iter().chain(dtls).collect(),
+                    streams: tcp.chain(tls).collect(),
+                }
             })
             .collect();
         Ok(Self {
-            datagrams,
+            addresses: plain.addresses,
+            dtls_addresses: dtls.addresses,
             tls_addresses,
             certificates,
-            streams_of_threads,
+            of_threads,
         })
     }
 
     /// How clients' packets come to each listener, by its number.
     pub(crate) fn transports(&self) -> Arc<[Transport]> {
-        let datagrams = self.datagrams.addresses.iter().map(|_| Transport::Udp);
-        let streams = self.streams_of_threads.first();
-        let streams = streams.into_iter().flatten();
-        datagrams
+        let plain = self.addresses.iter().map(|_| Transport::Udp);
+        let dtls = self.dtls_addresses.iter().map(|_| Transport::Dtls);
+        let streams = self.of_threads.iter().take(1).flat_map(|one| &one.streams);
+        plain
+            .chain(dtls)
             .chain(streams.map(|(transport, _)| *transport))
             .collect()
     }
 
     /// Every address that is listened at.
-    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
-        [&self.datagrams.addresses[..], &self.tls_addresses].concat()
+    pub(crate) fn listening(&self) -> Vec<SocketAddr> {
+        [
+            &self.addresses[..],
+            &self.dtls_addresses,
+            &self.tls_addresses,
+        ]
+        .concat()
     }
+}
+
+fn dtls(listen: &[SocketAddr], threads: usize) -> Result<Listeners, SetupError> {
+    Listeners::bind(listen, threads).map_err(|error| {
+        if let SetupError::Listen { address, source } = error {
+            SetupError::ListenDtls { address, source }
+        } else {
+            error
+        }
+    })
 }
 
 /// Both at the same ports. Where any free port will do, one that TCP has already is not taken.
@@ -96,9 +130,10 @@ fn datagrams_and_tcp(
     }
 }
 
-/// What `--turn-tls-cert` and `--turn-tls-key` name, where TLS is served.
+/// What `--turn-tls-cert` and `--turn-tls-key` name, where TLS or DTLS is served.
 fn certificates(args: &StreamArgs) -> Result<Option<Arc<Certificates>>, TlsError> {
-    let is_served = !args.turn_tls_listen.is_empty();
+    let for_dtls = !args.turn_dtls_listen.is_empty();
+    let is_served = for_dtls || !args.turn_tls_listen.is_empty();
     let half = |missing| Err(TlsError::Half { missing });
     match (&args.turn_tls_cert, &args.turn_tls_key) {
         (None, None) if is_served => Err(TlsError::NoCertificate),
@@ -106,6 +141,6 @@ fn certificates(args: &StreamArgs) -> Result<Option<Arc<Certificates>>, TlsError
         (Some(_), None) => half("turn-tls-key"),
         (None, Some(_)) => half("turn-tls-cert"),
         (Some(_), Some(_)) if !is_served => Err(TlsError::NoListener),
-        (Some(cert), Some(key)) => Ok(Some(Arc::new(Certificates::load(cert, key)?))),
+        (Some(cert), Some(key)) => Ok(Some(Arc::new(Certificates::load(cert, key, for_dtls)?))),
     }
 }

@@ -73,11 +73,14 @@ impl Worker {
         let (count, has_more) = receiver.receive(&self.sending.offload.state, socket)?;
         let now = time();
         let listener = ListenerId(u16::try_from(number).unwrap_or(u16::MAX));
-        let mut read = 0;
+        let (is_dtls, mut read) = (self.dtls.serve(listener), 0);
         for at in 0..count {
             let (source, datagrams) = receiver.datagrams(at);
             for datagram in datagrams {
-                self.handle_client(listener, source, datagram, now);
+                match is_dtls {
+                    true => self.decrypt(listener, source, datagram, now),
+                    false => self.handle_client(listener, source, datagram, now),
+                }
                 read += 1;
             }
         }

@@ -5,6 +5,7 @@ use std::{
     thread,
 };
 
+use mio::net::UdpSocket;
 use relay::{Config, Credentials, NonceKey};
 
 use super::{
@@ -17,18 +18,21 @@ use crate::{
     quotas::Quotas,
     relay_sockets::{Ports, udp},
     reservations::Reservations,
-    streams::{SourceLimits, Sources},
+    streams::{ListenersOfThread, SourceLimits, Sources},
 };
 
 fn worker(listener: UdpSocket) -> (Worker, Stop) {
     let credentials = Arc::new(Credentials::new("r").unwrap());
     let parts = Parts {
-        listeners: vec![listener],
-        stream_listeners: Vec::new(),
+        listeners: ListenersOfThread {
+            datagrams: vec![listener],
+            ..ListenersOfThread::default()
+        },
         stream_terms: Arc::new(Terms {
             patience: Duration::from_secs(10),
             trusted_proxies: Vec::new(),
             tls: None,
+            certificates: None,
             sources: Arc::new(Sources::new(SourceLimits::default(), Instant::now())),
             quotas: Arc::new(Quotas::new(0, 1)),
             counts: Arc::default(),

@@ -95,6 +95,7 @@ fn an_alternate_that_has_no_address_is_named_and_nothing_starts() {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(64), "{said}");
+    // Not what is a mistake of the command line: the name may be known later.
+    assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("--turn-alternate-server"), "{said}");
 }

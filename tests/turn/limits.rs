@@ -226,18 +226,29 @@ fn checklist_02_a_network_that_is_only_named_is_not_flooded_and_its_clients_are_
 
 #[tokio::test]
 async fn checklist_08_an_allocation_relays_so_many_packets_a_second_and_what_is_lost_is_counted() {
+    relays_forty_a_second(&["--turn-max-pps", "40"], "packet-rate").await;
+}
+
+#[tokio::test]
+async fn checklist_08_an_allocation_relays_so_many_bits_a_second_and_what_is_lost_is_counted() {
+    // Forty times four bytes.
+    relays_forty_a_second(&["--turn-max-bps", "1280"], "bit-rate").await;
+}
+
+/// Packets of four bytes, each way, by the option that says so; the others are lost for this reason.
+async fn relays_forty_a_second(option: &[&str; 2], reason: &str) {
     let relay = Process::turn(&[
         "--turn-user",
         "u:p",
-        "--turn-max-pps",
-        "40",
+        option[0],
+        option[1],
         "--turn-allow-peers",
         "127.0.0.0/8",
     ]);
     let mut client = TurnClient::allocate(relay.public);
     let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
     client.bind(0x4000, peer.local_addr().unwrap());
-    let dropped = "trunkline_turn_dropped_packets_total{reason=\"packet-rate\"}";
+    let dropped = format!("trunkline_turn_dropped_packets_total{{reason=\"{reason}\"}}");
     let relayed =
         ["peer", "client"].map(|to| format!("trunkline_turn_relayed_packets_total{{to=\"{to}\"}}"));
     let mut sent = 0;
@@ -252,7 +263,7 @@ async fn checklist_08_an_allocation_relays_so_many_packets_a_second_and_what_is_
             }
             sent += 30;
             until("all packets to be counted", async || {
-                let mut sum = relay.metric(dropped).await;
+                let mut sum = relay.metric(&dropped).await;
                 for relayed in &relayed {
                     sum += relay.metric(relayed).await;
                 }

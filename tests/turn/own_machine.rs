@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use serde_json::Value;
-use trunkline_tests::{Process, get, metric, request};
+use trunkline_tests::{Process, Redis, get, metric, request};
 
 use crate::{
     Allocation, namespace,
@@ -46,14 +46,18 @@ async fn reaches(allocation: &Allocation, ip: &str) {
 }
 
 async fn is_refused(dev: &Process, allocation: &Allocation, ip: &str) {
+    let peer = SocketAddr::new(ip.parse().unwrap(), 9);
+    is_refused_at(dev, allocation, peer).await;
+}
+
+async fn is_refused_at(dev: &Process, allocation: &Allocation, peer: SocketAddr) {
     let forbidden = "trunkline_turn_answers_total{result=\"403\"}";
     let before = metric(dev.admin, forbidden).await;
-    let peer = SocketAddr::new(ip.parse().unwrap(), 9);
     assert!(
         allocation.relayed.send_to(b"x", peer).await.is_err(),
-        "{ip}"
+        "{peer}"
     );
-    assert!(metric(dev.admin, forbidden).await > before, "{ip}");
+    assert!(metric(dev.admin, forbidden).await > before, "{peer}");
 }
 
 #[tokio::test]
@@ -85,6 +89,22 @@ async fn dev_that_others_reach_relays_to_its_own_machine_and_not_to_loopback() {
         is_refused(&dev, &allocation, other).await;
     }
     reaches(&allocation, "10.77.0.1").await;
+}
+
+#[tokio::test]
+async fn checklist_05_the_redis_of_dev_is_no_peer_on_its_own_machine() {
+    let redis = Redis::start();
+    let url = redis.url();
+    let dev = Process::dev(&["--redis", &url]);
+    let allocation = allocate(&dev, "127.0.0.1").await;
+    reaches(&allocation, "127.0.0.1").await;
+    let port = url.rsplit(':').next().unwrap().parse().unwrap();
+    is_refused_at(
+        &dev,
+        &allocation,
+        SocketAddr::new([127, 0, 0, 1].into(), port),
+    )
+    .await;
 }
 
 #[tokio::test]

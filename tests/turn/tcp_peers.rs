@@ -33,6 +33,8 @@ fn relay(options: &[&str]) -> Process {
         "--turn-user",
         "v:p",
         "--turn-tcp-peers",
+        "--turn-max-bps",
+        "0",
         "--turn-threads",
         "2",
     ];
@@ -126,6 +128,41 @@ fn a_connection_carries_both_ways_whichever_thread_it_is_bound_on() {
         let (_client, data, peer) = connected(&relay);
         carries(data, peer);
     }
+}
+
+#[test]
+fn checklist_08_an_allocation_s_connections_carry_no_more_bits_together_than_it_may() {
+    let own = ["--turn-user", "u:p", "--turn-tcp-peers"];
+    let limit = ["--turn-max-bps", "8M", "--turn-threads", "2"];
+    let relay = Process::turn(&[&own[..], &limit, LOOPBACK].concat());
+    let (mut client, _) = client(&relay);
+    let start = Instant::now();
+    // A second's worth is carried at once, two more take their time, whichever threads the connections are on.
+    let carrying: Vec<_> = (0..4)
+        .map(|_| {
+            let (listener, address) = peer();
+            let id = connect(&mut client, address).unwrap();
+            let data = bind(StreamClient::tcp(relay.public), &id).unwrap();
+            let (mut sends, mut receives) = (data, accept(&listener));
+            let sending = thread::spawn(move || {
+                sends.write_all(&bytes(750_000)).unwrap();
+                sends
+            });
+            let receiving = thread::spawn(move || {
+                let mut received = vec![0; 750_000];
+                receives.read_exact(&mut received).unwrap();
+                assert!(received == bytes(750_000));
+            });
+            // No other peer has its port meanwhile.
+            (sending, receiving, listener)
+        })
+        .collect();
+    for (sending, receiving, _) in carrying {
+        receiving.join().unwrap();
+        sending.join().unwrap();
+    }
+    let took = start.elapsed();
+    assert!(took > Duration::from_millis(1900), "{took:?}");
 }
 
 #[test]

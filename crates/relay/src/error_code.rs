@@ -7,7 +7,8 @@ pub enum ErrorCode {
     BadRequest,
     /// 401: no, unknown, wrong or expired credentials.
     Unauthenticated,
-    /// 403: the peer is one that nobody may reach through this relay.
+    /// 403: the peer is one that nobody may reach through this relay, or the allocation has gained
+    /// [too many peers](crate::Limits::new_peers_per_second) lately.
     Forbidden,
     /// 405: clients may not take their allocations along: tickets are not given, or not to who comes by a stream.
     MobilityForbidden,

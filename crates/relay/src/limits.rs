@@ -10,8 +10,8 @@ const TRAFFIC_SPAN: Duration = Duration::from_secs(1);
 /// As many peers as this time allows may be gained at once: a call has all its candidates at its start.
 const NEW_PEERS_SPAN: Duration = Duration::from_secs(10);
 
-/// What each allocation may do in a second; 0 is any amount. What flows in connections with peers, RFC 6062, is not
-/// counted: TCP has its own measure.
+/// What each allocation may do in a second; 0 is any amount. What flows in connections with peers, RFC 6062, is
+/// counted by who carries it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Packets to its peers, and as many to its client; a second's worth at once.

@@ -23,6 +23,15 @@ impl TokenBucket {
         u128::from(after.full_at.saturating_sub(now)) <= span.as_nanos()
     }
 
+    /// From when on [`Self::has_any`] says yes, in nanoseconds.
+    pub fn next_at(self, span: Duration) -> u64 {
+        let span = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+        match self.full_at.checked_sub(span) {
+            Some(empty_at) => empty_at + 1,
+            None => 0,
+        }
+    }
+
     /// Whether nothing is missing at `now`: it may be forgotten, and another taken for it.
     pub fn is_full(self, now: u64) -> bool {
         self.full_at <= now
@@ -80,5 +89,7 @@ mod tests {
         bucket.take(30, 10, 0);
         assert!(!bucket.has_any(SPAN, 2 * NANOS_PER_SECOND));
         assert!(bucket.has_any(SPAN, 2 * NANOS_PER_SECOND + 1));
+        assert_eq!(bucket.next_at(SPAN), 2 * NANOS_PER_SECOND + 1);
+        assert_eq!(TokenBucket::default().next_at(SPAN), 0);
     }
 }

@@ -15,7 +15,7 @@ use std::{
 use mio::net::TcpStream;
 use relay::{BIND_TIMEOUT, ConnectionId, UserId};
 
-use crate::{due::Due, quotas::DescriptorSlot};
+use crate::{allowance::Allowance, due::Due, quotas::DescriptorSlot};
 
 /// Ids drawn for one connection; one that is taken is rare.
 const MAX_TRIES: usize = 8;
@@ -41,6 +41,8 @@ pub(crate) struct Handover {
     pub(crate) socket: TcpStream,
     pub(crate) user: UserId,
     pub(crate) link: Arc<Link>,
+    /// Of its allocation's.
+    pub(crate) allowance: Arc<Allowance>,
     #[expect(dead_code, reason = "it is held, and given back when it is dropped")]
     pub(crate) slot: DescriptorSlot,
 }
@@ -161,6 +163,7 @@ mod tests {
             socket,
             user: user("alice"),
             link: Arc::default(),
+            allowance: Allowance::new(0, Instant::now()),
             slot: quotas.enter_connection().unwrap(),
         }
     }

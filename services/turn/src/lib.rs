@@ -20,7 +20,7 @@
 //! - `openings` charges for them, and gives an allocation what it asked for;
 //! - `reservations` are ports that were asked for with another one, and that wait for whoever brings their token: the
 //!   socket itself waits, bound, and goes to the thread that the token came to, so that no packet ever crosses;
-//! - `peers` are connections with peers, RFC 6062, and `handovers` those that wait for their client in the same way as
+//! - `peers` are connections with peers, RFC 6062, which carry as much as their allocation's `allowance` says, and `handovers` those that wait for their client in the same way as
 //!   reserved ports do, both until a time that is `due`;
 //! - `moves` are clients that took their allocation along, RFC 8016, and came to another thread than before: `visitors`
 //!   there, while their allocation is still at home;
@@ -35,6 +35,7 @@
 
 mod addresses;
 mod admin;
+mod allowance;
 mod alone;
 mod alternates;
 mod audit;

@@ -39,7 +39,7 @@ pub struct LimitArgs {
     pub turn_max_pps: u32,
 
     /// How many bits a second an allocation relays each way, such as 500k, 100M or 1G, which are thousands of each
-    /// other; a second's worth at once, and what comes beyond that is lost. 0 for any number
+    /// other; a second's worth at once, and what comes beyond that is lost, or over TCP waits. 0 for any number
     #[arg(
         long,
         env = "TRUNKLINE_TURN_MAX_BPS",
@@ -61,8 +61,8 @@ pub struct LimitArgs {
     pub turn_max_new_peers: u32,
 
     /// How many requests a second are refused over UDP to clients of one network (/24, in IPv6 /56) of which none has
-    /// ever shown that it hears the answers; more are not answered, since they may be sent in others' names. Not for
-    /// this machine; 0 for any number
+    /// ever shown that it hears the answers; more are not answered, since they may be sent in others' names. What
+    /// --turn-discovery tells counts as well. Not for this machine; 0 for any number
     #[arg(
         long,
         env = "TRUNKLINE_TURN_MAX_CHALLENGES",

@@ -21,6 +21,7 @@ use relay::{
 use slab::Slab;
 
 use crate::{
+    allowance::Allowance,
     handovers::{Handover, Handovers, Link},
     quotas::{Charge, DescriptorSlot, Quotas},
     relay_sockets::tcp_from,
@@ -47,6 +48,9 @@ pub(crate) struct Peers {
     in_order: VecDeque<(Instant, usize, ConnectId)>,
     /// Those that wait or go on, of each allocation.
     held: HashMap<AllocationId, Vec<Held>, FixedState>,
+    /// What those of an allocation may carry, from its first until it ends.
+    allowances: HashMap<AllocationId, Arc<Allowance>, FixedState>,
+    bits_per_second: u64,
     pub(crate) handovers: Arc<Handovers>,
     quotas: Arc<Quotas>,
     registry: Registry,
@@ -90,14 +94,22 @@ pub(crate) struct Incoming {
 }
 
 impl Peers {
-    /// Sockets are registered with `registry`'s poll.
-    pub(crate) fn new(handovers: Arc<Handovers>, quotas: Arc<Quotas>, registry: Registry) -> Self {
+    /// Sockets are registered with `registry`'s poll. So many bits a second an allocation's connections carry each way, or
+    /// any number for 0.
+    pub(crate) fn new(
+        handovers: Arc<Handovers>,
+        quotas: Arc<Quotas>,
+        registry: Registry,
+        bits_per_second: u64,
+    ) -> Self {
         Self {
             listeners: Slab::new(),
             by_allocation: HashMap::default(),
             connecting: Slab::new(),
             in_order: VecDeque::new(),
             held: HashMap::default(),
+            allowances: HashMap::default(),
+            bits_per_second,
             handovers,
             quotas,
             registry,
@@ -161,6 +173,13 @@ impl Peers {
                 self.held.insert(allocation, held);
             }
             self.handovers.purge();
+        }
+        let other = match family {
+            Family::V4 => Family::V6,
+            Family::V6 => Family::V4,
+        };
+        if !self.by_allocation.contains_key(&(allocation, other)) {
+            self.allowances.remove(&allocation);
         }
     }
 
@@ -309,10 +328,14 @@ impl Peers {
     pub(crate) fn hold(&mut self, id: ConnectionId, incoming: Incoming, now: Instant) -> bool {
         let link: Arc<Link> = Arc::default();
         let (allocation, peer, is_made) = (incoming.allocation, incoming.peer, incoming.is_made);
+        let rate = self.bits_per_second;
+        let allowance = self.allowances.entry(allocation);
+        let allowance = allowance.or_insert_with(|| Allowance::new(rate, now));
         let handover = Handover {
             socket: incoming.socket,
             user: incoming.user,
             link: link.clone(),
+            allowance: allowance.clone(),
             slot: incoming.slot,
         };
         let is_held = self.handovers.hold(id, handover, now).is_ok();

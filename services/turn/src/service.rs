@@ -142,6 +142,7 @@ impl Turn {
                 ),
                 handovers: handovers.clone(),
                 moves,
+                limits: args.limits.of_allocations(),
                 keeps_icmp: args.turn_icmp,
                 counters: count,
                 oversight,

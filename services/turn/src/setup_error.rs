@@ -117,12 +117,12 @@ impl SetupError {
             | Self::File(_)
             | Self::Redis(_)
             | Self::Tls(_)
-            | Self::AlternateServer { .. }
             | Self::RelayIp { .. } => true,
             Self::Listen { .. }
             | Self::ListenTcp { .. }
             | Self::ListenTls { .. }
             | Self::ListenDtls { .. }
+            | Self::AlternateServer { .. }
             | Self::ThreadEnded
             | Self::Admin(_)
             | Self::System(_)

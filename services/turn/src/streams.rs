@@ -6,12 +6,13 @@
 //!
 //! - `setup` binds all listeners of a relay, by `listeners`; `sources` and [`Quotas`] say how many connections there may be;
 //! - a `connection` has a `channel`, which is plain or TLS, a deframer, and an `outbox`;
-//! - a `pipe` is a connection that carries data of a peer's, and no messages any more;
+//! - a `pipe` is a connection that carries data of a peer's, and no messages any more, unless it is `held_up`;
 //! - `counts` are for `/metrics`.
 
 mod channel;
 mod connection;
 mod counts;
+mod held_up;
 mod listeners;
 mod outbox;
 mod pipe;
@@ -38,6 +39,7 @@ use slab::Slab;
 use self::{
     channel::Channel,
     connection::{Connection, Slots},
+    held_up::HeldUp,
     pipe::Pipe,
 };
 pub(crate) use self::{
@@ -95,6 +97,7 @@ pub(crate) struct Streams {
     by_client: HashMap<Client, usize>,
     /// Connections for which something was queued in this round.
     unflushed: Vec<usize>,
+    pub(crate) held_up: HeldUp,
     next_sweep: Option<Instant>,
     /// Whether connections wait that could not be taken.
     is_short: bool,
@@ -136,6 +139,7 @@ impl Streams {
             connections: Slab::new(),
             by_client: HashMap::new(),
             unflushed: Vec::new(),
+            held_up: HeldUp::default(),
             next_sweep: None,
             is_short: false,
             handshakes: 0,

@@ -30,7 +30,7 @@ use std::{
 };
 
 use mio::{Events, Interest, Poll, Token, Waker};
-use relay::{Action, Bound, Open, Output, Protocol, Refusal, Relay, Time, ToClient};
+use relay::{Action, Bound, Limits, Open, Output, Protocol, Refusal, Relay, Time, ToClient};
 
 use self::{opened::Opened, receiver::Receiver, sending::Sending, tokens::Source, turns::Turns};
 use crate::{
@@ -83,6 +83,7 @@ pub(crate) struct Parts {
     pub(crate) openings: Openings,
     pub(crate) handovers: Arc<Handovers>,
     pub(crate) moves: Moves,
+    pub(crate) limits: Limits,
     pub(crate) keeps_icmp: bool,
     pub(crate) counters: Arc<Counters>,
     pub(crate) oversight: Arc<Oversight>,
@@ -117,7 +118,12 @@ impl Worker {
             poll.registry().try_clone()?,
         )?;
         let opened = Opened::new(poll.registry().try_clone()?, parts.keeps_icmp);
-        let peers = Peers::new(parts.handovers, quotas, poll.registry().try_clone()?);
+        let peers = Peers::new(
+            parts.handovers,
+            quotas,
+            poll.registry().try_clone()?,
+            parts.limits.bits_per_second,
+        );
         let worker = Self {
             poll,
             receiver: Receiver::new(),
@@ -192,6 +198,7 @@ impl Worker {
         let due = [
             self.relay.poll_timeout(),
             self.streams.next_sweep(),
+            self.streams.held_up.first(),
             self.dtls.next_sweep(),
             self.peers.next_timeout(),
         ];

@@ -1,6 +1,6 @@
 use super::reflexive;
 use crate::{
-    Action, Answer, Client, ErrorCode, Relay, Time,
+    Action, Answer, Client, DropReason, ErrorCode, Relay, Time,
     discovery::Place,
     wire::{AnswerWriter, Class, DiscoveryAttributes, Message, attribute},
 };
@@ -39,6 +39,10 @@ impl Relay {
         let place = discovery
             .as_ref()
             .and_then(|discovery| discovery.place(client.listener));
+        // What such a client is told is more than three times what it sends.
+        if place.is_some() && !self.may_challenge(client, message, now) {
+            return Action::Dropped(DropReason::ChallengeRate);
+        }
         let transaction = message.transaction;
         let buffer = &mut self.answer;
         let mut answer = AnswerWriter::new(buffer, message.method, Class::Success, transaction);

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use super::*;
-use crate::{ChallengeLimit, Transport};
+use crate::{ChallengeLimit, Discovery, Transport};
 
 const RATE: u32 = 10;
 
@@ -112,12 +112,40 @@ fn this_machine_and_streams_are_asked_as_often_as_they_like() {
     ] {
         assert_eq!(answered(&mut server, client, 1000), 1000, "{client}");
     }
-    for transport in [Transport::Tcp, Transport::Tls] {
+    for transport in [Transport::Tcp, Transport::Tls, Transport::Dtls] {
         let mut server = limited_with(Config {
             transports: [transport].into(),
             ..config()
         });
         assert_eq!(answered(&mut server, HERE, 1000), 1000);
+    }
+}
+
+#[test]
+fn checklist_02_what_clients_are_told_of_their_nat_counts_where_there_is_more_of_it() {
+    let listeners: [SocketAddr; 4] = [
+        "198.51.100.1:1",
+        "198.51.100.1:2",
+        "198.51.100.2:1",
+        "198.51.100.2:2",
+    ]
+    .map(address);
+    let discovery = Discovery::among(&listeners).map(Arc::new);
+    let mut server = limited_with(Config {
+        discovery,
+        ..config()
+    });
+    let binding = request(stun::message::METHOD_BINDING, [1; 12], &[]);
+    for _ in 0..RATE {
+        server.receive(HERE, &binding.raw).success();
+    }
+    let reaction = server.receive(HERE, &binding.raw);
+    assert_eq!(reaction, Reaction::Dropped(DropReason::ChallengeRate));
+    // Who has shown that it is there is told as often as it asks.
+    server.advance(SECOND);
+    server.allocate(HERE, ALICE);
+    for _ in 0..100 {
+        server.receive("192.0.2.99:1", &binding.raw).success();
     }
 }
 

@@ -4,7 +4,7 @@ use ipnet::IpNet;
 use stun::message::{METHOD_CONNECT, METHOD_CONNECTION_BIND};
 
 use super::*;
-use crate::{Bind, Connect, ConnectFailure, ConnectionId, PeerPolicy, Protocol, Transport};
+use crate::{Bind, Connect, ConnectFailure, ConnectionId, Limits, PeerPolicy, Protocol, Transport};
 
 const CONNECTION_ID: u16 = 0x002A;
 
@@ -60,6 +60,26 @@ fn connect(server: &mut Server, peer: &str) -> Connect {
 
 fn refused(server: &mut Server, peer: &str) -> u16 {
     server.code(HERE, ALICE, METHOD_CONNECT, &[Attr::Peer(peer)])
+}
+
+#[test]
+fn checklist_08_each_connect_counts_as_a_new_peer() {
+    let mut server = server_with(Config {
+        limits: Limits {
+            new_peers_per_second: 1,
+            ..Limits::default()
+        },
+        ..tcp_config()
+    });
+    // Ports of one host: who looks for what listens there needs one for each.
+    for port in 1..=10 {
+        connect(&mut server, &format!("8.8.8.8:{port}"));
+    }
+    assert_eq!(refused(&mut server, "8.8.8.8:11"), 403);
+    assert_eq!(server.relay.new_peers_refused(), 1);
+    server.advance(SECOND);
+    connect(&mut server, "8.8.8.8:11");
+    assert_eq!(refused(&mut server, "8.8.8.8:12"), 403);
 }
 
 #[track_caller]

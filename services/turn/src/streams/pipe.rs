@@ -7,7 +7,7 @@ use std::{
 use mio::net::TcpStream;
 
 use super::{Ended, channel::Channel, outbox::Outbox};
-use crate::handovers::Handover;
+use crate::{allowance::Way, handovers::Handover};
 
 /// With so many bytes waiting for one side, nothing is read from the other.
 const MAX_WAITING_BYTES: usize = 64 * 1024;
@@ -40,6 +40,8 @@ pub(crate) struct Moved {
     pub(crate) to_peer: u64,
     pub(crate) to_client: u64,
     pub(crate) has_more: bool,
+    /// When it may go on, if it has had all that its allocation may have now.
+    pub(crate) waits_until: Option<Instant>,
 }
 
 /// The client's side of a pipe.
@@ -78,9 +80,14 @@ impl Pipe {
         now: Instant,
     ) -> Result<Moved, Ended> {
         let mut moved = Moved::default();
+        let allowance = self.peer.allowance.clone();
         for _ in 0..READS {
-            let to_peer = self.read_client(client, buffer)?;
-            let to_client = self.read_peer(client, buffer)?;
+            let waits = [Way::ToPeer, Way::ToClient].map(|way| allowance.waits_until(way, now));
+            let to_peer = self.read_client(client, waits[0].is_none(), buffer)?;
+            let to_client = self.read_peer(client, waits[1].is_none(), buffer)?;
+            allowance.take(Way::ToPeer, to_peer, now);
+            allowance.take(Way::ToClient, to_client, now);
+            moved.waits_until = waits.into_iter().flatten().min();
             moved.to_peer += to_peer;
             moved.to_client += to_client;
             self.pass_the_end_on(client, now)?;
@@ -92,10 +99,16 @@ impl Pipe {
         Ok(moved)
     }
 
-    fn read_client(&mut self, client: &mut Ends<'_>, buffer: &mut [u8]) -> Result<u64, Ended> {
+    /// Writes what waits for the peer, and reads more if it may be.
+    fn read_client(
+        &mut self,
+        client: &mut Ends<'_>,
+        may_be: bool,
+        buffer: &mut [u8],
+    ) -> Result<u64, Ended> {
         let peer = &mut self.peer.socket;
         self.to_peer.write_to(peer).map_err(|_| Ended::Peer)?;
-        if self.client.is_over || self.to_peer.len() >= MAX_WAITING_BYTES {
+        if !may_be || self.client.is_over || self.to_peer.len() >= MAX_WAITING_BYTES {
             return Ok(0);
         }
         let read = match client.channel.receive(client.socket, buffer) {
@@ -112,13 +125,18 @@ impl Pipe {
         Ok(read as u64)
     }
 
-    fn read_peer(&mut self, client: &mut Ends<'_>, buffer: &mut [u8]) -> Result<u64, Ended> {
+    fn read_peer(
+        &mut self,
+        client: &mut Ends<'_>,
+        may_be: bool,
+        buffer: &mut [u8],
+    ) -> Result<u64, Ended> {
         let flush = |client: &mut Ends<'_>| {
             let flushed = client.channel.flush(client.socket, client.outbox);
             flushed.map_err(|_| Ended::Client)
         };
         flush(client)?;
-        if self.other.is_over || client.outbox.len() >= MAX_WAITING_BYTES {
+        if !may_be || self.other.is_over || client.outbox.len() >= MAX_WAITING_BYTES {
             return Ok(0);
         }
         let read = match self.peer.socket.read(buffer) {

@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use relay::Client;
 
-use super::{Worker, time};
+use super::{Worker, time, tokens};
 use crate::streams::{Ended, Introduced, STRANGERS_BYTES};
 
 /// The way of messages from clients over TCP and TLS; the way back is through their outboxes.
@@ -50,6 +50,9 @@ impl Worker {
         let moved = connection.pump(input, Instant::now())?;
         self.counters.relayed_to_peers(0, moved.to_peer);
         self.counters.relayed_to_clients(0, moved.to_client);
+        if let (false, Some(until)) = (moved.has_more, moved.waits_until) {
+            self.streams.held_up.add(place, until);
+        }
         Ok(moved.has_more)
     }
 
@@ -84,8 +87,11 @@ impl Worker {
         }
     }
 
-    /// Ends a round: writes what was queued in it, and closes what has to be closed.
+    /// Ends a round: writes what was queued in it, closes what has to be closed, and gives those a turn that were held up.
     pub(super) fn tend_streams(&mut self, now: Instant) {
+        while let Some(place) = self.streams.held_up.next(now) {
+            self.turns.add(tokens::stream(place));
+        }
         let relay = &self.relay;
         let overdue = self
             .streams

@@ -47,6 +47,7 @@ fn worker(listener: UdpSocket) -> (Worker, Stop) {
         ),
         handovers: Arc::new(Handovers::new(Instant::now())),
         moves: Moves::between(1).remove(0),
+        limits: relay::Limits::default(),
         keeps_icmp: false,
         counters: Arc::default(),
         oversight: Arc::default(),

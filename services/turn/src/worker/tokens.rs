@@ -38,6 +38,10 @@ pub(super) fn relay_socket(place: usize) -> Token {
     Token(RELAY_SOCKETS + place)
 }
 
+pub(super) fn stream(place: usize) -> Token {
+    Token(FIRST_CONNECTION_TOKEN + place)
+}
+
 pub(super) fn source(token: Token) -> Source {
     match token {
         WAKER => Source::Waker,

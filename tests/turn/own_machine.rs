@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use serde_json::Value;
-use trunkline_tests::{Process, Redis, get, metric, request};
+use trunkline_tests::{Process, Redis, get, metric, request, until};
 
 use crate::{
     Allocation, namespace,
@@ -47,10 +47,6 @@ async fn reaches(allocation: &Allocation, ip: &str) {
 
 async fn is_refused(dev: &Process, allocation: &Allocation, ip: &str) {
     let peer = SocketAddr::new(ip.parse().unwrap(), 9);
-    is_refused_at(dev, allocation, peer).await;
-}
-
-async fn is_refused_at(dev: &Process, allocation: &Allocation, peer: SocketAddr) {
     let forbidden = "trunkline_turn_answers_total{result=\"403\"}";
     let before = metric(dev.admin, forbidden).await;
     assert!(
@@ -99,11 +95,17 @@ async fn checklist_05_the_redis_of_dev_is_no_peer_on_its_own_machine() {
     let allocation = allocate(&dev, "127.0.0.1").await;
     reaches(&allocation, "127.0.0.1").await;
     let port = url.rsplit(':').next().unwrap().parse().unwrap();
-    is_refused_at(
-        &dev,
-        &allocation,
-        SocketAddr::new([127, 0, 0, 1].into(), port),
-    )
+    // There is a permission for the address: nothing is asked, and nothing passes.
+    let redis = SocketAddr::new([127, 0, 0, 1].into(), port);
+    allocation
+        .relayed
+        .send_to(b"FLUSHALL", redis)
+        .await
+        .unwrap();
+    let forbidden = "trunkline_turn_dropped_packets_total{reason=\"forbidden\"}";
+    until("the packet to be dropped", async || {
+        metric(dev.admin, forbidden).await >= 1.0
+    })
     .await;
 }
 

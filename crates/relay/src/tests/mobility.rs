@@ -1,5 +1,7 @@
 //! Allocations that clients take along, RFC 8016.
 
+mod paths;
+
 use super::*;
 use crate::{Home, Listed, Mobility, Page, Transport, output::Moved};
 
@@ -64,38 +66,6 @@ fn client(at: &str) -> Client {
         listener: ListenerId(0),
         address: address(at),
     }
-}
-
-#[test]
-fn a_client_moves_from_one_family_to_the_other_and_its_relayed_address_stays() {
-    let (mut server, ticket) = with_ticket();
-    let six = "[2001:db8::77]:4077";
-    let next = move_to(&mut server, six, &ticket);
-    sends_from(&mut server, six);
-    assert_eq!(serves(&mut server), six);
-    is_nobody(&mut server, HERE);
-    // And back.
-    move_to(&mut server, HERE, &next);
-    sends_from(&mut server, HERE);
-    assert_eq!(serves(&mut server), HERE);
-    is_nobody(&mut server, six);
-}
-
-#[test]
-fn a_client_moves_from_one_listener_to_another() {
-    let (mut server, ticket) = with_ticket();
-    let attributes = [Attr::Raw(TICKET, &ticket)];
-    let refresh = server.signed(HERE, ALICE, METHOD_REFRESH, &attributes);
-    let (other, now) = (ListenerId(1), server.now);
-    let action = server
-        .relay
-        .handle_client(other, address(HERE), &refresh.raw, now);
-    assert!(matches!(action, Action::Answer(answer) if answer.error.is_none()));
-    let data = channel_data(0x4000, b"data");
-    let action = server.relay.handle_client(other, address(HERE), &data, now);
-    assert!(matches!(action, Action::ToPeer(_)), "{action:?}");
-    // The same address at the listener that it came to first is nobody's now.
-    is_nobody(&mut server, HERE);
 }
 
 #[test]
@@ -303,15 +273,17 @@ fn where_it_is_off_a_wish_and_a_ticket_are_405_and_nothing_is_made() {
 }
 
 #[test]
-fn a_stream_is_given_no_ticket_and_takes_none() {
+fn who_comes_by_a_stream_or_by_dtls_is_given_no_ticket_and_moves_nothing() {
     let (mut server, ticket) = with_ticket();
-    server.relay.handle_config(Config {
-        transports: [Transport::Tcp].into(),
-        ..config()
-    });
-    show(&mut server, THERE, ALICE, &ticket).error(405);
-    let attributes = [Attr::Transport(17), WISH];
-    assert_eq!(server.code(THERE, ALICE, METHOD_ALLOCATE, &attributes), 405);
+    for transport in [Transport::Tcp, Transport::Tls, Transport::Dtls] {
+        server.relay.handle_config(Config {
+            transports: [transport].into(),
+            ..config()
+        });
+        show(&mut server, THERE, ALICE, &ticket).error(405);
+        let attributes = [Attr::Transport(17), WISH];
+        assert_eq!(server.code(THERE, ALICE, METHOD_ALLOCATE, &attributes), 405);
+    }
 }
 
 #[test]

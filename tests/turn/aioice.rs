@@ -8,7 +8,7 @@ use trunkline_tests::{Certificate, Process};
 use crate::{scripts, tls};
 
 #[track_caller]
-fn said(script: &str, relay: SocketAddr, arguments: &[&str]) -> String {
+pub(crate) fn said(script: &str, relay: SocketAddr, arguments: &[&str]) -> String {
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/bin/python");
     scripts::said(&python, script, relay, arguments)
 }
@@ -19,7 +19,7 @@ fn comes_back(relay: SocketAddr, transport: &str) {
     assert_eq!(said, "200 came back\n");
 }
 
-fn relay() -> Process {
+pub(crate) fn relay() -> Process {
     Process::turn(&["--turn-user", "u:p", "--turn-allow-peers", "127.0.0.0/8"])
 }
 

@@ -4,6 +4,7 @@
 
 mod addresses;
 mod aioice;
+mod aiortc;
 mod alternates;
 mod audit;
 mod control;

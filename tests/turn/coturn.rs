@@ -69,13 +69,22 @@ fn uclient(relay: SocketAddr, echo: &Echo, options: &[&str]) -> (bool, String) {
 }
 
 /// The same, at any relay.
-pub(crate) fn uclient_at((ip, port): (&str, u16), echo: &Echo, options: &[&str]) -> (bool, String) {
+pub(crate) fn uclient_at(relay: (&str, u16), echo: &Echo, options: &[&str]) -> (bool, String) {
+    // REQUESTED-ADDRESS-FAMILY of the peer's family, and no ports that are reserved.
+    let family = if echo.ip.contains(':') { "-x" } else { "-X" };
+    run(relay, echo, &[&[family, "-c"], options].concat())
+}
+
+/// The same, with nothing that is not asked for.
+pub(crate) fn uclient_raw(relay: SocketAddr, echo: &Echo, options: &[&str]) -> (bool, String) {
+    run((&relay.ip().to_string(), relay.port()), echo, options)
+}
+
+fn run((ip, port): (&str, u16), echo: &Echo, options: &[&str]) -> (bool, String) {
     let mut child = Command::new("turnutils_uclient")
         .args(["-p", &port.to_string()])
         .args(["-e", echo.ip, "-r", &echo.port.to_string()])
-        // REQUESTED-ADDRESS-FAMILY of the peer's family.
-        .arg(if echo.ip.contains(':') { "-x" } else { "-X" })
-        .args(["-c", "-l", "200", "-n", "100", "-z", "5"])
+        .args(["-l", "200", "-n", "100", "-z", "5"])
         .args(options)
         .arg(ip)
         .stdout(Stdio::piped())

@@ -7,11 +7,14 @@ use std::{
     time::Duration,
 };
 
-use tokio::net::UdpSocket;
-use trunkline_tests::{Certificate, Process, metric, until};
+use tokio::{net::UdpSocket, time::timeout};
+use trunkline_tests::{Certificate, PATIENCE, Process, metric, until};
 
 use crate::{
     coturn::{Echo, uclient_at},
+    dtls_stream::DtlsStream,
+    stream_client::StreamClient,
+    streams::Call,
     tls::{self, fails},
 };
 
@@ -28,13 +31,19 @@ fn relay(certificate: &Certificate, options: &[&str]) -> Process {
 
 /// What OpenSSL says of a handshake with it.
 fn s_client(at: SocketAddr) -> String {
+    s_client_with(at, &[])
+}
+
+fn s_client_with(at: SocketAddr, options: &[&str]) -> String {
     let output = Command::new("timeout")
         .args(["20", "openssl", "s_client", "-dtls1_2", "-connect"])
         .arg(at.to_string())
+        .args(options)
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    let (said, complained) = (&output.stdout, &output.stderr);
+    String::from_utf8_lossy(&[&said[..], complained].concat()).into_owned()
 }
 
 /// The certificate that is shown now, in PEM without its line ends.
@@ -77,6 +86,53 @@ fn over_dtls_fifty_clients_of_coturn_s_lose_nothing() {
     loses_nothing(50, &[]);
 }
 
+async fn until_allocations(relay: &Process, number: f64) {
+    until(&format!("{number} allocations"), async || {
+        metric(relay.admin, "trunkline_turn_allocations").await == number
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn data_goes_both_ways_and_an_allocation_ends_with_its_association() {
+    let certificate = Certificate::new();
+    let relay = relay(&certificate, &[]);
+    let at = relay.dtls.unwrap();
+    let mut bystander = Call::new(StreamClient::dtls(at));
+    let mut call = Call::new(StreamClient::dtls(at));
+    // What is padded to four bytes in a stream is not in a datagram.
+    for length in [0, 4, 1200, 9000, 16_000] {
+        call.goes_on(&vec![7; length]);
+    }
+    until_allocations(&relay, 2.0).await;
+    let socket = call.client.stream.close();
+    until_allocations(&relay, 1.0).await;
+    // Another from the same address, and one that takes its place.
+    let mut next = Call::new(StreamClient::new(DtlsStream::over(socket)));
+    next.goes_on(b"next");
+    until_allocations(&relay, 2.0).await;
+    let newcomer = DtlsStream::over(next.client.stream.forget());
+    until_allocations(&relay, 1.0).await;
+    let mut newcomer = Call::new(StreamClient::new(newcomer));
+    newcomer.goes_on(b"anew");
+    until_allocations(&relay, 2.0).await;
+    bystander.goes_on(b"meantime");
+}
+
+#[tokio::test]
+async fn a_packet_that_is_longer_than_a_record_is_lost_and_the_call_goes_on() {
+    let certificate = Certificate::new();
+    let relay = relay(&certificate, &[]);
+    let mut call = Call::new(StreamClient::dtls(relay.dtls.unwrap()));
+    call.peer.send_to(&vec![7; 20_000], call.relayed).unwrap();
+    let unsent = "trunkline_turn_dropped_packets_total{reason=\"unsent\"}";
+    until("the packet to be lost", async || {
+        metric(relay.admin, unsent).await == 1.0
+    })
+    .await;
+    call.goes_on(b"then");
+}
+
 #[tokio::test]
 async fn openssl_agrees_and_a_renewed_certificate_is_shown() {
     let certificate = Certificate::new();
@@ -84,6 +140,10 @@ async fn openssl_agrees_and_a_renewed_certificate_is_shown() {
     let at = relay.dtls.unwrap();
     let said = s_client(at);
     assert!(said.contains("DTLSv1.2"), "{said}");
+    assert!(said.contains("ECDHE-ECDSA-CHACHA20-POLY1305"), "{said}");
+    // What is not to be had is said, and not waited for.
+    let said = s_client_with(at, &["-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256"]);
+    assert!(said.contains("alert handshake failure"), "{said}");
     let first = shown(at);
     certificate.renew();
     assert_eq!(shown(at), first);
@@ -140,7 +200,15 @@ async fn checklist_03_datagrams_that_are_no_dtls_are_counted_and_not_answered() 
         metric(relay.admin, "trunkline_turn_dtls_strays_total").await == 4.0
     })
     .await;
-    assert!(socket.try_recv(&mut [0; 1500]).is_err());
+    // What is, is answered, and before it nothing was.
+    let mut hello =
+        b"\x16\xFE\xFF\0\0\0\0\0\0\0\0\0\x36\x01\0\0\x2A\0\0\0\0\0\0\0\x2A\xFE\xFD".to_vec();
+    hello.extend([9; 32]);
+    hello.extend(b"\0\0\0\x02\xCC\xA9\x01\0");
+    socket.send(&hello).await.unwrap();
+    let mut answer = [0; 1500];
+    let length = timeout(PATIENCE, socket.recv(&mut answer)).await.unwrap();
+    assert_eq!((length.unwrap(), answer[13]), (60, 3));
 }
 
 #[test]

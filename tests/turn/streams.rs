@@ -30,7 +30,7 @@ pub(crate) fn peer() -> UdpSocket {
 /// A client with an allocation, and a peer that it has a channel to.
 pub(crate) struct Call<S> {
     pub(crate) client: StreamClient<S>,
-    relayed: SocketAddr,
+    pub(crate) relayed: SocketAddr,
     pub(crate) peer: UdpSocket,
 }
 

@@ -10,11 +10,11 @@ use std::{
 use stun::{
     attributes::AttrType,
     message::{
-        Getter, METHOD_CONNECT, METHOD_CONNECTION_BIND, METHOD_CREATE_PERMISSION, METHOD_REFRESH,
-        Message,
+        Getter, METHOD_ALLOCATE, METHOD_CONNECT, METHOD_CONNECTION_BIND, METHOD_CREATE_PERMISSION,
+        METHOD_REFRESH, Message,
     },
 };
-use trunkline_tests::{Certificate, Process};
+use trunkline_tests::{Certificate, Process, Redis};
 use turn::proto::peeraddr::PeerAddress;
 
 use crate::{
@@ -132,6 +132,13 @@ fn a_connection_carries_both_ways_whichever_thread_it_is_bound_on() {
 
 #[test]
 fn checklist_08_an_allocation_s_connections_carry_no_more_bits_together_than_it_may() {
+    for way in 0..2 {
+        carry_no_more_bits_than_they_may(way);
+    }
+}
+
+/// To the peers, or to the client.
+fn carry_no_more_bits_than_they_may(way: usize) {
     let own = ["--turn-user", "u:p", "--turn-tcp-peers"];
     let limit = ["--turn-max-bps", "8M", "--turn-threads", "2"];
     let relay = Process::turn(&[&own[..], &limit, LOOPBACK].concat());
@@ -143,14 +150,18 @@ fn checklist_08_an_allocation_s_connections_carry_no_more_bits_together_than_it_
             let (listener, address) = peer();
             let id = connect(&mut client, address).unwrap();
             let data = bind(StreamClient::tcp(relay.public), &id).unwrap();
-            let (mut sends, mut receives) = (data, accept(&listener));
+            let far = accept(&listener);
+            let (mut one, mut other): (Box<dyn Write + Send>, Box<dyn Read + Send>) = match way {
+                0 => (Box::new(data.try_clone().unwrap()), Box::new(far)),
+                _ => (Box::new(far), Box::new(data.try_clone().unwrap())),
+            };
             let sending = thread::spawn(move || {
-                sends.write_all(&bytes(750_000)).unwrap();
-                sends
+                one.write_all(&bytes(750_000)).unwrap();
+                (one, data)
             });
             let receiving = thread::spawn(move || {
                 let mut received = vec![0; 750_000];
-                receives.read_exact(&mut received).unwrap();
+                other.read_exact(&mut received).unwrap();
                 assert!(received == bytes(750_000));
             });
             // No other peer has its port meanwhile.
@@ -300,6 +311,39 @@ fn a_connect_that_cannot_be_is_refused_for_what_it_is() {
     let without = Process::turn(&["--turn-user", "u:p"]);
     let refused = StreamClient::tcp(without.public).allocate_of(TCP);
     assert_eq!(refused.unwrap_err(), 442);
+}
+
+#[test]
+fn checklist_05_over_tls_a_connect_reaches_nothing_of_ours() {
+    let redis = Redis::start();
+    let certificate = Certificate::new();
+    let relay = tls::relay(&certificate, &["--turn-tcp-peers", "--redis", &redis.url()]);
+    let mut client = StreamClient::tls(relay.tls.unwrap());
+    client.allocate_of(TCP).unwrap();
+    let redis = SocketAddr::from(([127, 0, 0, 1], redis.port()));
+    let elsewhere = SocketAddr::from(([127, 0, 0, 2], redis.port()));
+    let ours = [relay.public, relay.tls.unwrap(), relay.admin];
+    for own in ours.into_iter().chain([redis, elsewhere]) {
+        assert_eq!(connect(&mut client, own).unwrap_err(), 403, "{own}");
+    }
+    let (_listener, address) = peer();
+    connect(&mut client, address).unwrap();
+}
+
+#[test]
+fn over_ipv6_a_connection_carries_both_ways() {
+    let own = ["--turn-user", "u:p", "--turn-tcp-peers"];
+    let open = ["--turn-max-bps", "0", "--turn-allow-peers", "::1/128"];
+    let relay = Process::turn_on("[::1]:0", &[&own[..], &open].concat());
+    let mut client = StreamClient::tcp(relay.public);
+    // What was asked for is IPv6, by REQUESTED-ADDRESS-FAMILY.
+    let wanted: &[(u16, &[u8])] = &[(0x0019, &[TCP, 0, 0, 0]), (0x0017, &[2, 0, 0, 0])];
+    client.ask_anew(METHOD_ALLOCATE, wanted).unwrap();
+    let listener = (20_000..30_000).find_map(|port| TcpListener::bind(("::1", port)).ok());
+    let listener = listener.unwrap();
+    let id = connect(&mut client, listener.local_addr().unwrap()).unwrap();
+    let data = bind(StreamClient::tcp(relay.public), &id).unwrap();
+    carries(data, accept(&listener));
 }
 
 #[test]

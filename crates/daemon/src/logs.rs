@@ -61,6 +61,18 @@ pub enum LogError {
     Filter(#[from] ParseError),
 }
 
+/// The library of DTLS. It warns of what any stranger may send, each time.
+const ASKED_FOR: &str = "dimpl";
+
+/// What is logged, which is nothing of a library that is to be asked for by name.
+fn filter(log: &str) -> Result<EnvFilter, ParseError> {
+    let filter = EnvFilter::builder().parse(log)?;
+    if log.contains(ASKED_FOR) {
+        return Ok(filter);
+    }
+    Ok(filter.add_directive(format!("{ASKED_FOR}=off").parse()?))
+}
+
 /// Starts logging; a second call in one process does nothing.
 ///
 /// # Errors
@@ -75,7 +87,7 @@ pub fn init(args: &LogArgs) -> Result<(), LogError> {
     {
         return Err(LogError::Level(word.to_owned()));
     }
-    let filter: EnvFilter = EnvFilter::builder().parse(&args.log)?;
+    let filter = filter(&args.log)?;
     let registry = tracing_subscriber::registry().with(filter);
     let started = match args.log_format {
         LogFormat::Text => registry
@@ -104,6 +116,14 @@ pub fn init(args: &LogArgs) -> Result<(), LogError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_library_that_strangers_can_make_talk_is_to_be_asked_for() {
+        for (log, expected) in [("info", "dimpl=off"), ("warn,dimpl=debug", "dimpl=debug")] {
+            let filter = filter(log).unwrap().to_string();
+            assert!(filter.contains(expected), "{filter}");
+        }
+    }
 
     #[test]
     fn a_misspelt_level_is_an_error_and_not_silence() {

@@ -10,7 +10,7 @@ pub enum ErrorCode {
     /// 403: the peer is one that nobody may reach through this relay, or the allocation has gained
     /// [too many peers](crate::Limits::new_peers_per_second) lately.
     Forbidden,
-    /// 405: clients may not take their allocations along: tickets are not given, or not to who comes by a stream.
+    /// 405: clients may not take their allocations along: tickets are not given, or not to who comes by TCP, TLS or DTLS.
     MobilityForbidden,
     /// 420: an attribute that may not be ignored is not understood.
     UnknownAttribute,

@@ -25,7 +25,7 @@ use relay::{Client, ListenerId, Transport};
 pub(crate) use self::association::can_sign_with;
 use self::{
     association::{Association, Buffer, MAX_MESSAGE, Over, Sink},
-    client_hello::{COOKIE, ClientHello},
+    client_hello::{Alert, COOKIE, ClientHello},
     cookies::Cookies,
 };
 use crate::{
@@ -33,12 +33,16 @@ use crate::{
     tls::Certificates,
 };
 
-/// Associations that a thread has at most, a few kilobytes each.
+/// Associations that a thread has at most. Each has some kilobytes, and 16 more at most while it is being agreed on.
 const MAX_ASSOCIATIONS: usize = 1 << 16;
 
 /// Handshakes begun in one round: each costs a signature, for which calls should not wait in a row. The hello of who
 /// comes after that is dropped, and sent again by its client a second later, RFC 6347 §4.2.4.
 const HANDSHAKE_BUDGET: usize = 8;
+
+/// Associations ended in one round, and the pause before more are.
+const END_BUDGET: usize = 256;
+const END_PAUSE: Duration = Duration::from_millis(10);
 
 /// How often associations are looked at that nothing happens on, and what was not answered is sent again.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -48,7 +52,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Associations {
     /// The listeners that they come to.
     listeners: Range<u16>,
-    config: Arc<Config>,
+    /// None where there are no listeners.
+    config: Option<Arc<Config>>,
     cookies: Cookies,
     by_client: HashMap<Client, Known>,
     buffer: Buffer,
@@ -65,6 +70,8 @@ struct Known {
     association: Association,
     /// Of its hello: another one begins another association.
     random: [u8; 32],
+    /// Nothing can be sent over it any more; the next sweep ends it.
+    is_broken: bool,
     without_allocation_since: Option<Instant>,
     #[expect(dead_code, reason = "it is held, and given back when it is dropped")]
     slot: SourceSlot,
@@ -118,7 +125,10 @@ impl Associations {
         let number = |number| u16::try_from(number).unwrap_or(u16::MAX);
         Ok(Self {
             listeners: number(listeners.start)..number(listeners.end),
-            config: association::config().map_err(io::Error::other)?,
+            config: (!listeners.is_empty())
+                .then(association::config)
+                .transpose()
+                .map_err(io::Error::other)?,
             cookies: Cookies::new(&key, Instant::now()),
             by_client: HashMap::new(),
             buffer: Buffer::default(),
@@ -167,7 +177,7 @@ impl Associations {
         outlet: &mut Outlet<'_, impl FnMut(&[u8])>,
     ) -> bool {
         if !hello.is_of_our_version() {
-            outlet.send(&hello.refusal());
+            outlet.send(&hello.refusal(Alert::ProtocolVersion));
             self.terms.counts.refused(Refused::Version);
             return false;
         }
@@ -202,23 +212,23 @@ impl Associations {
             self.terms.counts.refused(Refused::Busy);
             return false;
         }
-        let had_one = self.end(client, Ended::Replaced);
         if self.by_client.len() >= MAX_ASSOCIATIONS {
             self.terms.counts.refused(Refused::Full);
-            return had_one;
+            return false;
         }
         let Some(slot) = self.terms.sources.enter(client.address.ip(), now) else {
             self.terms.counts.refused(Refused::Source);
-            return had_one;
+            return false;
         };
         let certificates = self.terms.certificates.as_deref();
-        let Some(certificate) = certificates.and_then(Certificates::for_dtls) else {
-            return had_one;
+        let certificate = certificates.and_then(Certificates::for_dtls);
+        let (Some(config), Some(certificate)) = (&self.config, certificate) else {
+            return false;
         };
         self.handshakes += 1;
         self.terms.counts.opened(Transport::Dtls);
         let accepted = Association::accept(
-            &self.config,
+            config,
             &certificate,
             datagram,
             cookie,
@@ -226,7 +236,9 @@ impl Associations {
             &mut self.buffer,
             outlet,
         );
+        let had_one = self.end(client, Ended::Replaced);
         let Ok(association) = accepted else {
+            outlet.send(&hello.refusal(Alert::HandshakeFailure));
             self.terms.counts.ended(Ended::NotTurn);
             return had_one;
         };
@@ -238,6 +250,7 @@ impl Associations {
             Known {
                 association,
                 random,
+                is_broken: false,
                 without_allocation_since: Some(now),
                 slot,
             },
@@ -267,10 +280,9 @@ impl Associations {
         let messages = &mut Messages::default();
         let mut outlet = Outlet { send, messages };
         let association = &mut known.association;
-        // If it is over, the next sweep says so.
-        association
-            .send(&self.message, &mut self.buffer, &mut outlet)
-            .is_ok()
+        let sent = association.send(&self.message, &mut self.buffer, &mut outlet);
+        known.is_broken |= sent.is_err();
+        sent.is_ok()
     }
 
     /// When [`Self::overdue`] is to be asked.
@@ -293,6 +305,11 @@ impl Associations {
         self.next_sweep = (!self.by_client.is_empty()).then(|| now + SWEEP_EVERY);
         let (patience, mut ended) = (self.terms.patience, Vec::new());
         for (client, known) in &mut self.by_client {
+            if ended.len() >= END_BUDGET {
+                // The others have their turn soon.
+                self.next_sweep = Some(now + END_PAUSE);
+                break;
+            }
             let mut outlet = Outlet {
                 send: |datagram: &[u8]| send(*client, datagram),
                 messages: &mut Messages::default(),
@@ -306,7 +323,7 @@ impl Associations {
             };
             let is_idle =
                 since.is_some_and(|since| now.saturating_duration_since(since) > patience);
-            if handled.is_err() {
+            if handled.is_err() || known.is_broken {
                 ended.push((*client, Ended::NotTurn));
             } else if is_idle {
                 association.close(&mut self.buffer, &mut outlet);

@@ -39,10 +39,17 @@ impl Relay {
         let place = discovery
             .as_ref()
             .and_then(|discovery| discovery.place(client.listener));
-        // What such a client is told is more than three times what it sends.
-        if place.is_some() && !self.may_challenge(client, message, now) {
-            return Action::Dropped(DropReason::ChallengeRate);
-        }
+        // What such a client is told is more than three times what it sends. Beyond the limit it is told what any STUN
+        // server tells, unless it wants an answer that this would not be.
+        let place = match place {
+            Some(_) if !self.may_challenge(client, message, now) => {
+                if !wanted.is_plain() {
+                    return Action::Dropped(DropReason::ChallengeRate);
+                }
+                None
+            }
+            place => place,
+        };
         let transaction = message.transaction;
         let buffer = &mut self.answer;
         let mut answer = AnswerWriter::new(buffer, message.method, Class::Success, transaction);
@@ -91,6 +98,14 @@ impl Wanted {
                 .padding
                 .map(|padding| padding.len().min(MAX_PADDING_BYTES)),
         })
+    }
+
+    /// Whether a server that knows nothing of RFC 5780 would answer alike, from where it was asked to where it was asked from.
+    fn is_plain(&self) -> bool {
+        !self.changes_ip
+            && !self.changes_port
+            && self.port.is_none()
+            && self.padding_bytes.is_none()
     }
 
     /// Writes what a client of RFC 5780 is told besides; tells where the answer goes, and from where.

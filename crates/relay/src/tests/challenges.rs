@@ -136,10 +136,18 @@ fn checklist_02_what_clients_are_told_of_their_nat_counts_where_there_is_more_of
         ..config()
     });
     let binding = request(stun::message::METHOD_BINDING, [1; 12], &[]);
+    let other = AttrType(0x802C);
     for _ in 0..RATE {
-        server.receive(HERE, &binding.raw).success();
+        let answer = server.receive(HERE, &binding.raw).success();
+        assert!(answer.contains(other.value()));
     }
-    let reaction = server.receive(HERE, &binding.raw);
+    // Beyond that what any STUN server tells, and nothing to who wants more.
+    let answer = server.receive(HERE, &binding.raw).success();
+    assert!(!answer.contains(other.value()));
+    assert!(server.relay.answer().len() <= 3 * binding.raw.len());
+    let changes = [Attr::Raw(0x0003, &[0, 0, 0, 4])];
+    let elsewhere = request(stun::message::METHOD_BINDING, [1; 12], &changes);
+    let reaction = server.receive(HERE, &elsewhere.raw);
     assert_eq!(reaction, Reaction::Dropped(DropReason::ChallengeRate));
     // Who has shown that it is there is told as often as it asks.
     server.advance(SECOND);

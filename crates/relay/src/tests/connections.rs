@@ -3,7 +3,10 @@
 use ipnet::IpNet;
 use stun::message::{METHOD_CONNECT, METHOD_CONNECTION_BIND};
 
-use super::*;
+use super::{
+    denied_peers::{DENIED_IPV4, DENIED_IPV6, encodings},
+    *,
+};
 use crate::{Bind, Connect, ConnectFailure, ConnectionId, Limits, PeerPolicy, Protocol, Transport};
 
 const CONNECTION_ID: u16 = 0x002A;
@@ -157,7 +160,23 @@ fn a_connect_is_for_an_allocation_of_tcp_and_its_owner() {
 }
 
 #[test]
-fn a_connect_reaches_no_special_address_and_none_of_this_host_s() {
+fn checklist_04_a_connect_reaches_no_denied_address_in_any_encoding() {
+    let mut server = server();
+    for ip in DENIED_IPV4 {
+        assert_eq!(refused(&mut server, &format!("{ip}:80")), 403, "{ip}");
+        for encoding in encodings(ip.parse().unwrap()) {
+            let peer = format!("[{encoding}]:80");
+            assert_eq!(refused(&mut server, &peer), 403, "{peer}");
+        }
+    }
+    for ip in DENIED_IPV6 {
+        assert_eq!(refused(&mut server, &format!("[{ip}]:80")), 403, "{ip}");
+    }
+    connect(&mut server, PEER);
+}
+
+#[test]
+fn checklist_05_a_connect_reaches_nothing_of_this_host_s() {
     let own = "10.0.0.9".parse().unwrap();
     let policy = PeerPolicy::default()
         .allow(["10.1.0.0/16".parse::<IpNet>().unwrap()])

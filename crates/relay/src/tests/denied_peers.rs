@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::*;
 
-const DENIED_IPV4: &[&str] = &[
+pub(super) const DENIED_IPV4: &[&str] = &[
     "0.0.0.0",
     "0.1.2.3",
     "10.0.0.1",
@@ -31,7 +31,7 @@ const DENIED_IPV4: &[&str] = &[
     "255.255.255.255",
 ];
 
-const DENIED_IPV6: &[&str] = &[
+pub(super) const DENIED_IPV6: &[&str] = &[
     "::",
     "::1",
     "100::1",
@@ -52,7 +52,7 @@ const DENIED_IPV6: &[&str] = &[
 ];
 
 /// All IPv6 forms of an IPv4 address.
-fn encodings(ip: Ipv4Addr) -> Vec<String> {
+pub(super) fn encodings(ip: Ipv4Addr) -> Vec<String> {
     let [a, b, c, d] = ip.octets();
     let (high, low) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
     vec![

@@ -146,7 +146,7 @@ fn who_moves_again_without_the_last_answer_may_and_older_tickets_are_over() {
 }
 
 #[test]
-fn checklist_7_a_ticket_of_another_user_is_441_and_moves_nothing() {
+fn checklist_07_a_ticket_of_another_user_is_441_and_moves_nothing() {
     let (mut server, ticket) = with_ticket();
     show(&mut server, THERE, BOB, &ticket).error(441);
     is_nobody(&mut server, THERE);

@@ -2,13 +2,20 @@ use std::{cell::Cell, sync::Arc, time::Instant};
 
 use dimpl::{
     Config, CryptoError, Dtls, DtlsCertificate, Error, Output,
-    crypto::{CryptoProvider, HashAlgorithm, HmacProvider, aws_lc_rs},
+    crypto::{CryptoProvider, Dtls12CipherSuite, HashAlgorithm, HmacProvider, aws_lc_rs},
 };
 
 use super::client_hello::{COOKIE, of_nobody};
 
 /// Longest message that goes into one record, RFC 5246 §6.2.1.
 pub(super) const MAX_MESSAGE: usize = 1 << 14;
+
+/// Longest datagram that is taken before the handshake is over: what a client says then is shorter, and is kept for who
+/// has not shown anything but its address.
+const MAX_HANDSHAKE_DATAGRAM: usize = 2048;
+
+/// Records, and messages of the handshake, that are kept for each association while an earlier one is missing.
+const MAX_KEPT: usize = 8;
 
 /// Room for any datagram that a library's association makes.
 const BUFFER: usize = 1 << 16;
@@ -46,7 +53,9 @@ impl HmacProvider for Vouching {
     }
 }
 
-/// What all associations go by: DTLS 1.2, without certificates of clients.
+/// What all associations go by: DTLS 1.2, without certificates of clients, and with ChaCha20-Poly1305 alone: of AES-GCM
+/// the library draws the nonces by chance, 64 bits of them, which media at some thousand packets a second would repeat
+/// (RFC 5288 §3 forbids it); of this one it counts them (RFC 7905 §2).
 ///
 /// # Errors
 /// When the library finds its own ciphers wrong.
@@ -59,6 +68,8 @@ pub(super) fn config() -> Result<Arc<Config>, Error> {
         .with_crypto_provider(provider)
         .require_client_certificate(false)
         .use_server_cookie(true)
+        .max_queue_rx(MAX_KEPT)
+        .dtls12_cipher_suites(&[Dtls12CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256])
         .build()
         .map(Arc::new)
 }
@@ -100,6 +111,7 @@ pub(super) struct Association {
     dtls: Dtls,
     /// When it is to be told the time.
     due: Instant,
+    is_connected: bool,
 }
 
 impl Association {
@@ -124,6 +136,7 @@ impl Association {
         let mut association = Self {
             dtls: Dtls::new_12(config.clone(), certificate.clone(), now),
             due: now,
+            is_connected: false,
         };
         association.handle(&of_nobody(), now, buffer, &mut Nowhere)?;
         VOUCHED.set(Some(cookie));
@@ -132,6 +145,8 @@ impl Association {
         handled.map(|()| association)
     }
 
+    /// A datagram that is too long for what can stand in it is left alone.
+    ///
     /// # Errors
     /// When it is over.
     pub(super) fn handle(
@@ -141,6 +156,9 @@ impl Association {
         buffer: &mut Buffer,
         sink: &mut impl Sink,
     ) -> Result<(), Over> {
+        if !self.is_connected && datagram.len() > MAX_HANDSHAKE_DATAGRAM {
+            return Ok(());
+        }
         let handled = self
             .dtls
             .handle_timeout(now)
@@ -202,7 +220,8 @@ impl Association {
                 }
                 // No datagram is longer than the buffer.
                 Output::BufferTooSmall { .. } => return Err(Over::Failed),
-                Output::Connected | Output::PeerCert(_) | Output::KeyingMaterial(..) | _ => {}
+                Output::Connected => self.is_connected = true,
+                Output::PeerCert(_) | Output::KeyingMaterial(..) | _ => {}
             }
         }
     }

@@ -13,6 +13,14 @@ const ALERT: u8 = 21;
 const VERSION_1_0: [u8; 2] = [0xFE, 0xFF];
 const VERSION_1_2: [u8; 2] = [0xFE, 0xFD];
 
+/// Why there will be no association, RFC 5246 §7.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alert {
+    /// Nothing that both know, or the extended master secret is missing.
+    HandshakeFailure = 40,
+    ProtocolVersion = 70,
+}
+
 /// Bytes of a cookie.
 pub(super) const COOKIE: usize = 32;
 
@@ -68,11 +76,11 @@ impl<'a> ClientHello<'a> {
         message
     }
 
-    /// An alert: fatal, protocol_version.
-    pub(super) fn refusal(&self) -> Vec<u8> {
+    /// A fatal alert.
+    pub(super) fn refusal(&self, why: Alert) -> Vec<u8> {
         let mut message = Vec::with_capacity(RECORD_HEADER + 2);
         self.begin_record(&mut message, ALERT, 2);
-        message.extend([2, 70]);
+        message.extend([2, why as u8]);
         message
     }
 
@@ -135,7 +143,10 @@ mod tests {
         let mut hello = of_nobody();
         hello[5..11].copy_from_slice(&[1, 2, 3, 4, 5, 6]);
         let read = ClientHello::read(&hello).unwrap();
-        for answer in [read.verify_request(&[7; COOKIE]), read.refusal()] {
+        for answer in [
+            read.verify_request(&[7; COOKIE]),
+            read.refusal(Alert::HandshakeFailure),
+        ] {
             assert_eq!(answer[5..11], [1, 2, 3, 4, 5, 6]);
             assert!(answer.len() < hello.len());
             assert_eq!(usize::from(answer[12]), answer.len() - RECORD_HEADER);

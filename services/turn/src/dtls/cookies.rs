@@ -42,6 +42,9 @@ impl Cookies {
         hello: &ClientHello<'_>,
         now: Instant,
     ) -> Option<[u8; COOKIE]> {
+        if hello.cookie.len() != COOKIE {
+            return None;
+        }
         let span = self.span(now);
         [Some(span), span.checked_sub(1)]
             .into_iter()

@@ -1,21 +1,26 @@
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap},
     time::Instant,
 };
 
-/// Connections that have carried as much as they may now, and when they go on. Each is in it once; one that has ended
-/// meanwhile is left until then.
+/// Connections that have carried as much as they may now, and when they go on. Each is in it once, with the earliest of
+/// its times; one that has ended meanwhile is left until then.
 #[derive(Debug, Default)]
 pub(crate) struct HeldUp {
     in_order: BTreeSet<(Instant, usize)>,
-    places: HashSet<usize>,
+    by_place: HashMap<usize, Instant>,
 }
 
 impl HeldUp {
     pub(crate) fn add(&mut self, place: usize, until: Instant) {
-        if self.places.insert(place) {
-            self.in_order.insert((until, place));
+        if let Some(before) = self.by_place.get(&place) {
+            if *before <= until {
+                return;
+            }
+            self.in_order.remove(&(*before, place));
         }
+        self.by_place.insert(place, until);
+        self.in_order.insert((until, place));
     }
 
     /// When the first goes on.
@@ -27,7 +32,7 @@ impl HeldUp {
     pub(crate) fn next(&mut self, now: Instant) -> Option<usize> {
         self.first().filter(|until| *until <= now)?;
         let (_, place) = self.in_order.pop_first()?;
-        self.places.remove(&place);
+        self.by_place.remove(&place);
         Some(place)
     }
 }
@@ -42,14 +47,16 @@ mod tests {
     fn each_goes_on_once_in_its_time() {
         let (now, second) = (Instant::now(), Duration::from_secs(1));
         let mut held_up = HeldUp::default();
-        held_up.add(7, now + 2 * second);
+        held_up.add(7, now + 3 * second);
         held_up.add(5, now + second);
-        held_up.add(7, now + second);
+        held_up.add(7, now + 2 * second);
+        held_up.add(7, now + 9 * second);
         assert_eq!(held_up.first(), Some(now + second));
         assert_eq!(held_up.next(now), None);
         assert_eq!(held_up.next(now + second), Some(5));
         assert_eq!(held_up.next(now + second), None);
-        assert_eq!(held_up.next(now + 3 * second), Some(7));
+        assert_eq!(held_up.next(now + 2 * second), Some(7));
+        assert_eq!(held_up.next(now + 9 * second), None);
         assert_eq!(held_up.first(), None);
         held_up.add(7, now);
         assert_eq!(held_up.next(now), Some(7));

@@ -65,6 +65,8 @@ impl Pipe {
     /// What the client said already, of which there is no more than was read at a time.
     pub(super) fn begin_with(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {
+            let (allowance, length) = (&self.peer.allowance, bytes.len() as u64);
+            allowance.take(Way::ToPeer, length, Instant::now());
             let _ = self.to_peer.push(&[bytes], usize::MAX);
         }
     }
@@ -88,6 +90,10 @@ impl Pipe {
             allowance.take(Way::ToPeer, to_peer, now);
             allowance.take(Way::ToClient, to_client, now);
             moved.waits_until = waits.into_iter().flatten().min();
+            if let (Some(since), Some(until)) = (&mut self.half_since, moved.waits_until) {
+                // What is held up here is not what a side is slow with.
+                *since = until.max(*since);
+            }
             moved.to_peer += to_peer;
             moved.to_client += to_client;
             self.pass_the_end_on(client, now)?;

@@ -33,7 +33,7 @@ use crate::{
     tls::Certificates,
 };
 
-/// Associations that a thread has at most. Each has some kilobytes, and 16 more at most while it is being agreed on.
+/// Associations that a thread has at most. Each has some kilobytes, and 64 more at most while it is being agreed on.
 const MAX_ASSOCIATIONS: usize = 1 << 16;
 
 /// Handshakes begun in one round: each costs a signature, for which calls should not wait in a row. The hello of who

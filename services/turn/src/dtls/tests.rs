@@ -66,7 +66,7 @@ fn checklist_03_who_is_not_agreed_with_yet_is_not_kept_much_of() {
     // Messages of the handshake that are not its next, which are kept until that comes.
     let message = |number: u8, length: usize| {
         let body = (length as u32).to_be_bytes();
-        let header = [&[20], &body[1..], &[0, number, 0, 0, 0], &body[1..]].concat();
+        let header = [&[16], &body[1..], &[0, number, 0, 0, 0], &body[1..]].concat();
         let record = ((header.len() + length) as u16).to_be_bytes();
         let start = [22, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0, 1, number];
         [&start[..], &record, &header, &vec![7; length]].concat()
@@ -77,10 +77,11 @@ fn checklist_03_who_is_not_agreed_with_yet_is_not_kept_much_of() {
         .collect();
     let kept = allocation_counter::measure(|| {
         for message in &messages {
+            // With more of them than are kept it is over.
             server.hear(client, message);
         }
     });
-    assert!(kept.bytes_current < 24 * 1024, "{kept:?}");
+    assert!(kept.bytes_max < 80 * 1024, "{kept:?}");
 }
 
 #[test]

@@ -28,7 +28,7 @@ use turn::proto::{
 use turn_credentials::Secret;
 
 use crate::{
-    Action, AllocationId, Bound, Client, Close, Config, Credentials, DropReason, Family,
+    Action, AllocationId, Bound, Client, Close, Config, Credentials, DropReason, Family, Home,
     ListenerId, NonceKey, Open, Output, Port, Refusal, Relay, RelayedFamily, ReservationToken,
     Time, UserId,
 };
@@ -115,6 +115,8 @@ struct Server {
     sockets: BTreeMap<(AllocationId, Family), SocketAddr>,
     /// Ports that wait for somebody to come for them.
     reserved: BTreeMap<ReservationToken, (UserId, SocketAddr)>,
+    /// To whom each of them is charged, and where that user is.
+    charged: BTreeMap<(AllocationId, Family), (Client, UserId)>,
     closed: Vec<Close>,
     opened: Vec<Open>,
     /// Connections, and what is to be bound.
@@ -138,6 +140,7 @@ impl Server {
                 unix: UNIX,
             },
             sockets: BTreeMap::new(),
+            charged: BTreeMap::new(),
             closed: Vec::new(),
             opened: Vec::new(),
             wanted: Vec::new(),
@@ -202,16 +205,30 @@ impl Server {
                     if let Ok(socket) = socket {
                         let place = (allocation, family);
                         assert_eq!(self.sockets.insert(place, socket.address), None);
+                        self.charged.insert(place, (open.client, open.user.clone()));
                         self.opened.push(open);
                     }
                     assert_eq!(action, Action::Pending);
                     let now = self.now.monotonic;
                     action = self.relay.handle_opened(allocation, family, socket, now);
                 }
-                Output::Connect(_) | Output::Bind(_) | Output::Moved(_) => self.wanted.push(output),
+                Output::Connect(_) | Output::Bind(_) => self.wanted.push(output),
+                Output::Moved(ref moved) => {
+                    let (from, to) = (moved.from, moved.to);
+                    for ((id, _), (client, user)) in &mut self.charged {
+                        if *id == moved.allocation {
+                            assert_eq!((*client, &*user), (from, &moved.user));
+                            *client = to;
+                        }
+                    }
+                    self.wanted.push(output);
+                }
                 Output::Close(close) => {
                     let place = (close.allocation, close.family);
                     assert!(self.sockets.remove(&place).is_some());
+                    // It is released where it was charged last, however far that was moved.
+                    let charged = self.charged.remove(&place);
+                    assert_eq!(charged, Some((close.client, close.user.clone())));
                     self.closed.push(close);
                 }
             }
@@ -279,9 +296,8 @@ impl Server {
                 }
             }
             Action::Dropped(reason) => Reaction::Dropped(reason),
-            Action::Pending | Action::Indication(_) | Action::Elsewhere(_) => {
-                panic!("nothing was carried out")
-            }
+            Action::Elsewhere(home) => Reaction::Elsewhere(home),
+            Action::Pending | Action::Indication(_) => panic!("nothing was carried out"),
         }
     }
 }

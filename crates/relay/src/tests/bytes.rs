@@ -54,7 +54,8 @@ fn check(server: &mut Server, datagram: &[u8]) {
         Reaction::Success(_)
         | Reaction::Error(..)
         | Reaction::ToClient(..)
-        | Reaction::Dropped(_) => {}
+        | Reaction::Dropped(_)
+        | Reaction::Elsewhere(_) => {}
     }
 }
 

@@ -40,6 +40,7 @@ pub(super) enum Reaction {
     ToPeer(String, Vec<u8>),
     ToClient(String, Vec<u8>),
     Dropped(DropReason),
+    Elsewhere(Home),
 }
 
 impl Reaction {
@@ -170,9 +171,10 @@ pub(super) fn code_of(reaction: &Reaction) -> u16 {
     match reaction {
         Reaction::Success(_) => 200,
         Reaction::Error(code, _) => *code,
-        Reaction::ToPeer(..) | Reaction::ToClient(..) | Reaction::Dropped(_) => {
-            panic!("{reaction:?}")
-        }
+        Reaction::ToPeer(..)
+        | Reaction::ToClient(..)
+        | Reaction::Dropped(_)
+        | Reaction::Elsewhere(_) => panic!("{reaction:?}"),
     }
 }
 

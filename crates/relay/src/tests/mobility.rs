@@ -3,7 +3,7 @@
 mod paths;
 
 use super::*;
-use crate::{Home, Listed, Mobility, Page, Transport, output::Moved};
+use crate::{Listed, Mobility, Page, Transport, output::Moved};
 
 const THERE: &str = "192.0.2.77:4077";
 const FARTHER: &str = "203.0.113.9:9";

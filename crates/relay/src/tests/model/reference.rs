@@ -1,6 +1,8 @@
 use super::*;
 
+mod allocating;
 mod ends;
+mod moves;
 mod packets;
 
 /// What a step leads to.
@@ -13,6 +15,7 @@ pub(super) enum Expected {
     ChannelData(String, u16),
     DataIndication(String, String),
     Dropped(DropReason),
+    Elsewhere,
 }
 
 /// How many relayed addresses are charged for, by client and by login.
@@ -29,6 +32,8 @@ pub(super) struct Success {
     pub(super) missing: Option<u16>,
     /// Whether there is a token for the next port.
     pub(super) reserved: bool,
+    /// Which of the tickets that were given there is.
+    pub(super) ticket: Option<usize>,
 }
 
 impl Success {
@@ -46,18 +51,31 @@ pub(super) struct Model {
     now: u64,
     /// Whether the relay has addresses of IPv4, and of IPv6.
     families: [bool; 2],
+    mobility: bool,
+    /// By number. What is over is as if it were not there.
     allocations: BTreeMap<usize, Allocation>,
-    transactions: [usize; 2],
+    /// How many were made.
+    made: usize,
+    /// How many Allocates each client has sent.
+    transactions: [usize; CLIENTS.len()],
     /// Whether the relay drains, and until when, if that was said.
     drain: Option<Option<u64>>,
     /// Whether the last token that was given is of IPv4, and who was given it, if it is still good.
     last_token: Option<bool>,
     reserved: Option<usize>,
+    /// Those that were given: the allocation's number, and how many it was given before.
+    tickets: Vec<(usize, usize)>,
 }
 
 struct Allocation {
+    client: usize,
+    /// Where the client says that it is.
+    next: Option<usize>,
+    /// The last ticket that was used, if it was given any.
+    ticket: Option<usize>,
     login: usize,
-    transaction: usize,
+    /// Who sent it, and how many Allocates it had sent.
+    transaction: (usize, usize),
     answer: Success,
     /// When the relayed address ends, of IPv4 and of IPv6.
     until: [u64; 2],
@@ -67,9 +85,10 @@ struct Allocation {
 }
 
 impl Model {
-    pub(super) fn new(families: [bool; 2]) -> Self {
+    pub(super) fn new(setting: Setting) -> Self {
         Self {
-            families,
+            families: setting.families,
+            mobility: setting.mobility,
             ..Self::default()
         }
     }
@@ -93,8 +112,14 @@ impl Model {
                 self.timeout();
                 return Expected::Nothing;
             }
-            Step::Disconnected { client } | Step::End { client } => {
-                self.allocations.remove(client);
+            Step::Disconnected { client } => {
+                self.allocations
+                    .retain(|_, allocation| !allocation.is_of(*client));
+                return Expected::Nothing;
+            }
+            Step::End { since } => {
+                self.made_since(*since)
+                    .and_then(|number| self.allocations.remove(&number));
                 return Expected::Nothing;
             }
             Step::Kick { login } => {
@@ -111,20 +136,34 @@ impl Model {
                 family,
                 lifetime,
                 ports,
+                wish,
                 refusals,
                 again,
             } => {
                 if !again {
                     self.transactions[who.client] += 1;
                 }
-                let wish = self.wish(*who, *transport, *family, *ports);
-                wish.and_then(|wish| self.allocate(*who, wish, *lifetime, *ports, *refusals))
+                let families = self.wanted(*who, *transport, *family, *ports, *wish);
+                families.and_then(|families| {
+                    self.allocate(*who, families, *lifetime, *ports, *wish, *refusals)
+                })
             }
             Step::Refresh {
                 who,
                 family,
                 lifetime,
             } => self.refresh(*who, *family, *lifetime),
+            Step::Move {
+                who,
+                shown: Shown::Elsewhere,
+                ..
+            } if self.takes_to_elsewhere(who.client) => return Expected::Elsewhere,
+            Step::Move {
+                who,
+                shown,
+                family,
+                lifetime,
+            } => self.take_along(*who, *shown, *family, *lifetime),
             Step::CreatePermission { who, peers } => self.create_permission(*who, peers),
             Step::ChannelBind { who, number, peer } => self.channel_bind(*who, *number, *peer),
             Step::Forged { forgery, .. } => Err(match forgery {
@@ -134,135 +173,12 @@ impl Model {
             }),
             Step::Send { client, peer } => return self.send(*client, peer),
             Step::ChannelData { client, number } => return self.channel_data(*client, *number),
-            Step::FromPeer { client, peer } => return self.receive_from_peer(*client, peer),
+            Step::FromPeer { since, peer } => return self.receive_from_peer(*since, peer),
         };
         match result {
             Ok(success) => Expected::Success(success),
             Err(code) => Expected::Error(code),
         }
-    }
-
-    /// Of which families addresses are wanted; none for a retransmission.
-    fn wish(
-        &mut self,
-        who: Who,
-        transport: Option<u8>,
-        family: Option<u8>,
-        ports: Ports,
-    ) -> Result<Vec<bool>, u16> {
-        let transaction = self.transactions[who.client];
-        if let Some(allocation) = self.live_of(who.client) {
-            let is_again = allocation.transaction == transaction && allocation.login == who.login;
-            return if is_again { Ok(Vec::new()) } else { Err(437) };
-        }
-        match transport {
-            Some(17) => {}
-            Some(_) => return Err(442),
-            None => return Err(400),
-        }
-        let Ports {
-            additional,
-            even_port,
-            token,
-        } = ports;
-        let is_one = family.is_some() || additional.is_some() || even_port.is_some();
-        if token.is_some() && is_one || family.is_some() && additional.is_some() {
-            return Err(400);
-        }
-        if family == Some(3) {
-            return Err(440);
-        }
-        if additional.is_some() && (additional != Some(2) || even_port == Some(0x80)) {
-            return Err(400);
-        }
-        // A token that is not good any more, or never was, has a family, too.
-        let of_token = token.map(|token| match token {
-            Token::Last => self.last_token.unwrap_or(true),
-            Token::Bogus => true,
-        });
-        if of_token.is_some_and(|is_ipv4| !self.has_family(is_ipv4)) {
-            return Err(508);
-        }
-        let wish = match (additional, of_token, family) {
-            (Some(_), _, _) => vec![true, false],
-            (None, Some(is_ipv4), _) => vec![is_ipv4],
-            (None, None, Some(family)) => vec![family == 1],
-            // That of the client's own address, where there is none of IPv4.
-            (None, None, None) => vec![self.has_family(true) || who.client == 0],
-        };
-        match wish.iter().any(|is_ipv4| self.has_family(*is_ipv4)) {
-            true => Ok(wish),
-            false => Err(440),
-        }
-    }
-
-    fn allocate(
-        &mut self,
-        who: Who,
-        wish: Vec<bool>,
-        lifetime: Option<u32>,
-        ports: Ports,
-        refusals: [Option<Refusal>; 2],
-    ) -> Result<Success, u16> {
-        let now = self.now;
-        if wish.is_empty() {
-            let allocation = self.live_of(who.client).ok_or(437_u16)?;
-            let mut answer = allocation.answer.clone();
-            // What was deleted since is not told again.
-            answer
-                .relayed
-                .retain(|is_ipv4| allocation.until[usize::from(!is_ipv4)] > 0);
-            return Ok(answer);
-        }
-        if self.drain.is_some() {
-            return Err(508);
-        }
-        let mut answer = Success::with_lifetime(u64::from(lifetime.unwrap_or(0)).clamp(600, 3600));
-        let until = now + answer.lifetime.unwrap_or(0) * 1000;
-        let mut ends = [0; 2];
-        let mut first_error = None;
-        for is_ipv4 in wish {
-            let place = usize::from(!is_ipv4);
-            let is_good = match (ports.token, self.reserved) {
-                (None, _) => true,
-                (Some(Token::Last), Some(login)) => login == who.login,
-                (Some(_), _) => false,
-            };
-            let error = match refusals[place] {
-                _ if !self.has_family(is_ipv4) => Some(440),
-                Some(Refusal::QuotaReached) => Some(486),
-                Some(Refusal::InsufficientCapacity) => Some(508),
-                None if !is_good => Some(508),
-                None => None,
-            };
-            if error.is_none() {
-                ends[place] = until;
-                answer.relayed.push(is_ipv4);
-                if ports.token.is_some() {
-                    self.reserved = None;
-                }
-                if ports.even_port == Some(0x80) {
-                    answer.reserved = true;
-                    (self.last_token, self.reserved) = (Some(is_ipv4), Some(who.login));
-                }
-            }
-            first_error = first_error.or(error);
-        }
-        if answer.relayed.is_empty() {
-            return Err(first_error.unwrap_or(508));
-        }
-        answer.missing = first_error;
-        let allocation = Allocation {
-            login: who.login,
-            transaction: self.transactions[who.client],
-            answer: answer.clone(),
-            until: ends,
-            last: now + MAX_AGE_SECONDS * 1000,
-            permissions: BTreeMap::new(),
-            channels: BTreeMap::new(),
-        };
-        self.allocations.insert(who.client, allocation);
-        Ok(answer)
     }
 
     fn refresh(
@@ -273,24 +189,7 @@ impl Model {
     ) -> Result<Success, u16> {
         let (now, latest) = (self.now, self.latest());
         let allocation = self.own(who)?;
-        let is_meant = [1, 2].map(|number| {
-            family.is_none_or(|family| family == number)
-                && allocation.until[usize::from(number - 1)] > now
-        });
-        if is_meant == [false, false] {
-            return Err(443);
-        }
-        let mut granted = 0;
-        if lifetime != Some(0) {
-            let rest = allocation.last.min(latest).saturating_sub(now) / 1000;
-            granted = u64::from(lifetime.unwrap_or(0)).clamp(600, 3600).min(rest);
-        }
-        for place in (0..2).filter(|place| is_meant[*place]) {
-            allocation.until[place] = match lifetime {
-                Some(0) => 0,
-                _ => now + granted * 1000,
-            };
-        }
+        let granted = allocation.prolong(family, lifetime, now, latest)?;
         Ok(Success::with_lifetime(granted))
     }
 
@@ -352,22 +251,60 @@ impl Model {
 
     fn live_of(&mut self, client: usize) -> Option<&mut Allocation> {
         let now = self.now;
-        self.allocations
-            .get_mut(&client)
-            .filter(|allocation| allocation.until.iter().any(|until| *until > now))
+        let mut allocations = self.allocations.values_mut();
+        allocations.find(|allocation| allocation.is_live(now) && allocation.is_of(client))
     }
 
     fn own(&mut self, who: Who) -> Result<&mut Allocation, u16> {
         let allocation = self.live_of(who.client).ok_or(437_u16)?;
         if allocation.login == who.login {
+            allocation.settle(who.client);
             Ok(allocation)
         } else {
             Err(441)
         }
     }
+
+    /// The number of the allocation since which so many were made.
+    fn made_since(&self, since: usize) -> Option<usize> {
+        self.made.checked_sub(1 + since)
+    }
 }
 
 impl Allocation {
+    fn is_live(&self, now: u64) -> bool {
+        self.until.iter().any(|until| *until > now)
+    }
+
+    /// What is granted, in seconds.
+    fn prolong(
+        &mut self,
+        family: Option<u8>,
+        lifetime: Option<u32>,
+        now: u64,
+        latest: u64,
+    ) -> Result<u64, u16> {
+        let is_meant = [1, 2].map(|number| {
+            family.is_none_or(|family| family == number)
+                && self.until[usize::from(number - 1)] > now
+        });
+        if is_meant == [false, false] {
+            return Err(443);
+        }
+        let mut granted = 0;
+        if lifetime != Some(0) {
+            let rest = self.last.min(latest).saturating_sub(now) / 1000;
+            granted = u64::from(lifetime.unwrap_or(0)).clamp(600, 3600).min(rest);
+        }
+        for place in (0..2).filter(|place| is_meant[*place]) {
+            self.until[place] = match lifetime {
+                Some(0) => 0,
+                _ => now + granted * 1000,
+            };
+        }
+        Ok(granted)
+    }
+
     /// Whether it has a relayed address of the peer's family.
     fn has(&self, peer: SocketAddr, now: u64) -> bool {
         self.until[usize::from(!peer.is_ipv4())] > now

@@ -9,9 +9,9 @@ pub(super) enum Step {
     Disconnected {
         client: usize,
     },
-    /// By an operator.
+    /// By an operator; so many were made since.
     End {
-        client: usize,
+        since: usize,
     },
     /// By an operator, whose user may come again at once.
     Kick {
@@ -27,11 +27,19 @@ pub(super) enum Step {
         family: Option<u8>,
         lifetime: Option<u32>,
         ports: Ports,
+        wish: Option<Wish>,
         refusals: [Option<Refusal>; 2],
         again: bool,
     },
     Refresh {
         who: Who,
+        family: Option<u8>,
+        lifetime: Option<u32>,
+    },
+    /// With a ticket, from wherever: its own 5-tuple, one that is free, or another allocation's.
+    Move {
+        who: Who,
+        shown: Shown,
         family: Option<u8>,
         lifetime: Option<u32>,
     },
@@ -57,8 +65,9 @@ pub(super) enum Step {
         client: usize,
         number: u16,
     },
+    /// To an allocation since which so many were made.
     FromPeer {
-        client: usize,
+        since: usize,
         peer: &'static str,
     },
 }
@@ -84,6 +93,25 @@ pub(super) enum Token {
     Bogus,
 }
 
+/// To move later.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wish {
+    Empty,
+    /// A ticket, which an Allocate has none for.
+    WithValue,
+}
+
+/// The ticket of a Refresh. Those that were given are counted from the last one, whosever they are.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shown {
+    Given(usize),
+    /// One that was given, but for a bit.
+    Changed(usize),
+    /// By another thread's relay.
+    Elsewhere,
+    Empty,
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Forgery {
     Unsigned,
@@ -93,14 +121,16 @@ pub(super) enum Forgery {
 }
 
 pub(super) fn step() -> impl Strategy<Value = Step> {
+    let client =
+        || prop_oneof![4 => Just(0_usize), 3 => Just(1), 3 => Just(2), 1 => Just(3), 1 => Just(4)];
     // Mostly the client's own user, as else hardly anything would succeed.
     let who = || {
-        (0..2_usize, prop::bool::weighted(0.85)).prop_map(|(client, own)| Who {
+        (client(), prop::bool::weighted(0.85)).prop_map(|(client, own)| Who {
             client,
-            login: if own { client } else { 1 - client },
+            login: (client + usize::from(!own)) % 2,
         })
     };
-    let client = || 0..2_usize;
+    let since = || prop_oneof![4 => Just(0), 3 => Just(1), 1 => 2..5_usize];
     let family = || option::weighted(0.2, select(vec![1, 2, 3]));
     let lifetime = || option::of(select(vec![0, 1, 600, 900, 3600, 90_000]));
     let peer = || select(PEERS.to_vec());
@@ -125,6 +155,18 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         even_port,
         token,
     });
+    let wish = prop_oneof![
+        12 => Just(Some(Wish::Empty)),
+        4 => Just(None),
+        1 => Just(Some(Wish::WithValue)),
+    ];
+    let shown = prop_oneof![
+        8 => (0..3_usize).prop_map(Shown::Given),
+        3 => (0..20_usize).prop_map(Shown::Given),
+        1 => (0..3_usize).prop_map(Shown::Changed),
+        1 => Just(Shown::Elsewhere),
+        1 => Just(Shown::Empty),
+    ];
     let transport = prop_oneof![9 => Just(Some(17)), 1 => Just(None), 1 => Just(Some(6))];
     let allocate = (
         who(),
@@ -132,6 +174,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         family(),
         lifetime(),
         ports,
+        wish,
         [refusal(), refusal()],
         prop::bool::weighted(0.2),
     );
@@ -145,15 +188,20 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         4 => wait.prop_map(Step::Advance),
         1 => Just(Step::Timeout),
         1 => client().prop_map(|client| Step::Disconnected { client }),
-        1 => client().prop_map(|client| Step::End { client }),
-        1 => client().prop_map(|login| Step::Kick { login }),
+        1 => since().prop_map(|since| Step::End { since }),
+        1 => (0..LOGINS.len()).prop_map(|login| Step::Kick { login }),
         1 => option::weighted(0.4, option::of(select(vec![1, 300, 900])))
             .prop_map(|seconds| Step::Drain { seconds }),
-        5 => allocate.prop_map(|(who, transport, family, lifetime, ports, refusals, again)| {
-            Step::Allocate { who, transport, family, lifetime, ports, refusals, again }
-        }),
+        6 => allocate.prop_map(
+            |(who, transport, family, lifetime, ports, wish, refusals, again)| Step::Allocate {
+                who, transport, family, lifetime, ports, wish, refusals, again,
+            },
+        ),
         3 => (who(), family(), lifetime())
             .prop_map(|(who, family, lifetime)| Step::Refresh { who, family, lifetime }),
+        6 => (who(), shown, family(), lifetime()).prop_map(|(who, shown, family, lifetime)| {
+            Step::Move { who, shown, family, lifetime }
+        }),
         5 => (who(), vec(peer(), 0..4))
             .prop_map(|(who, peers)| Step::CreatePermission { who, peers }),
         5 => (who(), option::weighted(0.95, number()), option::weighted(0.95, peer()))
@@ -163,6 +211,6 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         5 => (client(), peer()).prop_map(|(client, peer)| Step::Send { client, peer }),
         5 => (client(), number())
             .prop_map(|(client, number)| Step::ChannelData { client, number }),
-        5 => (client(), peer()).prop_map(|(client, peer)| Step::FromPeer { client, peer }),
+        5 => (since(), peer()).prop_map(|(since, peer)| Step::FromPeer { since, peer }),
     ]
 }

@@ -6,10 +6,11 @@ impl Model {
     /// Relayed addresses that are not over, by client and by login.
     pub(in super::super) fn charges(&self) -> Charges {
         let mut charges = Charges::new();
-        for (client, allocation) in &self.allocations {
+        for allocation in self.allocations.values() {
             let live = allocation.until.iter().filter(|until| **until > self.now);
             for _ in live {
-                *charges.entry((*client, allocation.login)).or_default() += 1;
+                let charged = (allocation.client, allocation.login);
+                *charges.entry(charged).or_default() += 1;
             }
         }
         charges
@@ -25,8 +26,13 @@ impl Model {
         self.drain = seconds.map(until);
     }
 
-    /// What an operator gave a time ends when the relay looks at its clock.
+    /// What an operator gave a time ends when the relay looks at its clock, and what is over is told nobody any more.
     pub(super) fn timeout(&mut self) {
+        for until in self.allocations.values_mut().flat_map(|of| &mut of.until) {
+            if *until <= self.now {
+                *until = 0;
+            }
+        }
         if let Some(Some(until)) = self.drain
             && until <= self.now
         {

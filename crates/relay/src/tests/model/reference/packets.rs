@@ -12,6 +12,8 @@ impl Model {
         if !allocation.permits(address, now) {
             return Expected::Dropped(DropReason::NoPermission);
         }
+        // Nothing else that comes from there shows that it is the client.
+        allocation.settle(client);
         Expected::ToPeer(peer.to_owned())
     }
 
@@ -29,16 +31,19 @@ impl Model {
         }
     }
 
-    pub(super) fn receive_from_peer(&mut self, client: usize, peer: &str) -> Expected {
+    pub(super) fn receive_from_peer(&self, since: usize, peer: &str) -> Expected {
         let now = self.now;
-        let Some(allocation) = self.live_of(client) else {
+        let allocation = self
+            .made_since(since)
+            .and_then(|number| self.allocations.get(&number));
+        let Some(allocation) = allocation.filter(|allocation| allocation.is_live(now)) else {
             return Expected::Dropped(DropReason::NoAllocation);
         };
         let address = address(peer);
         if !allocation.permits(address, now) {
             return Expected::Dropped(DropReason::NoPermission);
         }
-        let client = CLIENTS[client].to_owned();
+        let client = CLIENTS[allocation.client].to_owned();
         let mut channels = allocation.channels.iter();
         match channels.find(|(_, (bound, until))| *bound == address && *until > now) {
             Some((number, _)) => Expected::ChannelData(client, *number),

@@ -122,6 +122,23 @@ impl Quotas {
         self.total.load(Ordering::Relaxed)
     }
 
+    #[cfg(test)]
+    pub(crate) fn of_user(&self, user: &UserId) -> usize {
+        self.charged().by_user.get(user).copied().unwrap_or(0)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of_source(&self, ip: IpAddr) -> usize {
+        self.charged().by_source.get(&ip).copied().unwrap_or(0)
+    }
+
+    /// Whether it is as at the beginning.
+    #[cfg(test)]
+    pub(crate) fn is_untouched(&self) -> bool {
+        let charged = self.charged();
+        self.total() == 0 && charged.by_user.is_empty() && charged.by_source.is_empty()
+    }
+
     fn charged(&self) -> MutexGuard<'_, Charged> {
         self.charged.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -10,7 +10,9 @@ use super::*;
 use crate::relay_sockets::udp;
 
 const USERS: [&str; 2] = ["ann", "bob"];
-const SOURCES: [[u8; 4]; 2] = [[192, 0, 2, 1], [192, 0, 2, 2]];
+/// The last is this machine, which is no source.
+const SOURCES: [[u8; 4]; 3] = [[192, 0, 2, 1], [192, 0, 2, 2], [127, 0, 0, 1]];
+const HERE: usize = 2;
 const USER_LIMIT: usize = 4;
 const SOURCE_LIMIT: usize = 5;
 const TOTAL_LIMIT: usize = 6;
@@ -25,6 +27,8 @@ enum Step {
         source: usize,
         port: Wanted,
     },
+    /// The client of a socket goes to a source.
+    Move(usize, usize),
     Close(usize),
     Advance(u64),
     Timeout,
@@ -45,9 +49,11 @@ fn step() -> impl Strategy<Value = Step> {
         3 => any::<Index>().prop_map(Wanted::Reserved),
         1 => Just(Wanted::Bogus),
     ];
+    let source = || prop_oneof![4 => 0..2_usize, 1 => Just(HERE)];
     prop_oneof![
-        6 => (0..2_usize, 0..2_usize, wanted)
+        6 => (0..2_usize, source(), wanted)
             .prop_map(|(user, source, port)| Step::Open { user, source, port }),
+        4 => (any::<usize>(), source()).prop_map(|(index, to)| Step::Move(index, to)),
         3 => any::<usize>().prop_map(Step::Close),
         1 => prop_oneof![Just(1), Just(29_999), Just(30_000)].prop_map(Step::Advance),
         1 => Just(Step::Timeout),
@@ -144,17 +150,44 @@ impl World {
         }
     }
 
+    /// Of every socket that is open or reserved, its user, and the source that it is charged to.
+    fn charged(&self) -> impl Iterator<Item = (usize, usize)> {
+        let held = self.given.values().filter(|given| given.held);
+        let held = held.map(|given| (given.user, given.source));
+        let open = self.open.iter().map(|(user, source, ..)| (*user, *source));
+        open.chain(held)
+    }
+
+    fn of_user(&self, number: usize) -> usize {
+        self.charged().filter(|(user, _)| *user == number).count()
+    }
+
+    fn of_source(&self, source: usize) -> usize {
+        let of_source = |(_, it): &(usize, usize)| *it == source && source != HERE;
+        self.charged().filter(of_source).count()
+    }
+
     /// How many more sockets the user may have from there, ports aside.
     fn fits(&self, number: usize, source: usize) -> usize {
-        let held = || self.given.values().filter(|given| given.held);
-        let held = || held().map(|given| (given.user, given.source));
-        let open = || self.open.iter().map(|(user, source, ..)| (*user, *source));
-        let all = || open().chain(held());
-        let of_user = all().filter(|(user, _)| *user == number).count();
-        let of_source = all().filter(|(_, it)| *it == source).count();
         let rest = |limit: usize, used: usize| limit.saturating_sub(used);
-        let most = rest(USER_LIMIT, of_user).min(rest(SOURCE_LIMIT, of_source));
-        most.min(rest(TOTAL_LIMIT, all().count()))
+        let of_user = rest(USER_LIMIT, self.of_user(number));
+        let of_source = rest(SOURCE_LIMIT, self.of_source(source));
+        let of_all = rest(TOTAL_LIMIT, self.charged().count());
+        of_user.min(of_source).min(of_all)
+    }
+
+    /// What was charged goes along, unless there is no room for it.
+    fn take_along(&mut self, index: usize, to: usize) {
+        if self.open.is_empty() {
+            return;
+        }
+        let index = index % self.open.len();
+        let has_room = self.of_source(to) < SOURCE_LIMIT;
+        let (_, charged_to, _, charge) = &mut self.open[index];
+        charge.follow(SOURCES[to].into());
+        if has_room {
+            *charged_to = to;
+        }
     }
 
     fn close(&mut self, index: usize) {
@@ -178,6 +211,7 @@ impl World {
                 };
                 self.open(*user, *source, port);
             }
+            Step::Move(index, to) => self.take_along(*index, *to),
             Step::Close(index) => self.close(*index),
             Step::Advance(millis) => self.now += Duration::from_millis(*millis),
             Step::Timeout => {
@@ -189,9 +223,23 @@ impl World {
                 }
             }
         }
-        let held = self.given.values().filter(|given| given.held).count();
-        assert_eq!(self.quotas.total(), self.open.len() + held);
+        self.check();
+    }
+
+    /// Nobody is charged for more or less than it has, nor has more than it may.
+    fn check(&self) {
+        assert_eq!(self.quotas.total(), self.charged().count());
         assert!(self.quotas.total() <= TOTAL_LIMIT);
+        for number in 0..USERS.len() {
+            let of_user = self.quotas.of_user(&user(number));
+            assert_eq!(of_user, self.of_user(number));
+            assert!(of_user <= USER_LIMIT);
+        }
+        for (source, ip) in SOURCES.into_iter().enumerate() {
+            let of_source = self.quotas.of_source(ip.into());
+            assert_eq!(of_source, self.of_source(source));
+            assert!(of_source <= SOURCE_LIMIT);
+        }
     }
 
     /// Closes everything, and checks that every port and every charge came back.
@@ -201,15 +249,10 @@ impl World {
         }
         self.now += RESERVATION_LIFETIME + Duration::from_millis(1);
         self.openings.handle_timeout(self.now);
-        assert_eq!(self.quotas.total(), 0);
+        assert!(self.quotas.is_untouched());
         assert_eq!(self.openings.due_in(self.now), None);
         for port in PORTS {
             udp(SocketAddr::from((self.here, port))).expect("a port that came back");
-        }
-        for (number, source) in [(0, 0), (1, 1)] {
-            let charge = |_| self.quotas.charge(&user(number), SOURCES[source].into());
-            let charges: Vec<_> = (0..USER_LIMIT).map(charge).collect();
-            assert!(charges.iter().all(Result::is_ok), "charges came back");
         }
     }
 }

@@ -6,6 +6,10 @@
 //!
 //! - a `client_hello` is answered without anything that is kept, but for the key of `cookies`;
 //! - an `association` is the library's, with that answer in place of the library's own.
+//!
+//! The library is `dimpl`. The other one that is maintained, webrtc-rs's `dtls` 0.17, was tried with OpenSSL at the other
+//! end: its listener makes one handshake at a time, so that a client which stopped after its hello kept all others out,
+//! and it draws its cookies for each association too. Neither signs with RSA.
 
 mod association;
 mod client_hello;

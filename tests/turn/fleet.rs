@@ -176,6 +176,36 @@ async fn clients_are_told_of_two_relays_of_the_region_and_one_of_another() {
 }
 
 #[tokio::test]
+async fn the_relay_that_says_it_is_loaded_most_is_told_to_nobody_beside_two_others() {
+    let redis = Redis::start();
+    let options = ["--turn-user", "u:p"];
+    let relays = [1, 2, 3].map(|_| relay(&redis, "eu", &options));
+    let node = node(&redis, "eu");
+    let mut held = Vec::new();
+    for busy in &relays {
+        for _ in 0..3 {
+            held.push(Allocation::new(busy.public, "u").await.unwrap());
+        }
+        // Of two that are drawn it is never the one that is taken, and the other two are told then.
+        let others: BTreeSet<String> = relays
+            .iter()
+            .filter(|relay| relay.public != busy.public)
+            .map(|relay| url(relay.public))
+            .collect();
+        let mut in_a_row = 0;
+        until("the load to be known", async || {
+            let told: BTreeSet<String> = told(&node).await.into_iter().collect();
+            in_a_row = if told == others { in_a_row + 1 } else { 0 };
+            in_a_row == 40
+        })
+        .await;
+        for allocation in held.drain(..) {
+            allocation.close().await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_kick_ends_a_user_s_allocations_on_every_relay_and_outlives_a_restart() {
     let redis = Redis::start();
     let first = relay(&redis, "eu", &[]);

@@ -6,7 +6,9 @@ use std::{
 };
 
 use tokio::{net::UdpSocket, time::timeout};
-use trunkline_tests::{PATIENCE, Process, free_udp_port, free_udp_ports, metric, until};
+use trunkline_tests::{
+    PATIENCE, Process, TurnClient, free_udp_port, free_udp_ports, metric, until,
+};
 
 use crate::Allocation;
 
@@ -61,6 +63,30 @@ async fn checklist_15_a_closed_port_or_an_unroutable_peer_costs_its_own_packets_
         talks_with(&allocation, &peer, "between").await;
     }
     assert_eq!(metric(relay.admin, "trunkline_turn_allocations").await, 1.0);
+}
+
+#[tokio::test]
+async fn checklist_15_a_client_that_is_gone_costs_its_own_packets_alone() {
+    let open = ["--turn-allow-peers", "127.0.0.0/8", "--turn-threads", "1"];
+    let relay = Process::turn(&[&["--turn-user", "u:p"][..], &open].concat());
+    let allocation = Allocation::new(relay.public, "u").await.unwrap();
+    let peer = peer().await;
+    talks_with(&allocation, &peer, "before").await;
+    let mut gone = TurnClient::allocate(relay.public);
+    let its_peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    gone.bind(0x4000, its_peer.local_addr().unwrap());
+    let relayed = gone.relayed;
+    // Its port is closed, and its allocation is there: each packet is answered by an ICMP error at the listener.
+    drop(gone);
+    for _ in 0..20 {
+        for _ in 0..8 {
+            its_peer.send_to(b"lost", relayed).await.unwrap();
+        }
+        talks_with(&allocation, &peer, "between").await;
+    }
+    let to_client = "trunkline_turn_relayed_packets_total{to=\"client\"}";
+    assert!(metric(relay.admin, to_client).await > 21.0);
+    assert_eq!(metric(relay.admin, "trunkline_turn_allocations").await, 2.0);
 }
 
 #[tokio::test]

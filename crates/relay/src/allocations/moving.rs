@@ -69,4 +69,10 @@ impl Allocations {
     pub(crate) fn five_tuples(&self) -> usize {
         self.index_by_client.len()
     }
+
+    /// How many allocations have two of them.
+    #[cfg(test)]
+    pub(crate) fn moving(&self) -> usize {
+        self.moving
+    }
 }

@@ -1,11 +1,11 @@
-//! Random sequences, compared step by step with a small model of RFC 8656 and RFC 8016 that is written for brevity.
+//! Random sequences, compared step by step with a small model of RFC 8656, RFC 8016 and RFC 6062 that is written for brevity.
 
 use std::{collections::BTreeSet, net::IpAddr};
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::*;
-use crate::Drain;
+use crate::{ConnectFailure, Drain};
 
 mod reference;
 mod steps;
@@ -48,12 +48,18 @@ struct Setting {
     /// Whether it has addresses of IPv4, and of IPv6.
     families: [bool; 2],
     mobility: bool,
+    /// Whether clients come in streams, and have connections with peers.
+    streams: bool,
 }
 
-fn setting() -> impl Strategy<Value = Setting> {
+fn setting(streams: bool) -> impl Strategy<Value = Setting> {
     let family = || prop::bool::weighted(0.85);
-    ([family(), family()], prop::bool::weighted(0.9))
-        .prop_map(|(families, mobility)| Setting { families, mobility })
+    let mobility = prop::bool::weighted(0.9);
+    ([family(), family()], mobility).prop_map(move |(families, mobility)| Setting {
+        families,
+        mobility,
+        streams,
+    })
 }
 
 /// The client's address, however it is written.
@@ -62,39 +68,54 @@ fn five_tuple(client: usize) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
+fn compare(setting: Setting, steps: &[Step]) -> Result<(), TestCaseError> {
+    let mut subject = Subject::new(setting);
+    let mut model = Model::new(setting);
+    for (index, step) in steps.iter().enumerate() {
+        let expected = model.perform(step);
+        let found = subject.perform(step);
+        prop_assert_eq!(found, expected, "step {}: {:?}", index, step);
+        prop_assert!(subject.server.sockets.len() >= model.live());
+        prop_assert!(subject.five_tuples() >= model.five_tuples());
+        let ids: BTreeSet<_> = subject.server.sockets.keys().map(|(id, _)| id).collect();
+        prop_assert_eq!(ids.len(), subject.server.relay.allocations());
+        let moving = subject.server.relay.allocations.moving();
+        prop_assert_eq!(subject.five_tuples(), ids.len() + moving);
+    }
+    // Every socket that was opened is closed once, and what was charged for it released, to whom it was charged:
+    // however its allocation ended.
+    subject.server.handle_timeout();
+    model.perform(&Step::Timeout);
+    prop_assert_eq!(subject.server.sockets.len(), model.live());
+    prop_assert_eq!(subject.charges(), model.charges());
+    prop_assert_eq!(subject.five_tuples(), model.five_tuples());
+    subject.server.advance(3600 * SECOND);
+    subject.server.handle_timeout();
+    prop_assert_eq!(subject.server.opened.len(), subject.server.closed.len());
+    prop_assert!(subject.server.sockets.is_empty());
+    prop_assert_eq!(subject.charges(), Charges::new());
+    prop_assert_eq!(subject.server.relay.allocations(), 0);
+    prop_assert_eq!(subject.five_tuples(), 0);
+    prop_assert_eq!(subject.server.relay.poll_timeout(), None);
+    Ok(())
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(3000))]
 
     #[test]
     fn checklist_08_the_relay_does_what_the_model_does_and_every_charge_is_given_back(
-        setting in setting(),
-        steps in vec(step(), 1..100),
+        setting in setting(false),
+        steps in vec(step(false), 1..100),
     ) {
-        let mut subject = Subject::new(setting);
-        let mut model = Model::new(setting);
-        for (index, step) in steps.iter().enumerate() {
-            let expected = model.perform(step);
-            let found = subject.perform(step);
-            prop_assert_eq!(found, expected, "step {}: {:?}", index, step);
-            prop_assert!(subject.server.sockets.len() >= model.live());
-            prop_assert!(subject.five_tuples() >= model.five_tuples());
-            let ids: BTreeSet<_> = subject.server.sockets.keys().map(|(id, _)| id).collect();
-            prop_assert_eq!(ids.len(), subject.server.relay.allocations());
-        }
-        // Every socket that was opened is closed once, and what was charged for it released, to whom it was charged:
-        // however its allocation ended.
-        subject.server.handle_timeout();
-        model.perform(&Step::Timeout);
-        prop_assert_eq!(subject.server.sockets.len(), model.live());
-        prop_assert_eq!(subject.charges(), model.charges());
-        prop_assert_eq!(subject.five_tuples(), model.five_tuples());
-        subject.server.advance(3600 * SECOND);
-        subject.server.handle_timeout();
-        prop_assert_eq!(subject.server.opened.len(), subject.server.closed.len());
-        prop_assert!(subject.server.sockets.is_empty());
-        prop_assert_eq!(subject.charges(), Charges::new());
-        prop_assert_eq!(subject.server.relay.allocations(), 0);
-        prop_assert_eq!(subject.five_tuples(), 0);
-        prop_assert_eq!(subject.server.relay.poll_timeout(), None);
+        compare(setting, &steps)?;
+    }
+
+    #[test]
+    fn checklist_08_over_streams_too_and_connections_with_peers_are_told_whom_they_are_for(
+        setting in setting(true),
+        steps in vec(step(true), 1..100),
+    ) {
+        compare(setting, &steps)?;
     }
 }

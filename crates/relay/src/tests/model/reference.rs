@@ -1,6 +1,7 @@
 use super::*;
 
 mod allocating;
+mod connections;
 mod ends;
 mod moves;
 mod packets;
@@ -16,6 +17,10 @@ pub(super) enum Expected {
     DataIndication(String, String),
     Dropped(DropReason),
     Elsewhere,
+    /// From which allocation, and where to.
+    Connecting(usize, String),
+    /// Of a peer, told to a client.
+    Attempt(String, String),
 }
 
 /// How many relayed addresses are charged for, by client and by login.
@@ -34,6 +39,8 @@ pub(super) struct Success {
     pub(super) reserved: bool,
     /// Which of the tickets that were given there is.
     pub(super) ticket: Option<usize>,
+    /// The id of a connection with a peer.
+    pub(super) connection: Option<u32>,
 }
 
 impl Success {
@@ -45,6 +52,13 @@ impl Success {
     }
 }
 
+/// What an Allocate asked for.
+struct Asked {
+    is_tcp: bool,
+    ports: Ports,
+    wish: Option<Wish>,
+}
+
 /// Times are milliseconds.
 #[derive(Default)]
 pub(super) struct Model {
@@ -52,6 +66,7 @@ pub(super) struct Model {
     /// Whether the relay has addresses of IPv4, and of IPv6.
     families: [bool; 2],
     mobility: bool,
+    streams: bool,
     /// By number. What is over is as if it were not there.
     allocations: BTreeMap<usize, Allocation>,
     /// How many were made.
@@ -65,10 +80,14 @@ pub(super) struct Model {
     reserved: Option<usize>,
     /// Those that were given: the allocation's number, and how many it was given before.
     tickets: Vec<(usize, usize)>,
+    /// Of which allocation and in which family; none if it was answered.
+    connects: Vec<Option<(usize, usize)>>,
 }
 
 struct Allocation {
+    number: usize,
     client: usize,
+    is_tcp: bool,
     /// Where the client says that it is.
     next: Option<usize>,
     /// The last ticket that was used, if it was given any.
@@ -88,7 +107,9 @@ impl Model {
     pub(super) fn new(setting: Setting) -> Self {
         Self {
             families: setting.families,
-            mobility: setting.mobility,
+            // Who ends with its stream has nothing to take along.
+            mobility: setting.mobility && !setting.streams,
+            streams: setting.streams,
             ..Self::default()
         }
     }
@@ -145,7 +166,13 @@ impl Model {
                 }
                 let families = self.wanted(*who, *transport, *family, *ports, *wish);
                 families.and_then(|families| {
-                    self.allocate(*who, families, *lifetime, *ports, *wish, *refusals)
+                    let is_tcp = *transport == Some(6);
+                    let asked = Asked {
+                        is_tcp,
+                        ports: *ports,
+                        wish: *wish,
+                    };
+                    self.allocate(*who, families, *lifetime, asked, *refusals)
                 })
             }
             Step::Refresh {
@@ -171,6 +198,11 @@ impl Model {
                 Forgery::NoNonce => 400,
                 Forgery::StaleNonce => 438,
             }),
+            Step::Connect { who, peer } => return self.connect(*who, *peer),
+            Step::Connected { since, outcome } => return self.connected(*since, *outcome),
+            Step::ConnectionBind { who, id, is_known } => {
+                self.connection_bind(*who, *id, *is_known)
+            }
             Step::Send { client, peer } => return self.send(*client, peer),
             Step::ChannelData { client, number } => return self.channel_data(*client, *number),
             Step::FromPeer { since, peer } => return self.receive_from_peer(*since, peer),
@@ -223,6 +255,9 @@ impl Model {
     ) -> Result<Success, u16> {
         let now = self.now;
         let allocation = self.own(who)?;
+        if allocation.is_tcp {
+            return Err(403);
+        }
         let number = number.ok_or(400_u16)?;
         let peer = address(peer.ok_or(400_u16)?);
         let mut channels = allocation.channels.clone();

@@ -1,5 +1,9 @@
 use super::*;
-use crate::Mobility;
+use crate::{Mobility, Protocol, Transport};
+
+mod connections;
+
+use connections::{Asked, CONNECTION_ID};
 
 const TICKET: u16 = 0x8030;
 const TICKETS_KEY: [u8; 32] = [5; 32];
@@ -14,17 +18,25 @@ pub(super) struct Subject {
     tokens: Vec<Vec<u8>>,
     /// Each that was given, once.
     tickets: Vec<Vec<u8>>,
+    /// Connects that the caller was told of.
+    asked: Vec<Asked>,
 }
 
 impl Subject {
     pub(super) fn new(setting: Setting) -> Self {
         let [v4, v6] = setting.families;
+        let transports = match setting.streams {
+            true => [Transport::Tcp],
+            false => [Transport::Udp],
+        };
         let mut server = Server::with(Config {
             ipv4: family(v4),
             ipv6: family(v6),
             max_permissions: MAX_PERMISSIONS,
             max_channels: MAX_CHANNELS,
             max_allocation_age: Duration::from_secs(MAX_AGE_SECONDS),
+            tcp_peers: setting.streams,
+            transports: transports.into(),
             ..config()
         });
         if setting.mobility {
@@ -36,6 +48,7 @@ impl Subject {
             transactions: [0xA0, 0xA1, 0xA2, 0xA3, 0xA4].map(|byte| [byte; 12]),
             tokens: Vec::new(),
             tickets: Vec::new(),
+            asked: Vec::new(),
         }
     }
 
@@ -57,15 +70,13 @@ impl Subject {
                 Expected::Nothing
             }
             Step::Disconnected { client } => {
-                self.server.relay.handle_disconnected(Client {
-                    listener: ListenerId(0),
-                    address: address(CLIENTS[*client]),
-                });
+                let client = self::client(*client);
+                self.server.relay.handle_disconnected(client);
                 self.settle()
             }
             Step::End { since } => {
-                if let Some(open) = self.made(*since) {
-                    self.server.relay.handle_end(open);
+                if let Some((id, _)) = self.made(*since) {
+                    self.server.relay.handle_end(id);
                 }
                 self.settle()
             }
@@ -126,6 +137,9 @@ impl Subject {
                 method,
                 forgery,
             } => self.forge(*client, *method, *forgery),
+            Step::Connect { who, peer } => self.connect(*who, *peer),
+            Step::Connected { since, outcome } => self.connected(*since, *outcome),
+            Step::ConnectionBind { who, id, is_known } => self.bind(*who, *id, *is_known),
             Step::Send { client, peer } => {
                 let attributes = [Attr::Peer(peer), Attr::Raw(0x0013, b"data")];
                 let datagram = send_indication([1; 12], &attributes);
@@ -221,13 +235,20 @@ impl Subject {
         Expected::Nothing
     }
 
-    /// The allocation since which so many were made, whether or not it is still there.
-    fn made(&self, since: usize) -> Option<AllocationId> {
+    /// What was allocated, whether or not it is still there.
+    fn all_made(&self) -> Vec<(AllocationId, Protocol)> {
         let opened = self.server.opened.iter();
-        let mut made: Vec<_> = opened.map(|open| open.allocation).collect();
+        let mut made: Vec<_> = opened
+            .map(|open| (open.allocation, open.protocol))
+            .collect();
         // One of both families was opened twice.
         made.dedup();
-        made.into_iter().rev().nth(since)
+        made
+    }
+
+    /// The allocation since which so many were made.
+    fn made(&self, since: usize) -> Option<(AllocationId, Protocol)> {
+        self.all_made().into_iter().rev().nth(since)
     }
 
     fn ticket(&self, shown: Shown) -> Vec<u8> {
@@ -279,9 +300,12 @@ impl Subject {
 
     /// To the socket of an allocation, if there was one.
     fn receive_from_peer(&mut self, since: usize, peer: &str) -> Expected {
-        let Some(id) = self.made(since) else {
+        let Some((id, protocol)) = self.made(since) else {
             return Expected::Dropped(DropReason::NoAllocation);
         };
+        if protocol == Protocol::Tcp {
+            return self.connect_from_peer(id, peer);
+        }
         let now = self.server.now.monotonic;
         let source = peer.parse().unwrap();
         let action = self.server.relay.handle_peer(id, source, b"data", now);
@@ -294,6 +318,9 @@ impl Subject {
             Reaction::Success(reply) => {
                 let has_ticket = reply.contains(TICKET);
                 let ticket = has_ticket.then(|| self.number_of(reply.get(TICKET)));
+                let connection = reply
+                    .contains(CONNECTION_ID)
+                    .then(|| reply.get(CONNECTION_ID));
                 let missing = reply.contains(0x8001).then(|| reply.get(0x8001));
                 Expected::Success(Success {
                     lifetime: reply.contains(0x000D).then(|| reply.lifetime()),
@@ -305,6 +332,7 @@ impl Subject {
                     missing: missing.map(|value| u16::from(value[2]) * 100 + u16::from(value[3])),
                     reserved: reply.contains(0x0022),
                     ticket,
+                    connection: connection.map(|id| u32::from_be_bytes(id.try_into().unwrap())),
                 })
             }
             Reaction::Error(code, _) => Expected::Error(code),
@@ -328,6 +356,13 @@ impl Subject {
                 Expected::Elsewhere
             }
         }
+    }
+}
+
+fn client(number: usize) -> Client {
+    Client {
+        listener: ListenerId(0),
+        address: address(CLIENTS[number]),
     }
 }
 

@@ -17,8 +17,15 @@ impl Model {
             let is_again = allocation.transaction == transaction && allocation.login == who.login;
             return if is_again { Ok(Vec::new()) } else { Err(437) };
         }
+        self.take_away_what_is_over(who.client);
         match transport {
             Some(17) => {}
+            Some(6) if self.streams => {
+                // RFC 6062 §5.1.
+                if ports.token.is_some() || ports.even_port.is_some() {
+                    return Err(400);
+                }
+            }
             Some(_) => return Err(442),
             None => return Err(400),
         }
@@ -67,11 +74,17 @@ impl Model {
         who: Who,
         families: Vec<bool>,
         lifetime: Option<u32>,
-        ports: Ports,
-        wish: Option<Wish>,
+        asked: Asked,
         refusals: [Option<Refusal>; 2],
     ) -> Result<Success, u16> {
-        let now = self.now;
+        let (
+            now,
+            Asked {
+                is_tcp,
+                ports,
+                wish,
+            },
+        ) = (self.now, asked);
         if families.is_empty() {
             let allocation = self.live_of(who.client).ok_or(437_u16)?;
             let mut answer = allocation.answer.clone();
@@ -125,7 +138,9 @@ impl Model {
             answer.ticket = Some(self.give_ticket(number, 0));
         }
         let allocation = Allocation {
+            number,
             client: who.client,
+            is_tcp,
             next: None,
             ticket: wish.map(|_| 0),
             login: who.login,

@@ -40,6 +40,13 @@ impl Model {
         }
     }
 
+    /// For who asks for another.
+    pub(super) fn take_away_what_is_over(&mut self, client: usize) {
+        let now = self.now;
+        self.allocations
+            .retain(|_, allocation| allocation.is_live(now) || !allocation.is_of(client));
+    }
+
     /// When a lifetime that is granted now ends at the latest.
     pub(super) fn latest(&self) -> u64 {
         self.drain.flatten().unwrap_or(u64::MAX)

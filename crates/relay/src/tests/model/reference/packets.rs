@@ -8,6 +8,9 @@ impl Model {
         let Some(allocation) = self.live_of(client) else {
             return Expected::Dropped(DropReason::NoAllocation);
         };
+        if allocation.is_tcp {
+            return Expected::Dropped(DropReason::NoAllocation);
+        }
         let address = address(peer);
         if !allocation.permits(address, now) {
             return Expected::Dropped(DropReason::NoPermission);
@@ -44,6 +47,9 @@ impl Model {
             return Expected::Dropped(DropReason::NoPermission);
         }
         let client = CLIENTS[allocation.client].to_owned();
+        if allocation.is_tcp {
+            return Expected::Attempt(client, peer.to_owned());
+        }
         let mut channels = allocation.channels.iter();
         match channels.find(|(_, (bound, until))| *bound == address && *until > now) {
             Some((number, _)) => Expected::ChannelData(client, *number),

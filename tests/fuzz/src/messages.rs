@@ -13,18 +13,22 @@ use stun::{
     integrity::MessageIntegrity,
     message::{
         CLASS_INDICATION, CLASS_REQUEST, METHOD_ALLOCATE, METHOD_BINDING, METHOD_CHANNEL_BIND,
-        METHOD_CONNECT, METHOD_CREATE_PERMISSION, METHOD_REFRESH, METHOD_SEND, Message,
-        MessageType, Method, Setter,
+        METHOD_CONNECT, METHOD_CONNECTION_BIND, METHOD_CREATE_PERMISSION, METHOD_REFRESH,
+        METHOD_SEND, Message, MessageType, Method, Setter,
     },
     xoraddr::XorMappedAddress,
 };
 
-use crate::{REALM, peer};
+use crate::{REALM, places::peer};
 
 /// RFC 8016 §4.
 pub const MOBILITY_TICKET: AttrType = AttrType(0x8030);
 
-const METHODS: [Method; 8] = [
+/// RFC 6062 §6.2.1.
+pub const CONNECTION_ID: AttrType = AttrType(0x002A);
+
+/// Of the methods that there are, and one that is sent in indications only.
+const METHODS: [Method; 9] = [
     METHOD_ALLOCATE,
     METHOD_REFRESH,
     METHOD_CREATE_PERMISSION,
@@ -33,10 +37,11 @@ const METHODS: [Method; 8] = [
     METHOD_BINDING,
     METHOD_CONNECT,
     METHOD_SEND,
+    METHOD_CONNECTION_BIND,
 ];
 
 pub fn method(number: u8) -> Method {
-    METHODS[usize::from(number % 8)]
+    METHODS[usize::from(number % 9)]
 }
 
 pub fn request(method: Method, transaction: u8) -> Message {
@@ -76,14 +81,19 @@ pub fn channel(u: &mut Unstructured<'_>) -> Result<u16> {
     })
 }
 
-/// Up to 15 attributes, each of a byte for its kind and what it needs; `ticket` is of one who may move.
-pub fn add_attributes(
-    message: &mut Message,
-    ticket: &[u8],
-    u: &mut Unstructured<'_>,
-) -> Result<()> {
+/// What the relays have told, and clients say again.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// The last ticket that anybody was given, RFC 8016.
+    pub ticket: Vec<u8>,
+    /// The last connection that anybody was told of, RFC 6062.
+    pub connection: u32,
+}
+
+/// Up to 15 attributes, each of a byte for its kind and what it needs.
+pub fn add_attributes(message: &mut Message, told: &Told, u: &mut Unstructured<'_>) -> Result<()> {
     for _ in 0..u.arbitrary::<u8>()? % 16 {
-        match u.arbitrary::<u8>()? % 13 {
+        match u.arbitrary::<u8>()? % 18 {
             0 => add_transport(message),
             1 => add_peer(message, peer(u.arbitrary()?)),
             2 => add_channel(message, channel(u)?),
@@ -108,7 +118,19 @@ pub fn add_attributes(
             }
             10 => message.add(AttrType(0x001A), &[]),
             11 => message.add(MOBILITY_TICKET, &[]),
-            12 => message.add(MOBILITY_TICKET, ticket),
+            12 => message.add(MOBILITY_TICKET, &told.ticket),
+            13 => message.add(AttrType(0x0019), &[6, 0, 0, 0]),
+            14 => {
+                let before = u32::from(u.arbitrary::<u8>()?);
+                let connection = told.connection.wrapping_sub(before);
+                message.add(CONNECTION_ID, &connection.to_be_bytes());
+            }
+            15 => message.add(AttrType(0x0003), &[0, 0, 0, u.arbitrary()?]),
+            16 => message.add(AttrType(0x0027), &u.arbitrary::<u16>()?.to_be_bytes()),
+            17 => {
+                let length = u.arbitrary::<u16>()? % 2048;
+                message.add(AttrType(0x0026), &vec![0; length.into()]);
+            }
             6 => {
                 let typ = u.arbitrary::<u8>()?;
                 message.add(AttrType(typ.into()), bytes(u)?);

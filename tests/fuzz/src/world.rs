@@ -1,143 +1,297 @@
-//! A relay and its surroundings.
+//! Two relays of one process, and their surroundings.
+
+mod carrying_out;
+mod connections;
+mod ending;
+mod operator;
+mod sockets;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    mem,
     net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
 
 use relay::{
-    Action, AllocationId, Bound, Client, Family, Icmp, ListenerId, MAX_PADDING_BYTES,
-    MAX_PREFIX_BYTES, Mobility, Open, Output, Port, Refusal, Relay, ReservationToken, Time,
+    Action, AllocationId, Bind, Client, Connect, ConnectId, ConnectionId, Family, Home, Icmp,
+    MAX_PADDING_BYTES, MAX_PREFIX_BYTES, Method, Mobility, Open, Protocol, Relay, ReservationToken,
+    Time, UserId,
 };
 use stun::{
-    attributes::{ATTR_MESSAGE_INTEGRITY, ATTR_MESSAGE_INTEGRITY_SHA256, ATTR_NONCE},
+    attributes::ATTR_NONCE,
     message::{METHOD_ALLOCATE, METHOD_DATA, Message},
 };
 
 use crate::{
-    UNIX, config,
-    messages::{MOBILITY_TICKET, Signature, add_transport, request, sign},
+    UNIX,
+    messages::{MOBILITY_TICKET, Signature, Told, add_transport, request, sign},
+    places::{DISCOVERY, is_same, thread, transport},
+    settings::{Challenges, INTERNAL, WITHOUT_DISCOVERY, config},
 };
 
-/// Most outputs that one input may have.
-const MAX_OUTPUTS: usize = 80;
-
-/// Longest answer, so that it is one packet.
-const MAX_ANSWER_BYTES: usize = 1500;
-
 pub struct World {
-    pub relay: Relay,
+    relays: [Relay; 2],
     pub now: Time,
+    /// What was told last.
+    pub told: Told,
+    settings: [u8; 2],
+    challenges: Challenges,
+    /// Whether a policy lets, or has let, clients reach what is denied otherwise: permissions outlive it.
+    is_open_inside: bool,
+    /// Whose answer is the last one.
+    answering: usize,
     /// Wished for, and not answered yet.
-    pub opening: Vec<Open>,
-    /// Open relay sockets, and whose they are.
-    pub sockets: BTreeMap<(AllocationId, Family), Client>,
+    opening: Vec<Opening>,
+    /// Open relay sockets.
+    sockets: BTreeMap<Place, Socket>,
     /// Every socket that was ever wished for.
-    seen: BTreeSet<(AllocationId, Family)>,
+    seen: BTreeSet<Place>,
+    connecting: Vec<(usize, Connect)>,
+    /// Connects that nobody waits for.
+    connected: Vec<(usize, ConnectId)>,
+    binding: Vec<(usize, Bind)>,
+    /// Connections with peers that wait for who brings their id.
+    waiting: BTreeMap<ConnectionId, (Place, UserId)>,
     /// The last token that anybody was given.
-    pub token: Option<ReservationToken>,
-    /// The last ticket that anybody was given, RFC 8016.
-    pub ticket: Vec<u8>,
+    token: Option<ReservationToken>,
+    /// Where allocations may be next, RFC 8016.
+    expected: BTreeMap<(usize, AllocationId), Client>,
+    /// Clients whose allocation is with the other relay.
+    abroad: Vec<(Client, Home)>,
+    /// Everybody who has ever had an allocation.
+    known: Vec<Client>,
+    /// Most allocations that each relay has had at a time.
+    most: [usize; 2],
     next_port: u16,
+    next_connection: u32,
+}
+
+/// A relay socket's name: whose it is, of all relays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    thread: usize,
+    allocation: AllocationId,
+    family: Family,
+}
+
+/// A relay socket that is open.
+#[derive(Clone, Debug)]
+struct Socket {
+    client: Client,
+    user: UserId,
+    protocol: Protocol,
+    port: u16,
+}
+
+/// A relay socket that is not there yet.
+struct Opening {
+    place: Place,
+    open: Open,
+    /// Its client has gone meanwhile.
+    is_given_up: bool,
 }
 
 impl World {
-    pub fn new(flags: u8) -> Self {
+    pub fn new(settings: [u8; 2]) -> Self {
+        let now = Instant::now();
+        let mut challenges = Challenges::new(now);
+        let relays = [0, 1].map(|thread| {
+            let mobility = Mobility::new(&[9; 32], thread);
+            Relay::new(config(settings, &mut challenges), 1).with_mobility(mobility)
+        });
         Self {
-            relay: Relay::new(config(flags), 1).with_mobility(Mobility::new(&[9; 32], 0)),
+            relays,
             now: Time {
-                monotonic: Instant::now(),
+                monotonic: now,
                 unix: UNIX,
             },
+            told: Told::default(),
+            settings,
+            challenges,
+            is_open_inside: settings[1] & INTERNAL != 0,
+            answering: 0,
             opening: Vec::new(),
             sockets: BTreeMap::new(),
             seen: BTreeSet::new(),
+            connecting: Vec::new(),
+            connected: Vec::new(),
+            binding: Vec::new(),
+            waiting: BTreeMap::new(),
             token: None,
-            ticket: Vec::new(),
+            expected: BTreeMap::new(),
+            abroad: Vec::new(),
+            known: Vec::new(),
+            most: [0; 2],
             next_port: 1024,
+            next_connection: 0,
         }
     }
 
-    /// Hands a client's datagram in, and checks what comes of it.
-    pub fn receive(&mut self, client: SocketAddr, datagram: &[u8]) -> Action {
-        let listener = ListenerId(0);
-        let action = self
-            .relay
-            .handle_client(listener, client, datagram, self.now);
-        let wished = self.drain();
+    /// Hands a client's message in, where it comes to or where its allocation is, and checks what comes of it.
+    pub fn receive(&mut self, client: Client, message: &[u8]) {
+        let _ = self.action_of(client, message);
+    }
+
+    fn action_of(&mut self, client: Client, message: &[u8]) -> Action {
+        let now = self.now.monotonic;
+        let relays = &self.relays;
+        self.abroad.retain(|(_, home)| {
+            relays[usize::from(home.thread)].has_relayed_addresses(home.allocation)
+        });
+        let mut abroad = self.abroad.iter();
+        let home = abroad.find(|(other, _)| is_same(*other, client));
+        if let Some((_, home)) = home.copied()
+            && self.has(client, home, now)
+        {
+            return self.receive_at(usize::from(home.thread), client, message);
+        }
+        self.abroad.retain(|(other, _)| !is_same(*other, client));
+        let here = thread(client);
+        let action = self.receive_at(here, client, message);
+        let Action::Elsewhere(home) = action else {
+            return action;
+        };
+        let there = usize::from(home.thread);
+        assert_ne!(here, there, "elsewhere is here");
+        let action = self.receive_at(there, client, message);
+        assert!(!matches!(action, Action::Elsewhere(_)), "there and back");
+        if self.has(client, home, now) {
+            self.abroad.push((client, home));
+        }
+        action
+    }
+
+    fn has(&self, client: Client, home: Home, now: Instant) -> bool {
+        let relay = &self.relays[usize::from(home.thread)];
+        relay.allocation_of(client, now) == Some(home.allocation)
+    }
+
+    fn receive_at(&mut self, thread: usize, client: Client, message: &[u8]) -> Action {
+        let (listener, source) = (client.listener, client.address);
+        self.answering = thread;
+        let relay = &mut self.relays[thread];
+        let action = relay.handle_client(listener, source, message, self.now);
+        let wished = self.carry_out(thread);
         match action {
-            Action::Pending => assert!(wished == 1 || wished == 2),
+            Action::Pending => assert!(wished.is_one_request(), "{wished:?}"),
             Action::ToPeer(_)
             | Action::ToClient(_)
             | Action::Answer(_)
             | Action::Indication(_)
             | Action::Elsewhere(_)
-            | Action::Dropped(_) => {
-                assert_eq!(wished, 0);
-            }
+            | Action::Dropped(_) => wished.are_none(),
         }
         match action {
             Action::ToPeer(to) => {
-                assert!(to.start <= to.end && to.end <= datagram.len());
-                let socket = self.sockets.get(&(to.allocation, to.family()));
-                let client = socket.expect("the socket is open");
-                assert_eq!(client.listener, listener);
-                assert!(!is_internal(to.peer.ip()), "{}", to.peer);
+                assert!(to.start <= to.end && to.end <= message.len());
+                let place = Place {
+                    thread,
+                    allocation: to.allocation,
+                    family: to.family(),
+                };
+                let socket = self.sockets.get(&place).expect("the socket is open");
+                assert_eq!(socket.protocol, Protocol::Udp);
+                assert!(is_same(socket.client, client));
+                self.check_peer(to.peer.ip());
             }
             Action::Answer(answer) => {
-                assert_eq!(answer.client.address, client);
-                let message = self.check_answer(answer.verified);
-                self.keep_ticket(&message);
-                assert_eq!(message.transaction_id.0[..], datagram[8..20]);
-                if !answer.verified {
-                    assert!(message.raw.len() <= 3 * datagram.len());
+                let told = self.check_answer(answer.verified);
+                assert_eq!(told.transaction_id.0[..], message[8..20]);
+                let is_discovery = answer.method == Method::Binding
+                    && self.settings[1] & WITHOUT_DISCOVERY == 0
+                    && usize::from(client.listener.0) < DISCOVERY.len();
+                if is_discovery {
+                    assert!(usize::from(answer.client.listener.0) < DISCOVERY.len());
+                    assert_eq!(answer.client.address.ip(), client.address.ip());
+                } else {
+                    assert_eq!(answer.client, client);
                 }
+                if !answer.verified {
+                    let times = if is_discovery { 6 } else { 3 };
+                    assert!(told.raw.len() <= times * message.len());
+                }
+                let is_moving = answer.method == Method::Refresh && told.contains(MOBILITY_TICKET);
+                if is_moving {
+                    self.expect(thread, client);
+                }
+                self.keep_ticket(&told);
             }
             Action::ToClient(_) | Action::Indication(_) => panic!("a client's packet goes back"),
-            Action::Elsewhere(_) => panic!("there is no other thread"),
-            Action::Dropped(_) | Action::Pending => {}
+            Action::Elsewhere(_) | Action::Dropped(_) | Action::Pending => {}
         }
+        self.check(thread);
         action
     }
 
-    /// Hands a peer's datagram in.
-    pub fn receive_from_peer(&mut self, id: AllocationId, peer: SocketAddr, datagram: &[u8]) {
-        let action = self
-            .relay
-            .handle_peer(id, peer, datagram, self.now.monotonic);
-        assert_eq!(self.drain(), 0);
+    /// A client has shown a good ticket.
+    fn expect(&mut self, thread: usize, client: Client) {
+        let relay = &self.relays[thread];
+        // None where the same Refresh has ended it.
+        let Some(id) = relay.allocation_of(client, self.now.monotonic) else {
+            return;
+        };
+        self.know(client);
+        let mut own = self.sockets.iter();
+        let is_own = own.any(|(place, socket)| {
+            (place.thread, place.allocation) == (thread, id) && is_same(socket.client, client)
+        });
+        match is_own {
+            true => self.expected.remove(&(thread, id)),
+            false => self.expected.insert((thread, id), client),
+        };
+    }
+
+    fn know(&mut self, client: Client) {
+        if !self.known.iter().any(|known| is_same(*known, client)) {
+            self.known.push(client);
+        }
+    }
+
+    /// The relay socket of `protocol` at `index`, and whose it is.
+    fn socket(&self, index: u8, protocol: Protocol) -> Option<(Place, Socket)> {
+        let sockets = || {
+            let all = self.sockets.iter();
+            all.filter(|(_, socket)| socket.protocol == protocol)
+        };
+        let index = usize::from(index).checked_rem(sockets().count())?;
+        let (place, socket) = sockets().nth(index)?;
+        Some((*place, socket.clone()))
+    }
+
+    /// Hands a peer's datagram in, at the socket at `index`.
+    pub fn receive_from_peer(&mut self, index: u8, peer: SocketAddr, datagram: &[u8]) {
+        let Some((place, socket)) = self.socket(index, Protocol::Udp) else {
+            return;
+        };
+        let relay = &mut self.relays[place.thread];
+        let action = relay.handle_peer(place.allocation, peer, datagram, self.now.monotonic);
+        self.carry_out(place.thread).are_none();
         match action {
             Action::ToClient(to) => {
-                let mut sockets = Family::ALL
-                    .iter()
-                    .filter_map(|f| self.sockets.get(&(id, *f)));
-                assert_eq!(sockets.next(), Some(&to.client));
-                assert!(to.prefix().len() <= MAX_PREFIX_BYTES);
-                assert!(to.padding().len() <= MAX_PADDING_BYTES);
-                assert!(!is_internal(peer.ip()), "{peer}");
+                assert_eq!(to.client, socket.client);
+                let (prefix, padding) = (to.prefix().len(), to.padding().len());
+                assert!(prefix <= MAX_PREFIX_BYTES && padding <= MAX_PADDING_BYTES);
+                // A Data indication is padded over whatever it goes, ChannelData in streams alone.
+                let is_channel_data = prefix == 4;
+                match is_channel_data && !transport(to.client).is_stream() {
+                    true => assert_eq!(padding, 0),
+                    false => assert_eq!((prefix + datagram.len() + padding) % 4, 0),
+                }
+                self.check_peer(peer.ip());
             }
             Action::Dropped(_) => {}
             Action::ToPeer(_)
             | Action::Answer(_)
             | Action::Indication(_)
             | Action::Elsewhere(_)
-            | Action::Pending => {
-                panic!("{action:?}")
-            }
+            | Action::Pending => panic!("{action:?}"),
         }
+        self.check(place.thread);
     }
 
     /// Hands in what answered a packet to a peer, from the socket at `index`.
-    pub fn receive_icmp(&mut self, index: usize, peer: SocketAddr, kind: u8, code: u8) {
-        let index = index % self.sockets.len().max(1);
-        let Some((id, client)) = self
-            .sockets
-            .iter()
-            .nth(index)
-            .map(|((id, _), client)| (*id, *client))
-        else {
+    pub fn receive_icmp(&mut self, index: u8, peer: SocketAddr, kind: u8, code: u8) {
+        let Some((place, socket)) = self.socket(index, Protocol::Udp) else {
             return;
         };
         let icmp = Icmp {
@@ -145,71 +299,20 @@ impl World {
             code,
             mtu: 1280,
         };
-        let now = self.now.monotonic;
-        match self.relay.handle_icmp(id, peer, icmp, now) {
+        self.answering = place.thread;
+        let relay = &mut self.relays[place.thread];
+        match relay.handle_icmp(place.allocation, peer, icmp, self.now.monotonic) {
             Action::Indication(told) => {
-                assert_eq!(told, client);
-                assert!(!is_internal(peer.ip()), "{peer}");
+                assert_eq!(told, socket.client);
+                self.check_peer(peer.ip());
                 let message = self.check_answer(false);
                 assert_eq!(message.typ.method, METHOD_DATA);
             }
             Action::Dropped(_) => {}
             action => panic!("{action:?}"),
         }
-        assert_eq!(self.drain(), 0);
-    }
-
-    /// Answers the wish for a socket that stands at `index`.
-    pub fn answer_open(&mut self, index: usize, refusal: Option<Refusal>) {
-        if self.opening.is_empty() {
-            return;
-        }
-        let open = self.opening.remove(index % self.opening.len());
-        let (id, family) = (open.allocation, open.family);
-        let mut refusal = refusal;
-        if matches!(open.port, Port::Reserved(token) if self.token != Some(token)) {
-            refusal = Some(Refusal::InsufficientCapacity);
-        }
-        let socket = match refusal {
-            Some(refusal) => Err(refusal),
-            None => Ok(self.bind(family, open.port)),
-        };
-        if refusal.is_none() {
-            self.sockets.insert((id, family), open.client);
-        }
-        let now = self.now.monotonic;
-        let action = self.relay.handle_opened(id, family, socket, now);
-        let other = self.opening.iter().any(|other| other.allocation == id);
-        self.check_closed_and_open();
-        let answer = match action {
-            Action::Pending if other => return,
-            Action::Answer(answer) if !other => answer,
-            _ => panic!("{action:?}"),
-        };
-        assert_eq!(answer.client, open.client);
-        let is_open = self.sockets.keys().any(|(open, _)| *open == id);
-        assert_eq!(answer.error.is_none(), is_open);
-        let message = self.check_answer(true);
-        self.keep_ticket(&message);
-    }
-
-    fn keep_ticket(&mut self, answer: &Message) {
-        if let Ok(ticket) = answer.get(MOBILITY_TICKET) {
-            self.ticket = ticket;
-        }
-    }
-
-    /// Answers for a socket that nobody waits for.
-    pub fn answer_again(&mut self, index: usize, refusal: Option<Refusal>) {
-        let mut settled = self.seen.iter().filter(|socket| !self.is_opening(**socket));
-        let Some((id, family)) = settled.nth(index).copied() else {
-            return;
-        };
-        let socket = refusal.map_or_else(|| Ok(self.bind(family, Port::Any)), Err);
-        let now = self.now.monotonic;
-        let action = self.relay.handle_opened(id, family, socket, now);
-        self.check_closed_and_open();
-        assert!(matches!(action, Action::Dropped(_)), "{action:?}");
+        self.carry_out(place.thread).are_none();
+        self.check(place.thread);
     }
 
     /// Lets time pass, unnoticed until [`Self::handle_timeout`] or the next input.
@@ -219,112 +322,48 @@ impl World {
     }
 
     pub fn handle_timeout(&mut self) {
-        self.relay.handle_timeout(self.now.monotonic);
-        assert_eq!(self.drain(), 0);
+        for thread in [0, 1] {
+            self.relays[thread].handle_timeout(self.now.monotonic);
+            self.carry_out(thread).are_none();
+            self.check(thread);
+        }
     }
 
-    /// Refuses what waits, lets everything expire, and checks that nothing is left.
-    pub fn end(mut self) {
-        while !self.opening.is_empty() {
-            self.answer_open(0, Some(Refusal::InsufficientCapacity));
-        }
-        self.relay.handle_drain(None);
-        self.wait(Duration::from_secs(24 * 60 * 60));
-        while self.relay.poll_timeout().is_some() {
-            let before = self.sockets.len();
-            self.handle_timeout();
-            assert!(self.sockets.len() < before, "a timeout that ends nothing");
-        }
-        assert!(self.sockets.is_empty());
-        assert_eq!(self.relay.allocations(), 0);
-    }
-
-    /// A nonce for `client`, from the 401 that it gets for an unsigned request.
-    pub fn nonce(&mut self, client: SocketAddr) -> Vec<u8> {
+    /// A nonce for `client`, from the 401 that it gets for an unsigned request; any one where it gets none.
+    pub fn nonce(&mut self, client: Client) -> Vec<u8> {
         let mut unsigned = request(METHOD_ALLOCATE, 0xEE);
         add_transport(&mut unsigned);
-        self.receive(client, &unsigned.raw);
-        let mut answer = Message::new();
-        answer.write(self.relay.answer()).expect("a STUN message");
-        answer.get(ATTR_NONCE).expect("a nonce")
+        match self.action_of(client, &unsigned.raw) {
+            Action::Answer(_) => {
+                let mut answer = Message::new();
+                let relay = &self.relays[self.answering];
+                answer.write(relay.answer()).expect("a STUN message");
+                answer.get(ATTR_NONCE).expect("a nonce")
+            }
+            _ => b"AAAAAAAAAAA".to_vec(),
+        }
     }
 
-    pub fn ask(&mut self, client: SocketAddr, login: u8, mut message: Message) -> Action {
+    /// Whether what is asked for waits for something.
+    pub fn ask(&mut self, client: Client, login: u8, mut message: Message) -> bool {
         let nonce = self.nonce(client);
         sign(&mut message, crate::login(login), &nonce, Signature::Sha1);
-        self.receive(client, &message.raw)
+        self.action_of(client, &message.raw) == Action::Pending
     }
 
-    fn is_opening(&self, socket: (AllocationId, Family)) -> bool {
-        let mut opening = self.opening.iter();
-        opening.any(|open| (open.allocation, open.family) == socket)
-    }
-
-    fn bind(&mut self, family: Family, port: Port) -> Bound {
-        self.next_port = self.next_port.wrapping_add(1);
-        let address: SocketAddr = match family {
-            Family::V4 => ([198, 51, 100, 1], self.next_port).into(),
-            Family::V6 => ([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], self.next_port).into(),
-        };
-        let mut bound = Bound::from(address);
-        if port == Port::EvenAndNext {
-            self.token = Some(ReservationToken::new(self.next_port.into(), family));
-            bound.reserved = self.token;
+    fn keep_ticket(&mut self, answer: &Message) {
+        if let Ok(ticket) = answer.get(MOBILITY_TICKET) {
+            self.told.ticket = ticket;
         }
-        bound
     }
 
-    fn check_closed_and_open(&mut self) {
-        assert_eq!(self.drain(), 0);
+    fn check_peer(&self, ip: IpAddr) {
+        assert!(self.is_open_inside || !is_internal(ip), "{ip}");
     }
 
-    /// Carries out what is asked for, but leaves wishes for sockets open; returns how many there were.
-    fn drain(&mut self) -> usize {
-        let (mut outputs, mut wishes) = (0, 0);
-        while let Some(output) = self.relay.poll_output() {
-            outputs += 1;
-            assert!(outputs <= MAX_OUTPUTS, "outputs without end");
-            match output {
-                Output::Open(open) => {
-                    wishes += 1;
-                    let socket = (open.allocation, open.family);
-                    assert!(self.seen.insert(socket), "an id used again");
-                    self.opening.push(open);
-                }
-                Output::Connect(_) | Output::Bind(_) => panic!("there is no TCP here"),
-                Output::Moved(moved) => {
-                    let sockets = self.sockets.iter_mut();
-                    let own = sockets.filter(|((id, _), _)| *id == moved.allocation);
-                    let moved_from: Vec<Client> = own
-                        .map(|(_, client)| mem::replace(client, moved.to))
-                        .collect();
-                    assert!(!moved_from.is_empty(), "moved, but not open");
-                    assert!(moved_from.iter().all(|from| *from == moved.from));
-                    assert_ne!(moved.from, moved.to);
-                }
-                Output::Close(close) => {
-                    let client = self.sockets.remove(&(close.allocation, close.family));
-                    assert_eq!(client, Some(close.client), "closed, but not open");
-                }
-            }
-        }
-        let open = self.sockets.keys().map(|(id, _)| *id);
-        let opening = self.opening.iter().map(|open| open.allocation);
-        let allocations: BTreeSet<AllocationId> = open.chain(opening).collect();
-        assert_eq!(self.relay.allocations(), allocations.len());
-        wishes
-    }
-
-    fn check_answer(&self, verified: bool) -> Message {
-        let bytes = self.relay.answer();
-        assert!(bytes.len() <= MAX_ANSWER_BYTES, "{} bytes", bytes.len());
-        let mut message = Message::new();
-        message.write(bytes).expect("a STUN message");
-        assert_eq!(bytes.len(), 20 + message.length as usize);
-        let signed = message.contains(ATTR_MESSAGE_INTEGRITY)
-            || message.contains(ATTR_MESSAGE_INTEGRITY_SHA256);
-        assert_eq!(signed, verified);
-        message
+    /// How many allocations there are, those included that wait for their sockets.
+    pub fn allocations(&self) -> usize {
+        self.relays.iter().map(Relay::allocations).sum()
     }
 }
 

@@ -4,28 +4,28 @@ mod carrying_out;
 mod connections;
 mod ending;
 mod operator;
+mod peers;
 mod sockets;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     time::{Duration, Instant},
 };
 
 use relay::{
-    Action, AllocationId, Bind, Client, Connect, ConnectId, ConnectionId, Family, Home, Icmp,
-    MAX_PADDING_BYTES, MAX_PREFIX_BYTES, Method, Mobility, Open, Protocol, Relay, ReservationToken,
-    Time, UserId,
+    Action, AllocationId, Bind, Client, Connect, ConnectId, ConnectionId, Family, Home, Method,
+    Mobility, Open, Protocol, Relay, ReservationToken, Time, UserId,
 };
 use stun::{
     attributes::ATTR_NONCE,
-    message::{METHOD_ALLOCATE, METHOD_DATA, Message},
+    message::{METHOD_ALLOCATE, Message},
 };
 
 use crate::{
     UNIX,
     messages::{MOBILITY_TICKET, Signature, Told, add_transport, request, sign},
-    places::{DISCOVERY, is_same, thread, transport},
+    places::{DISCOVERY, is_same, thread},
     settings::{Challenges, INTERNAL, WITHOUT_DISCOVERY, config},
 };
 
@@ -54,6 +54,8 @@ pub struct World {
     waiting: BTreeMap<ConnectionId, (Place, UserId)>,
     /// The last token that anybody was given.
     token: Option<ReservationToken>,
+    /// Until when users are put out.
+    kicked: BTreeMap<&'static str, u64>,
     /// Where allocations may be next, RFC 8016.
     expected: BTreeMap<(usize, AllocationId), Client>,
     /// Clients whose allocation is with the other relay.
@@ -118,6 +120,7 @@ impl World {
             binding: Vec::new(),
             waiting: BTreeMap::new(),
             token: None,
+            kicked: BTreeMap::new(),
             expected: BTreeMap::new(),
             abroad: Vec::new(),
             known: Vec::new(),
@@ -231,88 +234,33 @@ impl World {
             return;
         };
         self.know(client);
-        let mut own = self.sockets.iter();
-        let is_own = own.any(|(place, socket)| {
-            (place.thread, place.allocation) == (thread, id) && is_same(socket.client, client)
-        });
+        let is_own = self
+            .sockets_of(thread, id)
+            .any(|(_, socket)| is_same(socket.client, client));
         match is_own {
             true => self.expected.remove(&(thread, id)),
             false => self.expected.insert((thread, id), client),
         };
     }
 
+    /// The open sockets of an allocation.
+    fn sockets_of(
+        &self,
+        thread: usize,
+        allocation: AllocationId,
+    ) -> impl Iterator<Item = (&Place, &Socket)> {
+        let [first, last] = Family::ALL.map(|family| Place {
+            thread,
+            allocation,
+            family,
+        });
+        self.sockets.range(first..=last)
+    }
+
     fn know(&mut self, client: Client) {
         if !self.known.iter().any(|known| is_same(*known, client)) {
             self.known.push(client);
         }
-    }
-
-    /// The relay socket of `protocol` at `index`, and whose it is.
-    fn socket(&self, index: u8, protocol: Protocol) -> Option<(Place, Socket)> {
-        let sockets = || {
-            let all = self.sockets.iter();
-            all.filter(|(_, socket)| socket.protocol == protocol)
-        };
-        let index = usize::from(index).checked_rem(sockets().count())?;
-        let (place, socket) = sockets().nth(index)?;
-        Some((*place, socket.clone()))
-    }
-
-    /// Hands a peer's datagram in, at the socket at `index`.
-    pub fn receive_from_peer(&mut self, index: u8, peer: SocketAddr, datagram: &[u8]) {
-        let Some((place, socket)) = self.socket(index, Protocol::Udp) else {
-            return;
-        };
-        let relay = &mut self.relays[place.thread];
-        let action = relay.handle_peer(place.allocation, peer, datagram, self.now.monotonic);
-        self.carry_out(place.thread).are_none();
-        match action {
-            Action::ToClient(to) => {
-                assert_eq!(to.client, socket.client);
-                let (prefix, padding) = (to.prefix().len(), to.padding().len());
-                assert!(prefix <= MAX_PREFIX_BYTES && padding <= MAX_PADDING_BYTES);
-                // A Data indication is padded over whatever it goes, ChannelData in streams alone.
-                let is_channel_data = prefix == 4;
-                match is_channel_data && !transport(to.client).is_stream() {
-                    true => assert_eq!(padding, 0),
-                    false => assert_eq!((prefix + datagram.len() + padding) % 4, 0),
-                }
-                self.check_peer(peer.ip());
-            }
-            Action::Dropped(_) => {}
-            Action::ToPeer(_)
-            | Action::Answer(_)
-            | Action::Indication(_)
-            | Action::Elsewhere(_)
-            | Action::Pending => panic!("{action:?}"),
-        }
-        self.check(place.thread);
-    }
-
-    /// Hands in what answered a packet to a peer, from the socket at `index`.
-    pub fn receive_icmp(&mut self, index: u8, peer: SocketAddr, kind: u8, code: u8) {
-        let Some((place, socket)) = self.socket(index, Protocol::Udp) else {
-            return;
-        };
-        let icmp = Icmp {
-            kind,
-            code,
-            mtu: 1280,
-        };
-        self.answering = place.thread;
-        let relay = &mut self.relays[place.thread];
-        match relay.handle_icmp(place.allocation, peer, icmp, self.now.monotonic) {
-            Action::Indication(told) => {
-                assert_eq!(told, socket.client);
-                self.check_peer(peer.ip());
-                let message = self.check_answer(false);
-                assert_eq!(message.typ.method, METHOD_DATA);
-            }
-            Action::Dropped(_) => {}
-            action => panic!("{action:?}"),
-        }
-        self.carry_out(place.thread).are_none();
-        self.check(place.thread);
     }
 
     /// Lets time pass, unnoticed until [`Self::handle_timeout`] or the next input.

@@ -52,14 +52,17 @@ impl World {
             match output {
                 Output::Open(open) => {
                     wished.sockets += 1;
+                    self.check_user(thread, &open.user);
                     self.begin_to_open(thread, open);
                 }
                 Output::Connect(connect) => {
                     wished.connects += 1;
+                    self.check_user(thread, &connect.user);
                     self.begin_to_connect(thread, connect);
                 }
                 Output::Bind(bind) => {
                     wished.binds += 1;
+                    self.check_user(thread, &bind.user);
                     self.begin_to_bind(thread, bind);
                 }
                 Output::Moved(moved) => self.follow(thread, &moved),
@@ -114,9 +117,7 @@ impl World {
         assert_eq!(close.user, socket.user);
         assert_eq!(close.relayed.port(), socket.port);
         self.waiting.retain(|_, (from, _)| *from != place);
-        let mut rest = self.sockets.keys();
-        let is_last =
-            !rest.any(|rest| (rest.thread, rest.allocation) == (thread, place.allocation));
+        let is_last = self.sockets_of(thread, place.allocation).next().is_none();
         if is_last {
             self.expected.remove(&(thread, place.allocation));
         }
@@ -137,10 +138,8 @@ impl World {
         for client in &self.known {
             if let Some(id) = relay.allocation_of(*client, now) {
                 let place = (thread, id);
-                let mut sockets = self.sockets.iter();
-                let is_own = sockets.any(|(other, socket)| {
-                    (other.thread, other.allocation) == place && is_same(socket.client, *client)
-                });
+                let mut own = self.sockets_of(thread, id);
+                let is_own = own.any(|(_, socket)| is_same(socket.client, *client));
                 let mut opening = self.opening.iter();
                 let is_opening = opening.any(|opening| {
                     let other = opening.place;
@@ -163,9 +162,7 @@ impl World {
         };
         for listed in relay.list(page, now) {
             let allocation = listed.allocation;
-            let sockets = self.sockets.iter();
-            let own = sockets
-                .filter(|(place, _)| (place.thread, place.allocation) == (thread, allocation));
+            let own = self.sockets_of(thread, allocation);
             let ports: Vec<u16> = own
                 .map(|(_, socket)| {
                     assert_eq!(socket.client, listed.client);

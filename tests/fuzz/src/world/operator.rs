@@ -1,6 +1,6 @@
 //! What an operator does, and what connections do that end.
 
-use relay::{Client, Drain};
+use relay::{Client, Drain, UserId};
 
 use super::{Place, World};
 use crate::{
@@ -34,18 +34,27 @@ impl World {
     pub fn kick(&mut self, user: u8, seconds: u64) {
         let user = USERS[usize::from(user) % USERS.len()];
         let until = self.now.unix + seconds;
+        let longest = self.kicked.entry(user).or_default();
+        *longest = until.max(*longest);
         for thread in [0, 1] {
-            let theirs = self.sockets_of(thread, user);
+            let theirs = self.sockets_of_user(thread, user);
             let ended = self.relays[thread].handle_kick(user, until, self.now);
             self.carry_out(thread).are_none();
-            assert_eq!(self.sockets_of(thread, user), 0);
+            assert_eq!(self.sockets_of_user(thread, user), 0);
             assert!(ended <= theirs && theirs <= 2 * ended);
             self.check(thread);
         }
     }
 
+    /// Who was put out asks for nothing that is granted, unless there were too many to remember.
+    pub(super) fn check_user(&self, thread: usize, user: &UserId) {
+        let until = self.kicked.get(user.as_str()).copied().unwrap_or_default();
+        let is_forgotten = self.relays[thread].kicks_forgotten() > 0;
+        assert!(is_forgotten || until < self.now.unix, "{user:?} is put out");
+    }
+
     /// But for those of allocations that wait for another one: they are granted yet.
-    fn sockets_of(&self, thread: usize, user: &str) -> usize {
+    fn sockets_of_user(&self, thread: usize, user: &str) -> usize {
         let sockets = self.sockets.iter();
         let theirs = sockets.filter(|(place, socket)| {
             place.thread == thread && socket.user.as_str() == user && !self.is_opening(**place)
@@ -94,8 +103,7 @@ impl World {
             }
         }
         self.carry_out(thread).are_none();
-        let mut sockets = self.sockets.keys();
-        let is_left = sockets.any(|place| place.thread == thread && Some(place.allocation) == id);
+        let is_left = id.is_some_and(|id| self.sockets_of(thread, id).next().is_some());
         assert!(!is_left, "it has outlived its stream");
         let relay = &self.relays[thread];
         assert!(!relay.has_allocation(client, self.now.monotonic));

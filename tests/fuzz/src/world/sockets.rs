@@ -46,9 +46,8 @@ impl World {
             Action::Pending if is_other_wanted && !is_given_up => {}
             Action::Answer(answer) if !is_other_wanted && !is_given_up => {
                 assert_eq!(answer.client, open.client);
-                let mut open = self.sockets.keys();
-                let is_open = open
-                    .any(|open| (open.thread, open.allocation) == (place.thread, place.allocation));
+                let own = self.sockets_of(place.thread, place.allocation).next();
+                let is_open = own.is_some();
                 assert_eq!(answer.error.is_none(), is_open);
                 let message = self.check_answer(true);
                 self.keep_ticket(&message);

@@ -179,8 +179,9 @@ async fn a_packet_that_must_stay_whole_and_is_too_long_for_the_way_is_lost_and_c
     assert_eq!(peer.recv_from(&mut buffer).unwrap(), (3000, relayed));
 }
 
+/// Gives the relay that it went through.
 #[track_caller]
-fn coturn_s_client_loses_nothing(options: &[&str], messages: u32) {
+fn coturn_s_client_loses_nothing(options: &[&str], messages: u32) -> Process {
     let relay = relay(&["--turn-relay-ip", "127.0.0.1,::1"]);
     let echo = Echo::start("127.0.0.1");
     let (well, text) = uclient_raw(
@@ -192,19 +193,25 @@ fn coturn_s_client_loses_nothing(options: &[&str], messages: u32) {
     assert!(text.contains("Total lost packets 0 (0.000000%)"), "{text}");
     let received = format!("tot_recv_msgs={messages}");
     assert!(text.contains(&received), "{received} is not in\n{text}");
+    relay
 }
 
-#[test]
-fn coturn_s_client_has_both_families_at_once() {
-    coturn_s_client_loses_nothing(&["-Z", "-c", "-m", "5"], 500);
+#[tokio::test(flavor = "multi_thread")]
+async fn coturn_s_client_has_both_families_at_once() {
+    let relay = tokio::task::block_in_place(|| {
+        coturn_s_client_loses_nothing(&["-Z", "-c", "-m", "5"], 500)
+    });
+    // Two for each, and for the one that it tries first.
+    let opened = metric(relay.admin, "trunkline_turn_allocations_opened_total").await;
+    assert!(opened >= 10.0, "{opened}");
 }
 
 #[test]
 fn coturn_s_client_has_a_port_and_the_next_one_for_rtcp() {
-    coturn_s_client_loses_nothing(&["-m", "6"], 600);
+    let _relay = coturn_s_client_loses_nothing(&["-m", "6"], 600);
 }
 
 #[test]
 fn coturn_s_client_s_packets_stay_whole() {
-    coturn_s_client_loses_nothing(&["-g", "-s", "-c", "-m", "2"], 200);
+    let _relay = coturn_s_client_loses_nothing(&["-g", "-s", "-c", "-m", "2"], 200);
 }

@@ -53,6 +53,8 @@ pub(crate) mod attribute {
     pub(crate) const RESPONSE_PORT: u16 = 0x0027;
     pub(crate) const CONNECTION_ID: u16 = 0x002A;
     pub(crate) const ADDITIONAL_ADDRESS_FAMILY: u16 = 0x8000;
+    /// The number that coturn, and what is built with its library, had for it: 4.6.1 still has.
+    pub(crate) const OLD_ADDITIONAL_ADDRESS_FAMILY: u16 = 0x8032;
     pub(crate) const ADDRESS_ERROR_CODE: u16 = 0x8001;
     pub(crate) const PASSWORD_ALGORITHMS: u16 = 0x8002;
     pub(crate) const ICMP: u16 = 0x8004;

@@ -96,7 +96,10 @@ impl Request {
 
     /// ADDITIONAL-ADDRESS-FAMILY.
     pub(crate) fn additional_address_family(&self) -> Result<Option<AddressFamily>, Malformed> {
-        self.address_family(AttrType(attribute::ADDITIONAL_ADDRESS_FAMILY))
+        match self.address_family(AttrType(attribute::ADDITIONAL_ADDRESS_FAMILY))? {
+            Some(family) => Ok(Some(family)),
+            None => self.address_family(AttrType(attribute::OLD_ADDITIONAL_ADDRESS_FAMILY)),
+        }
     }
 
     /// `turn::proto` does not tell an unknown family from a wrong length, which have different answers.

@@ -55,6 +55,21 @@ fn defect_19_a_client_gets_an_address_of_each_family_and_each_has_its_socket() {
 }
 
 #[test]
+fn the_number_that_coturn_s_library_had_for_it_is_known_too_and_the_rfc_s_counts_before_it() {
+    let old = |family: &'static [u8]| Attr::Raw(0x8032, family);
+    let mut server = Server::new();
+    let both = allocate(&mut server, &[old(&[2, 0, 0, 0])]);
+    both.success();
+    assert_eq!(server.opened.len(), 2);
+    let mut server = Server::new();
+    // IPv4 cannot be additional, but is not looked at.
+    allocate(&mut server, &[BOTH, old(&[1, 0, 0, 0])]).success();
+    assert_eq!(server.opened.len(), 2);
+    let mut server = Server::new();
+    allocate(&mut server, &[old(&[1, 0, 0, 0])]).error(400);
+}
+
+#[test]
 fn each_address_counts_its_own_traffic_and_the_allocation_all() {
     let mut server = with_both();
     server.permit(&[PEER, V6_PEER]);

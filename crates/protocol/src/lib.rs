@@ -14,6 +14,7 @@
 
 mod id;
 mod message;
+pub mod native;
 mod payload;
 pub mod rtcio;
 

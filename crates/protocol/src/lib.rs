@@ -7,6 +7,8 @@
 //! 3. [`rtcio::encode`] turns a [`ServerMessage`] into the frame that this dialect's clients understand,
 //!    or into nothing where the dialect has no word for it.
 //!
+//! The [`native`] dialect's frames are here as well; what they mean to the model is still to come.
+//!
 //! A [`Payload`] keeps what a peer wrote as it wrote it, so that a receiver of the same dialect gets it
 //! byte for byte.
 //!

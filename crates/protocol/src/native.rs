@@ -15,11 +15,13 @@ pub mod client;
 mod error;
 mod fields;
 mod json;
+mod matching;
 pub mod server;
 
 pub use client::ClientFrame;
 pub use error::{ErrorCode, FrameError};
 pub use json::Json;
+pub use matching::has_all_of;
 pub use server::ServerFrame;
 
 /// The version that `hello` names.

@@ -120,6 +120,8 @@ impl Drop for SourceSlot {
 mod tests {
     use std::net::Ipv4Addr;
 
+    use proptest::{collection::vec, prelude::*, sample::Index};
+
     use super::*;
 
     fn sources(connections: usize, per_second: u32) -> (Arc<Sources>, Instant) {
@@ -129,6 +131,32 @@ mod tests {
         };
         let now = Instant::now();
         (Arc::new(Sources::new(limits, now)), now)
+    }
+
+    proptest! {
+        #[test]
+        fn checklist_08_whatever_comes_and_goes_a_source_has_no_more_than_it_may_and_gives_all_back(
+            steps in vec((0_usize..3, any::<bool>(), any::<Index>()), 0..200)
+        ) {
+            const MOST: usize = 3;
+            let (sources, now) = sources(MOST, 0);
+            let all = ["192.0.2.1", "2001:db8:0:1::1", "2001:db8:0:2::1"];
+            let all: [IpAddr; 3] = all.map(|ip| ip.parse().unwrap());
+            let mut held: [Vec<SourceSlot>; 3] = Default::default();
+            for (source, enters, which) in steps {
+                let of_source = &mut held[source];
+                if enters {
+                    let slot = sources.enter(all[source], now);
+                    prop_assert_eq!(slot.is_some(), of_source.len() < MOST);
+                    of_source.extend(slot);
+                } else if !of_source.is_empty() {
+                    of_source.swap_remove(which.index(of_source.len()));
+                }
+            }
+            held.iter_mut().for_each(Vec::clear);
+            let table = sources.lock();
+            prop_assert!(table.sources.values().all(|source| source.connections == 0));
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@ mod directory;
 use std::{borrow::Borrow, fmt};
 
 use bytestring::ByteString;
+use serde::Serialize;
 
 /// Longest peer id in bytes; rtc.io clients use 25, UUIDs have 36.
 pub const MAX_PEER_ID_BYTES: usize = 128;
@@ -24,7 +25,8 @@ pub enum IdError {
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $max:ident) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[serde(transparent)]
         pub struct $name(ByteString);
 
         impl $name {

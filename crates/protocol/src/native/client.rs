@@ -53,10 +53,9 @@ pub struct Hello {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Announce {
     /// The room; the one that the client was in is left.
-    #[serde(serialize_with = "text")]
     pub room: RoomId,
     /// The id; a node gives a UUID to who names none.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<PeerId>,
     /// What others are told, and requests are matched with: an object.
     pub data: Json,
@@ -66,7 +65,6 @@ pub struct Announce {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Send {
     /// The receiver.
-    #[serde(serialize_with = "text")]
     pub to: PeerId,
     /// Its number among those to this receiver, from 1 on.
     pub n: u64,
@@ -103,7 +101,6 @@ pub enum Wanted {
     /// A peer whose data has all that this object has.
     Match(Json),
     /// The peer of this id.
-    #[serde(serialize_with = "text")]
     Peer(PeerId),
 }
 
@@ -128,7 +125,6 @@ pub struct Decline {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Ack {
     /// The sender.
-    #[serde(serialize_with = "text")]
     pub from: PeerId,
     /// Its session: one that was begun anew counts from 1 again.
     pub session: ByteString,
@@ -230,18 +226,4 @@ pub(super) fn numbered(fields: &Fields<'_>) -> Result<u64, FrameError> {
 /// Writes a client's frame.
 pub fn encode(frame: &ClientFrame) -> ByteString {
     super::json::written(frame)
-}
-
-pub(super) fn text<S: serde::Serializer>(
-    id: &impl std::borrow::Borrow<str>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(id.borrow())
-}
-
-pub(super) fn optional<S: serde::Serializer>(
-    id: &Option<PeerId>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    id.as_ref().map(PeerId::as_str).serialize(serializer)
 }

@@ -6,10 +6,7 @@ use bytestring::ByteString;
 use serde::Serialize;
 
 pub use self::decode::decode;
-use super::{
-    Json,
-    client::{optional, text},
-};
+use super::Json;
 use crate::{PeerId, RoomId};
 
 /// A frame for a client.
@@ -87,10 +84,8 @@ pub struct Limits {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Members {
     /// The room.
-    #[serde(serialize_with = "text")]
     pub room: RoomId,
     /// The id under which the client is in it.
-    #[serde(serialize_with = "text")]
     pub peer: PeerId,
     /// The others.
     pub peers: Vec<Member>,
@@ -100,7 +95,6 @@ pub struct Members {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Member {
     /// Who.
-    #[serde(serialize_with = "text")]
     pub peer: PeerId,
     /// What it has announced.
     pub data: Json,
@@ -113,7 +107,6 @@ pub struct Member {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Present {
     /// Who.
-    #[serde(serialize_with = "text")]
     pub peer: PeerId,
     /// What it has announced.
     pub data: Json,
@@ -123,7 +116,6 @@ pub struct Present {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Absent {
     /// Who.
-    #[serde(serialize_with = "text")]
     pub peer: PeerId,
 }
 
@@ -131,7 +123,6 @@ pub struct Absent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Left {
     /// Who.
-    #[serde(serialize_with = "text")]
     pub peer: PeerId,
     /// `left` when it has said so, `expired` when it has not returned in time.
     pub reason: ByteString,
@@ -141,7 +132,6 @@ pub struct Left {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Message {
     /// Who.
-    #[serde(serialize_with = "text")]
     pub from: PeerId,
     /// Its session, and the message's number in it; none of peers of other dialects, which do not number.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -160,7 +150,6 @@ pub struct Message {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Acked {
     /// The receiver.
-    #[serde(serialize_with = "text")]
     pub by: PeerId,
     /// The number of the last message.
     pub n: u64,
@@ -170,7 +159,6 @@ pub struct Acked {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Undelivered {
     /// To whom.
-    #[serde(serialize_with = "text")]
     pub to: PeerId,
     /// Its number.
     pub n: u64,
@@ -184,7 +172,6 @@ pub struct Requested {
     /// The node's name for it.
     pub id: ByteString,
     /// Who asks.
-    #[serde(serialize_with = "text")]
     pub from: PeerId,
     /// What that peer has announced.
     pub data: Json,
@@ -198,7 +185,7 @@ pub struct Answer {
     /// Whether somebody will talk.
     pub ok: bool,
     /// Who will; or of whom it is known why not.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<PeerId>,
     /// What that peer has announced.
     #[serde(skip_serializing_if = "Option::is_none")]

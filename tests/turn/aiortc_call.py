@@ -1,5 +1,6 @@
-"""Calls through TURN with aiortc, by relayed candidates alone, and echoes over a data channel: HOST PORT URL CERTIFICATE, such as
-turns:HOST:PORT?transport=tcp and the file of the certificate that is trusted, or nothing for the system's."""
+"""Calls through TURN with aiortc, by relayed candidates alone, and echoes over a data channel: HOST PORT URL
+CERTIFICATE, such as turns:HOST:PORT?transport=tcp and the file of the certificate that is trusted, or nothing for the
+system's."""
 
 import asyncio
 import os
@@ -14,6 +15,7 @@ from aiortc import (
 )
 
 COUNT = 50
+
 
 def peer(url):
     server = RTCIceServer(urls=[url], username="u", credential="p")

@@ -173,8 +173,8 @@ impl Table {
 }
 
 impl Relay {
-    /// Whether a client that has proved nothing is answered, with a refusal or with what tells it of its NAT: not, if too much has been said to its network lately, and
-    /// nobody there has shown that it heard.
+    /// Whether a client that has proved nothing is answered, with a refusal or with what tells it of its NAT: not, if too
+    /// much has been said to its network lately, and nobody there has shown that it heard.
     pub(crate) fn may_challenge(&self, client: Client, message: &Message<'_>, now: Time) -> bool {
         let Some(limit) = self.limit_of(client) else {
             return true;

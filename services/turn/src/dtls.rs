@@ -16,7 +16,7 @@ mod client_hello;
 mod cookies;
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::HashMap,
     io, mem,
     ops::Range,
     sync::Arc,
@@ -163,13 +163,27 @@ impl Associations {
         if let Some(hello) = ClientHello::read(datagram) {
             return self.greet(client, &hello, datagram, now, &mut outlet);
         }
+        self.hear(client, datagram, now, &mut outlet)
+    }
+
+    /// What came over an association, if there is one.
+    fn hear(
+        &mut self,
+        client: Client,
+        datagram: &[u8],
+        now: Instant,
+        outlet: &mut Outlet<'_, impl FnMut(&[u8])>,
+    ) -> bool {
         let Some(known) = self.by_client.get_mut(&client) else {
             self.terms.counts.stray();
             return false;
         };
         let association = &mut known.association;
-        let handled = association.handle(datagram, now, &mut self.buffer, &mut outlet);
-        self.is_over_by(client, handled)
+        match association.handle(datagram, now, &mut self.buffer, outlet) {
+            Ok(()) => false,
+            Err(Over::Closed) => self.end(client, Ended::Client),
+            Err(Over::Failed) => self.end(client, Ended::NotTurn),
+        }
     }
 
     fn greet(
@@ -191,13 +205,10 @@ impl Associations {
             self.terms.counts.challenged();
             return false;
         };
-        if let Some(known) = self.by_client.get_mut(&client)
-            && known.random == hello.random
-        {
+        let known = self.by_client.get(&client);
+        if known.is_some_and(|known| known.random == hello.random) {
             // It has not heard our answer.
-            let association = &mut known.association;
-            let handled = association.handle(datagram, now, &mut self.buffer, outlet);
-            return self.is_over_by(client, handled);
+            return self.hear(client, datagram, now, outlet);
         }
         self.accept(client, hello, datagram, cookie, now, outlet)
     }
@@ -334,32 +345,22 @@ impl Associations {
                 ended.push((*client, Ended::Unauthenticated));
             }
         }
-        let mut clients = Vec::with_capacity(ended.len());
-        for (client, why) in ended {
-            self.end(client, why);
-            clients.push(client);
-        }
-        clients
+        ended
+            .into_iter()
+            .map(|(client, why)| {
+                self.end(client, why);
+                client
+            })
+            .collect()
     }
 
-    /// Tells whether it is over, and forgets it then.
-    fn is_over_by(&mut self, client: Client, handled: Result<(), Over>) -> bool {
-        match handled {
-            Ok(()) => false,
-            Err(Over::Closed) => self.end(client, Ended::Client),
-            Err(Over::Failed) => self.end(client, Ended::NotTurn),
-        }
-    }
-
+    /// Forgets an association; false when there is none.
     fn end(&mut self, client: Client, why: Ended) -> bool {
-        match self.by_client.entry(client) {
-            Entry::Occupied(known) => {
-                known.remove();
-                self.terms.counts.ended(why);
-                true
-            }
-            Entry::Vacant(_) => false,
+        let had_one = self.by_client.remove(&client).is_some();
+        if had_one {
+            self.terms.counts.ended(why);
         }
+        had_one
     }
 
     /// The room for messages, to be given back.

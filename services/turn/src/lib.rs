@@ -20,8 +20,8 @@
 //! - `openings` charges for them, and gives an allocation what it asked for;
 //! - `reservations` are ports that were asked for with another one, and that wait for whoever brings their token: the
 //!   socket itself waits, bound, and goes to the thread that the token came to, so that no packet ever crosses;
-//! - `peers` are connections with peers, RFC 6062, which carry as much as their allocation's `allowance` says, and `handovers` those that wait for their client in the same way as
-//!   reserved ports do, both until a time that is `due`;
+//! - `peers` are connections with peers, RFC 6062, which carry as much as their allocation's `allowance` says, and
+//!   `handovers` those that wait for their client in the same way as reserved ports do, both until a time that is `due`;
 //! - `moves` are clients that took their allocation along, RFC 8016, and came to another thread than before: `visitors`
 //!   there, while their allocation is still at home;
 //! - `quotas` are shared between threads and charged for each relay socket, never for a packet; `limits` has the options

@@ -174,11 +174,8 @@ impl Peers {
             }
             self.handovers.purge();
         }
-        let other = match family {
-            Family::V4 => Family::V6,
-            Family::V6 => Family::V4,
-        };
-        if !self.by_allocation.contains_key(&(allocation, other)) {
+        let mut families = Family::ALL.into_iter();
+        if !families.any(|family| self.by_allocation.contains_key(&(allocation, family))) {
             self.allowances.remove(&allocation);
         }
     }

@@ -142,7 +142,7 @@ impl Turn {
                 ),
                 handovers: handovers.clone(),
                 moves,
-                limits: args.limits.of_allocations(),
+                limits: config.limits,
                 keeps_icmp: args.turn_icmp,
                 counters: count,
                 oversight,

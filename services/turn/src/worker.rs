@@ -3,8 +3,8 @@
 //! `worker.rs` waits, gives every socket its turn, and carries out what is not relaying: answers, and sockets to be
 //! opened and closed. `datagrams` is the way of packets from sockets of datagrams, which `receiver` receives many at a
 //! time, `dtls_clients` that of those which are encrypted, `stream_clients` that of messages from clients over TCP and
-//! TLS, `moved` that between threads; `sending` has the sockets, and a `batch` of what is to be sent from them when a round is over, as much as possible at once: `offload`. `opened` has the relay
-//! sockets; `turns` the sockets that have more to be read; `tokens` says whose a token of the poll is.
+//! TLS, `moved` that between threads; `sending` has the sockets, and a `batch` of what is to be sent from them when a
+//! round is over, as much as possible at once: `offload`. `opened` has the relay sockets; `turns` the sockets that have more to be read; `tokens` says whose a token of the poll is.
 
 mod batch;
 mod datagrams;
@@ -234,7 +234,7 @@ impl Worker {
     fn relay_to_client(&mut self, to: &ToClient, data: &[u8]) {
         let parts = [to.prefix(), data, to.padding()];
         if !self.streams.serve(to.client.listener) {
-            self.send_datagram(to.client, &parts, Some(data.len()));
+            self.send_data(to.client, &parts, data.len());
         } else if self.streams.relay(to.client, &parts) {
             self.counters.relayed_to_clients(1, data.len() as u64);
         } else {

@@ -100,7 +100,8 @@ impl Wanted {
         })
     }
 
-    /// Whether a server that knows nothing of RFC 5780 would answer alike, from where it was asked to where it was asked from.
+    /// Whether a server that knows nothing of RFC 5780 would answer from where it was asked, and to where it was asked
+    /// from.
     fn is_plain(&self) -> bool {
         !self.changes_ip
             && !self.changes_port

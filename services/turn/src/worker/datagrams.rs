@@ -1,4 +1,4 @@
-use std::{io, mem, net::SocketAddr};
+use std::{io, mem};
 
 use relay::{Action, Client, Home, ListenerId, Time};
 
@@ -76,10 +76,14 @@ impl Worker {
         let (is_dtls, mut read) = (self.dtls.serve(listener), 0);
         for at in 0..count {
             let (source, datagrams) = receiver.datagrams(at);
+            let client = Client {
+                listener,
+                address: source,
+            };
             for datagram in datagrams {
                 match is_dtls {
-                    true => self.decrypt(listener, source, datagram, now),
-                    false => self.handle_client(listener, source, datagram, now),
+                    true => self.decrypt(client, datagram, now),
+                    false => self.handle_client(client, datagram, now),
                 }
                 read += 1;
             }
@@ -88,17 +92,7 @@ impl Worker {
     }
 
     /// A message of a client's, however it came.
-    pub(super) fn handle_client(
-        &mut self,
-        listener: ListenerId,
-        source: SocketAddr,
-        datagram: &[u8],
-        now: Time,
-    ) {
-        let client = Client {
-            listener,
-            address: source,
-        };
+    pub(super) fn handle_client(&mut self, client: Client, datagram: &[u8], now: Time) {
         if let Some(home) = self.moves.home_of(client, now.monotonic) {
             self.hand_on(client, home, datagram);
         } else if let Some(home) = self.handle_here(client, datagram, now) {

@@ -25,7 +25,7 @@ impl Worker {
                 Some(Note::Message(message)) => self.receive_from_thread(message),
                 Some(Note::Back(message)) => {
                     let client = message.client;
-                    self.handle_client(client.listener, client.address, &message.bytes, time());
+                    self.handle_client(client, &message.bytes, time());
                 }
                 Some(Note::Over(_) | Note::Left(..)) => {}
                 None => return,

@@ -59,10 +59,9 @@ impl Worker {
     fn handle_bytes(&mut self, place: usize, client: Client, bytes: &[u8]) -> Result<(), Ended> {
         let mut deframer = self.streams.connection(place)?.take_deframer();
         let (mut rest, mut messages) = (bytes, 0);
-        let (listener, source) = (client.listener, client.address);
         let end = loop {
             match deframer.next_message(&mut rest) {
-                Ok(Some(message)) => self.handle_client(listener, source, message, time()),
+                Ok(Some(message)) => self.handle_client(client, message, time()),
                 Ok(None) => break Ok(()),
                 Err(_) => break Err(Ended::NotTurn),
             }

@@ -4,7 +4,8 @@
 //! opened and closed. `datagrams` is the way of packets from sockets of datagrams, which `receiver` receives many at a
 //! time, `dtls_clients` that of those which are encrypted, `stream_clients` that of messages from clients over TCP and
 //! TLS, `moved` that between threads; `sending` has the sockets, and a `batch` of what is to be sent from them when a
-//! round is over, as much as possible at once: `offload`. `opened` has the relay sockets; `turns` the sockets that have more to be read; `tokens` says whose a token of the poll is.
+//! round is over, as much as possible at once: `offload`. `opened` has the relay sockets; `turns` the sockets that
+//! have more to be read; `tokens` says whose a token of the poll is.
 
 mod batch;
 mod datagrams;

@@ -47,6 +47,10 @@ pub struct Hello {
     /// The resume token of the session that goes on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resume: Option<ByteString>,
+    /// Begins a new session, which has the id of the one that the resume token is of: a page that was loaded anew does not
+    /// know how far that one had counted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub anew: bool,
 }
 
 /// Where the client is to be, as whom, and what others are told of it.
@@ -68,6 +72,10 @@ pub struct Send {
     pub to: PeerId,
     /// Its number among those to this receiver, from 1 on.
     pub n: u64,
+    /// The lowest number that this receiver has not acknowledged and that may still come; `n` where none is said. Who has
+    /// heard nothing of the session yet waits for this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<u64>,
     /// What is said.
     pub body: Json,
 }
@@ -84,7 +92,7 @@ pub struct Broadcast {
 /// A question for a peer that will talk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Request {
-    /// The client's name for it, which the answer has too.
+    /// The client's name for it, which the answer has too: one that it has not given before, under this id.
     pub id: ByteString,
     /// Who is meant.
     #[serde(flatten)]
@@ -107,6 +115,8 @@ pub enum Wanted {
 /// A yes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Accept {
+    /// Who asks.
+    pub from: PeerId,
     /// The request's, as the client was told it.
     pub id: ByteString,
 }
@@ -114,6 +124,8 @@ pub struct Accept {
 /// A no.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Decline {
+    /// Who asks.
+    pub from: PeerId,
     /// The request's, as the client was told it.
     pub id: ByteString,
     /// Why, for who asked.
@@ -149,20 +161,18 @@ pub fn decode(frame: &str) -> Result<ClientFrame, FrameError> {
                 .map_err(|_| bad("data", "must be an object"))?,
         }),
         "leave" => ClientFrame::Leave,
-        "send" => ClientFrame::Send(Send {
-            to: fields.peer("to")?,
-            n: numbered(&fields)?,
-            body: fields.json("body")?,
-        }),
+        "send" => ClientFrame::Send(send(&fields)?),
         "broadcast" => ClientFrame::Broadcast(Broadcast {
             n: numbered(&fields)?,
             body: fields.json("body")?,
         }),
         "request" => ClientFrame::Request(request(&fields)?),
         "accept" => ClientFrame::Accept(Accept {
+            from: fields.peer("from")?,
             id: fields.text("id", MAX_REQUEST_ID_BYTES)?,
         }),
         "decline" => ClientFrame::Decline(Decline {
+            from: fields.peer("from")?,
             id: fields.text("id", MAX_REQUEST_ID_BYTES)?,
             reason: fields.optional_text("reason", MAX_REASON_BYTES)?,
         }),
@@ -190,6 +200,21 @@ fn hello(fields: &Fields<'_>) -> Result<Hello, FrameError> {
         v,
         token: fields.optional_text("token", MAX_TOKEN_BYTES)?,
         resume: fields.optional_text("resume", MAX_TOKEN_BYTES)?,
+        anew: fields.flag("anew")?,
+    })
+}
+
+fn send(fields: &Fields<'_>) -> Result<Send, FrameError> {
+    let n = numbered(fields)?;
+    let first = fields.optional_number("first")?;
+    if first.is_some_and(|first| !(1..=n).contains(&first)) {
+        return Err(bad("first", "must be from 1 to \"n\""));
+    }
+    Ok(Send {
+        to: fields.peer("to")?,
+        n,
+        first,
+        body: fields.json("body")?,
     })
 }
 

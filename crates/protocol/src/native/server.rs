@@ -52,8 +52,6 @@ pub enum ServerFrame {
 pub struct Welcome {
     /// The client's session: it is the same after a connection was lost, and another one after a page was loaded anew.
     pub session: ByteString,
-    /// What to say hello with after the connection was lost.
-    pub resume: ByteString,
     /// The node.
     pub node: ByteString,
     /// Its region.
@@ -87,6 +85,8 @@ pub struct Members {
     pub room: RoomId,
     /// The id under which the client is in it.
     pub peer: PeerId,
+    /// What to say hello with after the connection was lost, to be in this room under this id again.
+    pub resume: ByteString,
     /// The others.
     pub peers: Vec<Member>,
 }
@@ -101,6 +101,9 @@ pub struct Member {
     /// Whether its connection is lost, and it may return.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub suspended: bool,
+    /// What it speaks, if that is another dialect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<ByteString>,
 }
 
 /// A peer that is there.
@@ -110,6 +113,9 @@ pub struct Present {
     pub peer: PeerId,
     /// What it has announced.
     pub data: Json,
+    /// What it speaks, if that is another dialect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<ByteString>,
 }
 
 /// A peer that is not there.
@@ -139,9 +145,12 @@ pub struct Message {
     /// See there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub n: Option<u64>,
-    /// Whether everybody in the room is told. Such messages have numbers of their own.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub broadcast: bool,
+    /// The lowest number that may still come of this session; of messages that not everybody is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<u64>,
+    /// The client itself; none where everybody in the room is told. Such messages have numbers of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<PeerId>,
     /// What.
     pub body: Json,
 }
@@ -151,6 +160,8 @@ pub struct Message {
 pub struct Acked {
     /// The receiver.
     pub by: PeerId,
+    /// The session that said it: not the client's own where that began anew.
+    pub session: ByteString,
     /// The number of the last message.
     pub n: u64,
 }
@@ -160,6 +171,8 @@ pub struct Acked {
 pub struct Undelivered {
     /// To whom.
     pub to: PeerId,
+    /// The session that said it.
+    pub session: ByteString,
     /// Its number.
     pub n: u64,
     /// Why.
@@ -169,7 +182,7 @@ pub struct Undelivered {
 /// A question of another peer's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Requested {
-    /// The node's name for it.
+    /// That peer's name for it.
     pub id: ByteString,
     /// Who asks.
     pub from: PeerId,
@@ -269,6 +282,9 @@ pub struct ErrorFrame {
     pub message: ByteString,
     /// Whether it may be right later, unchanged.
     pub temporary: bool,
+    /// The type of the frame that it is about, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub about: Option<ByteString>,
 }
 
 /// Writes a frame for a client.

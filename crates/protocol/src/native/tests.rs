@@ -67,18 +67,24 @@ fn client_frames() -> impl Strategy<Value = ClientFrame> {
         peers().prop_map(Wanted::Peer),
     ];
     prop_oneof![
-        (option::of(texts()), option::of(texts())).prop_map(|(token, resume)| {
-            let v = VERSION;
-            ClientFrame::Hello(Hello { v, token, resume })
-        }),
+        (option::of(texts()), option::of(texts()), any::<bool>()).prop_map(
+            |(token, resume, anew)| {
+                let v = VERSION;
+                ClientFrame::Hello(Hello {
+                    v,
+                    token,
+                    resume,
+                    anew,
+                })
+            }
+        ),
         (rooms(), option::of(peers()), objects())
             .prop_map(|(room, peer, data)| ClientFrame::Announce(Announce { room, peer, data })),
         Just(ClientFrame::Leave),
-        (peers(), numbers(), values()).prop_map(|(to, n, body)| ClientFrame::Send(Send {
-            to,
-            n,
-            body
-        })),
+        (peers(), numbers(), option::of(numbers()), values()).prop_map(|(to, n, first, body)| {
+            let first = first.map(|first| first.min(n));
+            ClientFrame::Send(Send { to, n, first, body })
+        }),
         (numbers(), values()).prop_map(|(n, body)| ClientFrame::Broadcast(Broadcast { n, body })),
         (texts(), wanted, option::of(1..=MAX_TIMEOUT_MS)).prop_map(|(id, wanted, timeout_ms)| {
             ClientFrame::Request(Request {
@@ -87,9 +93,9 @@ fn client_frames() -> impl Strategy<Value = ClientFrame> {
                 timeout_ms,
             })
         }),
-        texts().prop_map(|id| ClientFrame::Accept(Accept { id })),
-        (texts(), option::of(texts()))
-            .prop_map(|(id, reason)| ClientFrame::Decline(Decline { id, reason })),
+        (peers(), texts()).prop_map(|(from, id)| ClientFrame::Accept(Accept { from, id })),
+        (peers(), texts(), option::of(texts()))
+            .prop_map(|(from, id, reason)| ClientFrame::Decline(Decline { from, id, reason })),
         (peers(), texts(), numbers()).prop_map(|(from, session, n)| ClientFrame::Ack(Ack {
             from,
             session,
@@ -100,7 +106,11 @@ fn client_frames() -> impl Strategy<Value = ClientFrame> {
 }
 
 fn presences() -> impl Strategy<Value = server::Present> {
-    (peers(), values()).prop_map(|(peer, data)| server::Present { peer, data })
+    (peers(), values(), option::of(texts())).prop_map(|(peer, data, dialect)| server::Present {
+        peer,
+        data,
+        dialect,
+    })
 }
 
 fn reasons() -> impl Strategy<Value = server::Reason> {
@@ -112,9 +122,10 @@ fn server_frames() -> impl Strategy<Value = ServerFrame> {
         peer: present.peer,
         data: present.data,
         suspended,
+        dialect: present.dialect,
     });
     let welcome = (
-        vec(texts(), 4),
+        vec(texts(), 3),
         option::of(texts()),
         values(),
         vec(numbers(), 4),
@@ -122,9 +133,8 @@ fn server_frames() -> impl Strategy<Value = ServerFrame> {
         .prop_map(|(texts, trace, ice_servers, numbers)| {
             ServerFrame::Welcome(server::Welcome {
                 session: texts[0].clone(),
-                resume: texts[1].clone(),
-                node: texts[2].clone(),
-                region: texts[3].clone(),
+                node: texts[1].clone(),
+                region: texts[2].clone(),
                 window_ms: numbers[0],
                 ice_servers,
                 ttl: numbers[1],
@@ -157,15 +167,17 @@ fn server_frames() -> impl Strategy<Value = ServerFrame> {
         peers(),
         option::of(texts()),
         option::of(numbers()),
-        any::<bool>(),
+        option::of(numbers()),
+        option::of(peers()),
         values(),
     )
-        .prop_map(|(from, session, n, broadcast, body)| {
+        .prop_map(|(from, session, n, first, to, body)| {
             ServerFrame::Message(server::Message {
                 from,
                 session,
                 n,
-                broadcast,
+                first,
+                to,
                 body,
             })
         });
@@ -173,18 +185,29 @@ fn server_frames() -> impl Strategy<Value = ServerFrame> {
         welcome,
         answer,
         message,
-        (rooms(), peers(), vec(member, 0..3)).prop_map(|(room, peer, peers)| ServerFrame::Members(
-            server::Members { room, peer, peers }
-        )),
+        (rooms(), peers(), texts(), vec(member, 0..3)).prop_map(|(room, peer, resume, peers)| {
+            ServerFrame::Members(server::Members {
+                room,
+                peer,
+                resume,
+                peers,
+            })
+        }),
         presences().prop_map(ServerFrame::Joined),
         presences().prop_map(ServerFrame::Updated),
         presences().prop_map(ServerFrame::Resumed),
         peers().prop_map(|peer| ServerFrame::Suspended(server::Absent { peer })),
         (peers(), texts())
             .prop_map(|(peer, reason)| ServerFrame::Left(server::Left { peer, reason })),
-        (peers(), numbers()).prop_map(|(by, n)| ServerFrame::Acked(server::Acked { by, n })),
-        (peers(), numbers(), reasons()).prop_map(|(to, n, reason)| {
-            ServerFrame::Undelivered(server::Undelivered { to, n, reason })
+        (peers(), texts(), numbers())
+            .prop_map(|(by, session, n)| ServerFrame::Acked(server::Acked { by, session, n })),
+        (peers(), texts(), numbers(), reasons()).prop_map(|(to, session, n, reason)| {
+            ServerFrame::Undelivered(server::Undelivered {
+                to,
+                session,
+                n,
+                reason,
+            })
         }),
         (texts(), peers(), values()).prop_map(|(id, from, data)| {
             ServerFrame::Requested(server::Requested { id, from, data })
@@ -193,13 +216,16 @@ fn server_frames() -> impl Strategy<Value = ServerFrame> {
             ServerFrame::IceServers(server::IceServers { ice_servers, ttl })
         }),
         numbers().prop_map(|within_ms| ServerFrame::Migrate(server::Migrate { within_ms })),
-        (texts(), texts(), any::<bool>()).prop_map(|(code, message, temporary)| {
-            ServerFrame::Error(server::ErrorFrame {
-                code,
-                message,
-                temporary,
-            })
-        }),
+        (texts(), texts(), any::<bool>(), option::of(texts())).prop_map(
+            |(code, message, temporary, about)| {
+                ServerFrame::Error(server::ErrorFrame {
+                    code,
+                    message,
+                    temporary,
+                    about,
+                })
+            }
+        ),
         Just(ServerFrame::Pong),
     ]
 }
@@ -221,7 +247,7 @@ proptest! {
         let ClientFrame::Send(sent) = client::decode(&frame).unwrap() else { panic!() };
         prop_assert_eq!(sent.body.as_str(), body.as_str());
         let told = server::encode(&ServerFrame::Message(server::Message {
-            from: peer("bob"), session: None, n: None, broadcast: false, body: sent.body,
+            from: peer("bob"), session: None, n: None, first: None, to: None, body: sent.body,
         }));
         prop_assert!(told.contains(body.as_str()), "{told}");
     }
@@ -256,6 +282,7 @@ fn frames_look_as_the_reference_says() {
                 v: 1,
                 token: None,
                 resume: None,
+                anew: false,
             }),
         ),
         (
@@ -353,6 +380,11 @@ fn what_is_wrong_with_a_frame_is_named() {
             "\"body\"",
         ),
         (
+            r#"{"type":"send","to":"a","n":1,"first":2,"body":1}"#,
+            ErrorCode::BadField,
+            "\"first\"",
+        ),
+        (
             r#"{"type":"request","id":"1"}"#,
             ErrorCode::BadField,
             "\"peer\"",
@@ -368,7 +400,7 @@ fn what_is_wrong_with_a_frame_is_named() {
             "\"timeout_ms\"",
         ),
         (
-            &format!(r#"{{"type":"decline","id":"1","reason":"{long}"}}"#),
+            &format!(r#"{{"type":"decline","from":"a","id":"1","reason":"{long}"}}"#),
             ErrorCode::BadField,
             "256",
         ),

@@ -1,3 +1,5 @@
+use bytestring::ByteString;
+
 use super::{
     Absent, Acked, Answer, ErrorFrame, IceServers, Left, Limits, Member, Members, Message, Migrate,
     Present, Reason, Requested, ServerFrame, Undelivered, Welcome,
@@ -20,6 +22,7 @@ pub fn decode(frame: &str) -> Result<ServerFrame, FrameError> {
         "members" => ServerFrame::Members(Members {
             room: fields.room("room")?,
             peer: fields.peer("peer")?,
+            resume: fields.text("resume", MAX_TOKEN_BYTES)?,
             peers: fields.list("peers", member)?,
         }),
         "joined" => ServerFrame::Joined(present(fields)?),
@@ -36,15 +39,18 @@ pub fn decode(frame: &str) -> Result<ServerFrame, FrameError> {
             from: fields.peer("from")?,
             session: fields.optional_text("session", MAX_TOKEN_BYTES)?,
             n: fields.optional_number("n")?,
-            broadcast: fields.flag("broadcast")?,
+            first: fields.optional_number("first")?,
+            to: fields.optional_peer("to")?,
             body: fields.json("body")?,
         }),
         "acked" => ServerFrame::Acked(Acked {
             by: fields.peer("by")?,
+            session: fields.text("session", MAX_TOKEN_BYTES)?,
             n: numbered(fields)?,
         }),
         "undelivered" => ServerFrame::Undelivered(Undelivered {
             to: fields.peer("to")?,
+            session: fields.text("session", MAX_TOKEN_BYTES)?,
             n: numbered(fields)?,
             reason: required_reason(fields)?,
         }),
@@ -65,6 +71,7 @@ pub fn decode(frame: &str) -> Result<ServerFrame, FrameError> {
             code: fields.text("code", MAX_REASON_BYTES)?,
             message: fields.text("message", MAX_TOKEN_BYTES)?,
             temporary: fields.flag("temporary")?,
+            about: fields.optional_text("about", MAX_REASON_BYTES)?,
         }),
         "pong" => ServerFrame::Pong,
         other => {
@@ -83,7 +90,6 @@ fn welcome(fields: &Fields<'_>) -> Result<Welcome, FrameError> {
     })?;
     Ok(Welcome {
         session: fields.text("session", MAX_TOKEN_BYTES)?,
-        resume: fields.text("resume", MAX_TOKEN_BYTES)?,
         node: fields.text("node", MAX_TOKEN_BYTES)?,
         region: fields.text("region", MAX_TOKEN_BYTES)?,
         window_ms: fields.number("window_ms")?,
@@ -99,13 +105,19 @@ fn member(fields: &Fields<'_>) -> Result<Member, FrameError> {
         peer: fields.peer("peer")?,
         data: fields.json("data")?,
         suspended: fields.flag("suspended")?,
+        dialect: dialect(fields)?,
     })
+}
+
+fn dialect(fields: &Fields<'_>) -> Result<Option<ByteString>, FrameError> {
+    fields.optional_text("dialect", MAX_REASON_BYTES)
 }
 
 fn present(fields: &Fields<'_>) -> Result<Present, FrameError> {
     Ok(Present {
         peer: fields.peer("peer")?,
         data: fields.json("data")?,
+        dialect: dialect(fields)?,
     })
 }
 

@@ -7,6 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{PATIENCE, metric};
 
+/// With what the nodes make their tokens.
+const KEY_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/harness/cluster.key");
+
 /// Nodes that share a backplane.
 #[derive(Debug, Default)]
 pub struct Cluster {
@@ -42,6 +45,7 @@ impl Cluster {
             admin_listen: vec![free],
             suspend_window,
             ping_interval,
+            cluster_key_file: Some(KEY_FILE.into()),
             redis: RedisArgs::alone(),
         };
         let signal = Signal::bind(&args, backplane, events).unwrap();

@@ -232,7 +232,10 @@ impl World {
                     self.oracle.wrong(now, wrong);
                 }
             }
-            ServerMessage::Joined { .. }
+            ServerMessage::Members { .. }
+            | ServerMessage::IdInUse { .. }
+            | ServerMessage::Answer { .. }
+            | ServerMessage::Joined { .. }
             | ServerMessage::Updated { .. }
             | ServerMessage::Resumed { .. }
             | ServerMessage::Suspended { .. }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use protocol::{ClientMessage, ServerMessage};
 use signal::cluster;
-use switchboard::{Config, ConnectionId, Output, Switchboard};
+use switchboard::{Config, ConnectionId, Listing, Output, Switchboard};
 
 /// The world's time in microseconds.
 pub(crate) type Time = u64;
@@ -156,7 +156,9 @@ impl Node {
                     self.partition.handle_disconnected(now);
                 }
             }
-            Input::Opened(connection) => self.switchboard.handle_connect(connection),
+            Input::Opened(connection) => {
+                self.switchboard.handle_connect(connection, Listing::Count)
+            }
             Input::Frame(connection, message) => {
                 self.switchboard.handle_message(connection, &message, now);
             }

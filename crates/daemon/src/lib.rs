@@ -8,6 +8,7 @@
 //! - [`serve`]: HTTP/1.1 with a time limit on headers and a handshake off the accept path;
 //! - [`begun`]: a stream of which something was read before HTTP;
 //! - [`admin`]: `/metrics`, `/healthz` and `/readyz`;
+//! - [`cluster_key`]: the key that all processes of a cluster share;
 //! - [`access`]: who may use `/admin`.
 //!
 //! What this crate does not do: it knows neither signalling nor relaying.
@@ -15,6 +16,7 @@
 pub mod access;
 pub mod admin;
 pub mod begun;
+pub mod cluster_key;
 pub mod descriptors;
 pub mod listen;
 pub mod logs;

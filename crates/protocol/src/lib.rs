@@ -7,7 +7,8 @@
 //! 3. [`rtcio::encode`] turns a [`ServerMessage`] into the frame that this dialect's clients understand,
 //!    or into nothing where the dialect has no word for it.
 //!
-//! The [`native`] dialect's frames are here as well; what they mean to the model is still to come.
+//! The [`native`] dialect has frames of its own, which are more than the model's messages: a node answers some of them
+//! itself, and turns the others into what the model has, [`native::payload`].
 //!
 //! A [`Payload`] keeps what a peer wrote as it wrote it, so that a receiver of the same dialect gets it
 //! byte for byte.
@@ -21,5 +22,5 @@ mod payload;
 pub mod rtcio;
 
 pub use id::{IdError, MAX_PEER_ID_BYTES, MAX_ROOM_ID_BYTES, PeerId, RoomId};
-pub use message::{ClientMessage, LeaveReason, ServerMessage};
-pub use payload::Payload;
+pub use message::{ClientMessage, LeaveReason, Member, Outcome, ServerMessage};
+pub use payload::{Form, Payload};

@@ -1,6 +1,11 @@
+use std::time::Duration;
+
 use bytestring::ByteString;
 
-use crate::{Payload, PeerId, RoomId};
+use crate::{
+    Payload, PeerId, RoomId,
+    native::{client::Wanted, server::Reason},
+};
 
 /// What a client asks of its node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +40,15 @@ pub enum ClientMessage {
         /// What is said.
         payload: Payload,
     },
+    /// Find a peer that will talk; always answered, by [`ServerMessage::Answer`].
+    Request {
+        /// The client's name for it.
+        id: ByteString,
+        /// Who is meant.
+        wanted: Wanted,
+        /// How long it may take.
+        timeout: Duration,
+    },
 }
 
 impl ClientMessage {
@@ -43,9 +57,48 @@ impl ClientMessage {
         match self {
             Self::Announce { attributes, .. } => attributes.size(),
             Self::Leave { .. } => 0,
+            Self::Request { id, wanted, .. } => {
+                id.len()
+                    + match wanted {
+                        Wanted::Match(data) => data.as_str().len(),
+                        Wanted::Peer(peer) => peer.as_str().len(),
+                    }
+            }
             Self::Send { payload, .. } | Self::Broadcast { payload, .. } => payload.size(),
         }
     }
+}
+
+/// A peer in a room, as whoever enters it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Who.
+    pub peer: PeerId,
+    /// Its announcement.
+    pub attributes: Payload,
+    /// Whether its connection is lost, and it may return.
+    pub suspended: bool,
+}
+
+/// What has come of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A peer will talk.
+    Accepted {
+        /// Who.
+        peer: PeerId,
+        /// Its announcement.
+        attributes: Payload,
+    },
+    /// Nobody will.
+    Failed {
+        /// Why.
+        reason: Reason,
+        /// Of whom that is known, the last one that was asked.
+        peer: Option<PeerId>,
+        /// What that peer has said of it.
+        message: Option<ByteString>,
+    },
 }
 
 /// Why a peer is no longer in a room.
@@ -64,6 +117,27 @@ pub enum ServerMessage {
     RoomInfo {
         /// Peers in the room over the whole cluster, the announcer and suspended ones included.
         member_count: usize,
+    },
+    /// The same, for those who want to know who is there.
+    Members {
+        /// The room.
+        room: RoomId,
+        /// The announcer.
+        peer: PeerId,
+        /// The others.
+        peers: Vec<Member>,
+    },
+    /// The answer to an announce under an id that is another's.
+    IdInUse {
+        /// The id.
+        peer: PeerId,
+    },
+    /// The answer to a request.
+    Answer {
+        /// The client's name for it.
+        id: ByteString,
+        /// What has come of it.
+        outcome: Outcome,
     },
     /// A peer entered the room.
     Joined {
@@ -118,7 +192,23 @@ impl ServerMessage {
             | Self::Resumed { peer, attributes } => peer.as_str().len() + attributes.size(),
             Self::Message { from, payload } => from.as_str().len() + payload.size(),
             Self::Suspended { peer } | Self::Left { peer, .. } => peer.as_str().len(),
-            Self::RoomInfo { .. } | Self::Superseded => 0,
+            Self::Members { peers, .. } => {
+                let sizes = peers.iter();
+                let size = |member: &Member| member.peer.as_str().len() + member.attributes.size();
+                sizes.map(size).sum()
+            }
+            Self::Answer { id, outcome } => {
+                id.len()
+                    + match outcome {
+                        Outcome::Accepted { peer, attributes } => {
+                            peer.as_str().len() + attributes.size()
+                        }
+                        Outcome::Failed { message, .. } => {
+                            message.as_ref().map_or(0, |message| message.len())
+                        }
+                    }
+            }
+            Self::RoomInfo { .. } | Self::Superseded | Self::IdInUse { .. } => 0,
         }
     }
 }

@@ -12,16 +12,19 @@
 //! A frame that cannot be understood is a [`FrameError`]: it names what is wrong, has a code, and costs nothing but itself.
 
 pub mod client;
+mod encode;
 mod error;
 mod fields;
 mod json;
 mod matching;
+pub mod payload;
 pub mod server;
 
 pub use client::ClientFrame;
+pub use encode::encode;
 pub use error::{ErrorCode, FrameError};
 pub use json::Json;
-pub use matching::has_all_of;
+pub use matching::Matcher;
 pub use server::ServerFrame;
 
 /// The version that `hello` names.

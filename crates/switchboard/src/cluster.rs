@@ -201,6 +201,17 @@ pub enum ClusterEvent {
         /// As in the command.
         hops: u8,
     },
+    /// There was no room for a [`ClusterCommand::Send`].
+    Unsent {
+        /// The room of both.
+        room: RoomId,
+        /// The sender.
+        from: PeerId,
+        /// The receiver.
+        to: PeerId,
+        /// What was said.
+        payload: Payload,
+    },
     /// A flush has come to this node: to be passed on until it is where its peer is.
     Passed(Flush),
     /// What this node sent before its flush has been delivered.

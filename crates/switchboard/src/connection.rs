@@ -8,6 +8,15 @@ use crate::{DropReason, effects::Effects};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
 
+/// What the answer to an announce tells a connection of its room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// How many are there: they answer its announcement themselves.
+    Count,
+    /// Who is there.
+    Members,
+}
+
 /// A room and the id under which a connection is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Seat {

@@ -102,7 +102,7 @@ impl Switchboard {
             .and_then(|room| room.lookup.as_ref())
             .is_some_and(|lookup| !lookup.waiting.is_empty());
         self.touch_lookup(entry, now);
-        if !waits && self.say(entry, from, to, payload) {
+        if !waits && self.say(entry, from, to, payload, now).is_some() {
             return;
         }
         if !self.open_lookup(entry, now) {
@@ -198,7 +198,7 @@ impl Switchboard {
     }
 
     /// The id is where the cluster says it is: what waits is told.
-    pub(crate) fn answer_lookup(&mut self, entry: &RoomId) {
+    pub(crate) fn answer_lookup(&mut self, entry: &RoomId, now: Instant) {
         let Some(room) = self.rooms.get_mut(entry) else {
             return;
         };
@@ -213,7 +213,7 @@ impl Switchboard {
         };
         let peer = peer.clone();
         for Said { from, payload, .. } in lookup.take(None, &mut self.effects) {
-            self.say(entry, &from, &peer, &payload);
+            self.say(entry, &from, &peer, &payload, now);
         }
         self.schedule_lookup(entry);
     }

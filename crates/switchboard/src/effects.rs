@@ -5,7 +5,9 @@ use std::{
 
 use protocol::{PeerId, RoomId, ServerMessage};
 
-use crate::{ClusterCommand, Config, ConnectionId, room::Holder, switchboard::Counters};
+use crate::{
+    ClusterCommand, Config, ConnectionId, requests::RequestKey, room::Holder, switchboard::Counters,
+};
 
 /// What the caller must do, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +92,8 @@ pub(crate) enum Timer {
     Lookup(RoomId),
     /// A room that the last peer of this node left for another node may be forgotten.
     Forget(RoomId),
+    /// Somebody else is to be asked, or the request has taken too long.
+    Request(RequestKey),
 }
 
 /// All that inputs have caused, and the limits they are held to.

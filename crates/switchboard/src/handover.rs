@@ -25,8 +25,9 @@ use protocol::{PeerId, RoomId, ServerMessage};
 use crate::{
     ClusterCommand, DropReason, Fence, Flush, NodeId, Switchboard,
     effects::{Effects, Timer},
-    room::{Behind, Holder, Member, Waiting},
+    room::{Holder, Member, Told},
     routing::MAX_HOPS,
+    waiting::{Behind, Waiting},
 };
 
 /// Before each of the two probes.
@@ -326,7 +327,7 @@ impl Switchboard {
         };
         for message in handover.held.release(effects) {
             let node = member.tell(message.clone(), effects);
-            if let (Some(node), ServerMessage::Message { from, payload }) = (node, message) {
+            if let (Told::At(node), ServerMessage::Message { from, payload }) = (node, message) {
                 member.addressed = true;
                 effects.cluster(ClusterCommand::Send {
                     node,

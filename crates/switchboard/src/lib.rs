@@ -29,6 +29,9 @@
 //! ([`RoomId::place_of`](protocol::RoomId::place_of)), of which a node hears from when one of its peers addresses
 //! the id until it has not been addressed for a while. What is said to an id that is not there waits a little.
 //!
+//! A *request* for a peer that will talk is kept by the requester's node, which asks one peer after the other and answers
+//! in any case.
+//!
 //! What this crate does not do: it knows no dialect, no socket, no queue of a connection, and no Redis. What
 //! it wants of the other nodes is an [`Output::Cluster`]; what they say is a [`ClusterEvent`].
 
@@ -41,17 +44,20 @@ mod effects;
 mod handover;
 mod membership;
 mod remote;
+mod requests;
 mod room;
 mod roster;
 mod routing;
 mod strangers;
+mod suspensions;
 mod switchboard;
+mod waiting;
 
 pub use cluster::{
     Change, ClusterCommand, ClusterEvent, Fence, Flush, NodeId, RosterChange, RosterEntry,
 };
 pub use config::Config;
-pub use connection::ConnectionId;
+pub use connection::{ConnectionId, Listing};
 pub use effects::{DropReason, Output, Recipients};
 pub use switchboard::{Counters, Stats, Switchboard};
 

@@ -1,16 +1,19 @@
 //! How a connection's peer enters a room, is lost, returns and leaves.
 
-use std::time::Instant;
+use std::{collections::VecDeque, time::Instant};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use protocol::{ClientMessage, LeaveReason, Payload, PeerId, RoomId, ServerMessage};
+use protocol::{
+    ClientMessage, LeaveReason, Payload, PeerId, RoomId, ServerMessage, native::server::Reason,
+};
 
 use crate::{
     ClusterCommand, ConnectionId, DropReason, Fence, Switchboard,
     connection::{Connection, Held, Seat},
     effects::{Effects, Timer},
-    room::{Assert, Holder, Member, Previous, Room, RosterState, Waiting},
+    room::{Assert, Holder, Member, Previous, Room, RosterState},
+    waiting::Waiting,
 };
 
 impl Switchboard {
@@ -127,6 +130,8 @@ impl Switchboard {
         };
         let member = self.rooms.get(&seat.room)?.members.get(&seat.peer);
         let hears = member.is_some_and(|member| !matches!(member.holder, Holder::Remote(_)));
+        // Who is told who is there knows of them all.
+        let hears = hears || self.told_members.contains(&connection);
         (!hears).then(|| seat.clone())
     }
 
@@ -200,14 +205,17 @@ impl Switchboard {
         fence: Fence,
         now: Instant,
     ) {
+        let is_told_members = self.told_members.contains(&connection);
         let effects = &mut self.effects;
         let Some(room) = self.rooms.get_mut(&seat.room) else {
             return;
         };
         let peer = seat.peer.clone();
         let holder = Holder::Local(connection);
+        let mut was_suspended = false;
         let previous = match room.members.get_mut(&peer) {
             Some(member) => {
+                was_suspended = member.is_suspended;
                 member.claim(fence, &attributes);
                 Some(member.move_to(holder, &seat.room, &peer, effects))
             }
@@ -218,8 +226,18 @@ impl Switchboard {
                 None
             }
         };
-        let member_count = room.members.len();
-        effects.deliver(connection, ServerMessage::RoomInfo { member_count });
+        let previous = match previous {
+            Some(Previous::Suspended(missed)) if is_told_members => {
+                // Before the roster, which has all that they tell of.
+                for message in missed {
+                    effects.deliver(connection, message);
+                }
+                Some(Previous::Suspended(VecDeque::new()))
+            }
+            previous => previous,
+        };
+        room.answer_announce(connection, seat, is_told_members, effects);
+        let is_back = previous.is_some();
         let news = match previous {
             None => ServerMessage::Joined {
                 peer: peer.clone(),
@@ -248,13 +266,17 @@ impl Switchboard {
                     let (seat, this) = ((&seat.room, &peer), &self.node);
                     member.wait_for_handover(seat, before, this, now, effects);
                 }
-                ServerMessage::Updated {
-                    peer: peer.clone(),
-                    attributes,
+                let peer = peer.clone();
+                match was_suspended {
+                    true => ServerMessage::Resumed { peer, attributes },
+                    false => ServerMessage::Updated { peer, attributes },
                 }
             }
         };
         room.tell_others(&peer, news, effects);
+        if is_back {
+            self.ask_again(&seat.room, &seat.peer, now);
+        }
     }
 
     /// The connection is gone: its peer, if it still speaks for it, has the window to return.
@@ -277,6 +299,7 @@ impl Switchboard {
         effects.timers.insert((until, timer));
         let peer = seat.peer.clone();
         room.tell_others(&seat.peer, ServerMessage::Suspended { peer }, effects);
+        self.tell_of_suspension(&seat.room, &seat.peer);
     }
 
     /// The client says that it leaves: at once, and once.
@@ -307,12 +330,14 @@ impl Switchboard {
         effects.discount(&member.holder);
         let flushes = member.take_flushes();
         member.end_handover(&seat.room, &seat.peer, effects);
+        let mut unheard = Vec::new();
         if let Holder::Suspended { until, held } = member.holder {
             let timer = Timer::SuspendWindow(seat.room.clone(), seat.peer.clone());
             effects.timers.remove(&(until, timer));
             for message in held.release(effects) {
-                if matches!(message, ServerMessage::Message { .. }) {
+                if let ServerMessage::Message { from, payload } = message {
                     effects.dropped(DropReason::NoSuchPeer);
+                    unheard.push((from, payload));
                 }
             }
         }
@@ -330,6 +355,10 @@ impl Switchboard {
         for flush in flushes {
             self.pass_on(flush, now);
         }
+        for (from, payload) in unheard {
+            self.bounce(&seat.room, &from, &seat.peer, &payload, Reason::Gone, now);
+        }
+        self.requests_end(&seat.room, &seat.peer, now);
         self.forget_if_empty(&seat.room, now);
     }
 

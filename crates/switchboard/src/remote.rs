@@ -1,6 +1,6 @@
 //! Peers of other nodes: how they come, move and leave.
 
-use std::time::Instant;
+use std::{mem, time::Instant};
 
 use protocol::{LeaveReason, PeerId, RoomId, ServerMessage};
 
@@ -33,6 +33,7 @@ impl Switchboard {
                 attributes,
             };
             state.tell_others(&peer, news, effects);
+            self.tell_of_suspended(room, &peer, &node);
             return;
         };
         if fence < member.fence || (member.unseen && matches!(member.holder, Holder::Local(_))) {
@@ -47,6 +48,7 @@ impl Switchboard {
         member.fence = fence;
         member.unseen = false;
         member.attributes = attributes.clone();
+        let was_suspended = mem::take(&mut member.is_suspended);
         let was_here = !matches!(member.holder, Holder::Remote(_));
         let news = match member.move_to(holder, room, &peer, effects) {
             Previous::Remote(before) => {
@@ -54,9 +56,10 @@ impl Switchboard {
                     let this = &self.node;
                     member.wait_for_handover((room, &peer), before, this, now, effects);
                 }
-                ServerMessage::Updated {
-                    peer: peer.clone(),
-                    attributes,
+                let peer = peer.clone();
+                match was_suspended {
+                    true => ServerMessage::Resumed { peer, attributes },
+                    false => ServerMessage::Updated { peer, attributes },
                 }
             }
             Previous::Local(connection) => {
@@ -95,7 +98,9 @@ impl Switchboard {
         for flush in flushes {
             self.pass_on(flush, now);
         }
+        self.ask_again(room, &peer, now);
         if was_here {
+            self.drop_requests(room, &peer);
             self.keep_room(room, now);
         }
     }
@@ -129,6 +134,9 @@ impl Switchboard {
         }
         for flush in flushes {
             self.pass_on(flush, now);
+        }
+        if current {
+            self.requests_end(room, peer, now);
         }
     }
 }

@@ -4,13 +4,15 @@ use std::{
     time::Instant,
 };
 
-use protocol::{Payload, PeerId, RoomId, ServerMessage};
+use protocol::{Form, Payload, PeerId, RoomId, ServerMessage};
 
 use crate::{
-    ConnectionId, DropReason, Fence, Flush, NodeId, RosterChange,
+    ConnectionId, Fence, Flush, NodeId, RosterChange,
+    connection::Seat,
     directory::Lookup,
     effects::{Effects, Timer},
     handover::Handover,
+    waiting::{Behind, Strangers, Waiting},
 };
 
 /// Changes kept while the roster is on its way; beyond it the room is asserted instead.
@@ -79,6 +81,8 @@ pub(crate) struct Member {
     /// The last claim is one that the cluster has not seen; `fence` is of one before it.
     pub(crate) unseen: bool,
     pub(crate) attributes: Payload,
+    /// Its node, another one, says that the connection is lost.
+    pub(crate) is_suspended: bool,
     /// A roster that was made anew lacks it: it is gone only when its node says so.
     pub(crate) unconfirmed: bool,
     /// Whether a peer of this node has said something to it where it is now.
@@ -87,6 +91,19 @@ pub(crate) struct Member {
     pub(crate) handover: Option<Box<Handover>>,
     /// Other nodes that wait for it to be handed over; it has moved, and this node has yet to hear of it.
     pub(crate) flushes: Vec<Flush>,
+}
+
+/// What has become of a message for a member.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// Its connection is told.
+    Here,
+    /// It waits until the connection has returned.
+    Waits,
+    /// It is dropped, since too much waits already.
+    Full,
+    /// Nobody is told: the member is at this node.
+    At(NodeId),
 }
 
 /// Where a member's connection is.
@@ -98,85 +115,6 @@ pub(crate) enum Holder {
     Suspended { until: Instant, held: Waiting },
     /// At another node.
     Remote(NodeId),
-}
-
-/// What a peer says that this node does not know yet.
-#[derive(Debug)]
-pub(crate) struct Stranger {
-    pub(crate) from: PeerId,
-    /// The receiver; the room where there is none.
-    pub(crate) to: Option<PeerId>,
-    pub(crate) payload: Payload,
-    /// Nodes that have passed it on.
-    pub(crate) hops: u8,
-}
-
-/// What tells that all that was sent before it has come; so it must not overtake that.
-#[derive(Debug)]
-pub(crate) enum Behind {
-    Flush(Flush),
-    /// To this node, of a peer.
-    HandedOver(PeerId),
-}
-
-/// Messages of peers not known yet, in order, bounded.
-#[derive(Debug, Default)]
-pub(crate) struct Strangers {
-    messages: VecDeque<Stranger>,
-    bytes: usize,
-}
-
-impl Strangers {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.messages.is_empty()
-    }
-
-    pub(crate) fn push(&mut self, stranger: Stranger, effects: &mut Effects) {
-        let size = stranger.payload.text().len();
-        if self.messages.len() >= effects.config.hold_frames
-            || self.bytes + size > effects.config.hold_bytes
-            || !effects.hold(size)
-        {
-            effects.dropped(DropReason::HoldFull);
-            return;
-        }
-        self.bytes += size;
-        self.messages.push_back(stranger);
-    }
-
-    /// Gives the messages up, and their bytes back.
-    pub(crate) fn release(&mut self, effects: &mut Effects) -> VecDeque<Stranger> {
-        effects.release(mem::take(&mut self.bytes));
-        mem::take(&mut self.messages)
-    }
-}
-
-/// Messages for a suspended peer, in order, bounded.
-#[derive(Debug, Default)]
-pub(crate) struct Waiting {
-    messages: VecDeque<ServerMessage>,
-    bytes: usize,
-}
-
-impl Waiting {
-    pub(crate) fn push(&mut self, message: &ServerMessage, effects: &mut Effects) {
-        let size = message.size();
-        if self.messages.len() >= effects.config.hold_frames
-            || self.bytes + size > effects.config.hold_bytes
-            || !effects.hold(size)
-        {
-            effects.dropped(DropReason::SuspendedFull);
-            return;
-        }
-        self.bytes += size;
-        self.messages.push_back(message.clone());
-    }
-
-    /// Gives the messages up, and their bytes back.
-    pub(crate) fn release(self, effects: &mut Effects) -> VecDeque<ServerMessage> {
-        effects.release(self.bytes);
-        self.messages
-    }
 }
 
 impl Room {
@@ -210,6 +148,54 @@ impl Room {
                 .any(|member| !matches!(member.holder, Holder::Remote(_)))
     }
 
+    /// Tells a connection that has taken its seat of the room: who is there, or how many. Native clients do not answer
+    /// announcements, so that those who wait for that are told theirs.
+    pub(crate) fn answer_announce(
+        &self,
+        connection: ConnectionId,
+        seat: &Seat,
+        is_told_members: bool,
+        effects: &mut Effects,
+    ) {
+        let others = self.members.iter().filter(|(peer, _)| **peer != seat.peer);
+        if is_told_members {
+            let peers = others.map(|(peer, member)| protocol::Member {
+                peer: peer.clone(),
+                attributes: member.attributes.clone(),
+                suspended: member.waits(),
+            });
+            let members = ServerMessage::Members {
+                room: seat.room.clone(),
+                peer: seat.peer.clone(),
+                peers: peers.collect(),
+            };
+            effects.deliver(connection, members);
+            return;
+        }
+        let member_count = self.members.len();
+        effects.deliver(connection, ServerMessage::RoomInfo { member_count });
+        for (peer, member) in others {
+            if member.attributes.form() == Form::Announcement {
+                let joined = ServerMessage::Joined {
+                    peer: peer.clone(),
+                    attributes: member.attributes.clone(),
+                };
+                effects.deliver(connection, joined);
+            }
+        }
+    }
+
+    /// Whether the cluster's roster is known, as far as it has come.
+    pub(crate) fn is_known(&self) -> bool {
+        matches!(self.roster, RosterState::Known { .. })
+    }
+
+    /// Whether a native client is here, wherever: those alone are told who is suspended.
+    pub(crate) fn has_native(&self) -> bool {
+        let mut members = self.members.values();
+        members.any(|member| member.attributes.form() == Form::Announcement)
+    }
+
     /// The other nodes that have a peer here.
     pub(crate) fn remote_nodes(&self) -> Vec<NodeId> {
         let nodes = self
@@ -237,7 +223,9 @@ impl Room {
             }
             match &mut member.holder {
                 Holder::Local(connection) => to.push(*connection),
-                Holder::Suspended { held, .. } => held.push(&message, effects),
+                Holder::Suspended { held, .. } => {
+                    held.push(&message, effects);
+                }
                 Holder::Remote(_) => {}
             }
         }
@@ -287,6 +275,7 @@ impl Member {
             fence,
             unseen: fence == 0,
             attributes,
+            is_suspended: false,
             unconfirmed: false,
             addressed: false,
             handover: None,
@@ -301,17 +290,28 @@ impl Member {
             self.fence = fence;
         }
         self.unconfirmed = false;
+        self.is_suspended = false;
         self.attributes = attributes.clone();
     }
 
-    /// Tells a member of this node; a remote one's node is returned instead.
-    pub(crate) fn tell(&mut self, message: ServerMessage, effects: &mut Effects) -> Option<NodeId> {
+    /// Whether its connection is lost, wherever it was.
+    pub(crate) fn waits(&self) -> bool {
+        self.is_suspended || matches!(self.holder, Holder::Suspended { .. })
+    }
+
+    /// Tells a member of this node.
+    pub(crate) fn tell(&mut self, message: ServerMessage, effects: &mut Effects) -> Told {
         match &mut self.holder {
-            Holder::Local(connection) => effects.deliver(*connection, message),
-            Holder::Suspended { held, .. } => held.push(&message, effects),
-            Holder::Remote(node) => return Some(node.clone()),
+            Holder::Local(connection) => {
+                effects.deliver(*connection, message);
+                Told::Here
+            }
+            Holder::Suspended { held, .. } => match held.push(&message, effects) {
+                true => Told::Waits,
+                false => Told::Full,
+            },
+            Holder::Remote(node) => Told::At(node.clone()),
         }
-        None
     }
 
     /// Puts another holder in place. What a suspended peer was waiting for is returned, its timer is off.

@@ -44,7 +44,7 @@ impl Switchboard {
                 to,
                 payload,
                 hops,
-            } => self.receive(&room, from, to, payload, hops),
+            } => self.receive(&room, from, to, payload, hops, now),
             ClusterEvent::Passed(flush) => self.pass_on(flush, now),
             ClusterEvent::HandedOver { room, peer } => self.handed_over(&room, &peer, now),
             ClusterEvent::Heard {
@@ -52,6 +52,12 @@ impl Switchboard {
                 from,
                 payload,
             } => self.hear(&room, from, payload),
+            ClusterEvent::Unsent {
+                room,
+                from,
+                to,
+                payload,
+            } => self.unsent(&room, &from, &to, &payload, now),
         }
     }
 
@@ -126,7 +132,7 @@ impl Switchboard {
             self.assert_now(room);
         }
         self.hear_strangers(room, now);
-        self.answer_lookup(room);
+        self.answer_lookup(room, now);
         self.forget_if_empty(room, now);
     }
 
@@ -164,7 +170,7 @@ impl Switchboard {
                     state.newcomers.insert(entry.peer.clone(), version);
                 }
                 self.remote_joined(&step.room, entry, now);
-                self.answer_lookup(&step.room);
+                self.answer_lookup(&step.room, now);
             }
             Change::Left {
                 peer,

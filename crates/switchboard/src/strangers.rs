@@ -4,11 +4,12 @@
 
 use std::{mem, time::Instant};
 
-use protocol::{Payload, PeerId, RoomId};
+use protocol::{Form, Payload, PeerId, RoomId};
 
 use crate::{
     DropReason, Switchboard,
-    room::{Assert, Behind, Holder, Stranger},
+    room::{Assert, Holder},
+    waiting::{Behind, Stranger},
 };
 
 impl Switchboard {
@@ -20,6 +21,7 @@ impl Switchboard {
         to: PeerId,
         payload: Payload,
         hops: u8,
+        now: Instant,
     ) {
         let Some(state) = self.rooms.get_mut(room) else {
             self.effects.dropped(DropReason::NoSuchPeer);
@@ -29,8 +31,10 @@ impl Switchboard {
             .members
             .get(&to)
             .is_some_and(|member| !matches!(member.holder, Holder::Remote(_)));
-        // In a directory nobody is told of anybody.
-        let known = room.is_entry() || state.members.contains_key(&from);
+        // In a directory nobody is told of anybody; and what was not delivered may be told in the name of who has left.
+        let known = room.is_entry()
+            || payload.form() == Form::Undelivered
+            || state.members.contains_key(&from);
         let early = match here {
             true => !known,
             false => state.joining > 0,
@@ -45,7 +49,7 @@ impl Switchboard {
             };
             self.hold_stranger(room, stranger, known);
         } else {
-            self.hear_one(room, from, &to, payload, hops);
+            self.hear_one(room, from, &to, payload, hops, now);
         }
     }
 
@@ -96,7 +100,7 @@ impl Switchboard {
                 hops,
             } = stranger;
             match to {
-                Some(to) => self.hear_one(room, from, &to, payload, hops),
+                Some(to) => self.hear_one(room, from, &to, payload, hops, now),
                 None => self.hear_all(room, from, payload),
             }
         }

@@ -1,14 +1,15 @@
 use std::{mem, time::Instant};
 
 use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use protocol::{ClientMessage, PeerId, RoomId};
 
 use crate::{
-    Config, ConnectionId, DropReason, NodeId, Output,
+    Config, ConnectionId, DropReason, Listing, NodeId, Output,
     connection::{Connection, Seat},
     directory::Lookups,
     effects::{Effects, Timer},
+    requests::Requests,
     room::{Holder, Room},
 };
 
@@ -20,6 +21,11 @@ pub struct Switchboard {
     pub(crate) rooms: HashMap<RoomId, Room, FixedState>,
     pub(crate) effects: Effects,
     pub(crate) lookups: Lookups,
+    pub(crate) requests: Requests,
+    /// Connections that are told who is in their room.
+    pub(crate) told_members: HashSet<ConnectionId, FixedState>,
+    /// Whether other nodes can be reached, as far as is known.
+    pub(crate) is_reachable: bool,
     /// Probes that were sent so far.
     pub(crate) probes: u64,
 }
@@ -39,6 +45,8 @@ pub struct Stats {
     pub suspended: usize,
     /// Bytes held for connections and for suspended peers.
     pub held_bytes: usize,
+    /// Requests that are not answered yet.
+    pub requests: usize,
 }
 
 /// What has not fitted so far.
@@ -59,16 +67,27 @@ impl Switchboard {
         Self {
             node,
             connections: HashMap::with_hasher(state.clone()),
-            rooms: HashMap::with_hasher(state),
+            rooms: HashMap::with_hasher(state.clone()),
             effects: Effects::new(config),
             lookups: Lookups::default(),
+            requests: Requests::default(),
+            told_members: HashSet::with_hasher(state),
+            is_reachable: true,
             probes: 0,
         }
     }
 
     /// A socket opened. `connection` must be new.
-    pub fn handle_connect(&mut self, connection: ConnectionId) {
+    pub fn handle_connect(&mut self, connection: ConnectionId, listing: Listing) {
         self.connections.insert(connection, Connection::waiting());
+        if listing == Listing::Members {
+            self.told_members.insert(connection);
+        }
+    }
+
+    /// Other nodes can be reached from now on, or cannot: told apart in answers alone.
+    pub fn handle_reachable(&mut self, is_reachable: bool) {
+        self.is_reachable = is_reachable;
     }
 
     /// A client said something.
@@ -127,7 +146,8 @@ impl Switchboard {
                     ClientMessage::Announce { .. }
                     | ClientMessage::Leave { .. }
                     | ClientMessage::Send { .. }
-                    | ClientMessage::Broadcast { .. } => self.effects.dropped(DropReason::Muted),
+                    | ClientMessage::Broadcast { .. }
+                    | ClientMessage::Request { .. } => self.effects.dropped(DropReason::Muted),
                 }
             }
         }
@@ -180,6 +200,11 @@ impl Switchboard {
                     self.broadcast(seat, payload);
                 }
             }
+            ClientMessage::Request {
+                id,
+                wanted,
+                timeout,
+            } => self.request(seat, id, wanted, *timeout, now),
         }
     }
 
@@ -194,6 +219,7 @@ impl Switchboard {
 
     /// A socket closed without its client having said that it leaves: its peer may return.
     pub fn handle_disconnect(&mut self, connection: ConnectionId, now: Instant) {
+        self.told_members.remove(&connection);
         match self.connections.remove(&connection) {
             Some(Connection::Member(seat)) => self.suspend(connection, &seat, now),
             Some(Connection::Joining {
@@ -257,6 +283,7 @@ impl Switchboard {
                     self.forget_if_empty(&room, now);
                 }
                 Timer::Lookup(entry) => self.review_lookup(&entry, now),
+                Timer::Request(key) => self.review_request(&key, now),
             }
         }
     }
@@ -300,6 +327,7 @@ impl Switchboard {
             members: self.effects.members,
             suspended: self.effects.suspended,
             held_bytes: self.effects.held_bytes,
+            requests: self.requests.len(),
         }
     }
 }

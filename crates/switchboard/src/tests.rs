@@ -6,11 +6,11 @@ use std::{
 };
 
 use bytestring::ByteString;
-use protocol::{ClientMessage, Payload, PeerId, RoomId, ServerMessage};
+use protocol::{ClientMessage, Outcome, Payload, PeerId, RoomId, ServerMessage};
 
 use crate::{
-    Change, ClusterCommand, ClusterEvent, Config, ConnectionId, DropReason, NodeId, Output,
-    RosterChange, RosterEntry, Switchboard,
+    Change, ClusterCommand, ClusterEvent, Config, ConnectionId, DropReason, Listing, NodeId,
+    Output, RosterChange, RosterEntry, Switchboard,
 };
 
 mod claims;
@@ -20,8 +20,10 @@ mod directory;
 mod handover;
 mod membership;
 mod model;
+mod native;
 mod own_changes;
 mod repairs;
+mod requests;
 mod routing;
 
 struct Board {
@@ -90,7 +92,8 @@ impl Board {
     }
 
     fn connect(&mut self, connection: u64) {
-        self.switchboard.handle_connect(ConnectionId(connection));
+        self.switchboard
+            .handle_connect(ConnectionId(connection), Listing::Count);
     }
 
     fn message(&mut self, connection: u64, message: ClientMessage) {
@@ -274,6 +277,27 @@ fn words(message: &ServerMessage) -> String {
         ServerMessage::Left { peer, reason } => format!("left {peer} {reason:?}"),
         ServerMessage::Message { from, payload } => format!("{from}: {}", payload.text()),
         ServerMessage::Superseded => "superseded".to_owned(),
+        ServerMessage::Members { peers, .. } => {
+            let peers = peers.iter().map(|member| match member.suspended {
+                true => format!(" {}?", member.peer),
+                false => format!(" {}", member.peer),
+            });
+            format!("members{}", peers.collect::<String>())
+        }
+        ServerMessage::IdInUse { peer } => format!("in use {peer}"),
+        ServerMessage::Answer { id, outcome } => match outcome {
+            Outcome::Accepted { peer, .. } => format!("answer {id}: {peer}"),
+            Outcome::Failed {
+                reason,
+                peer,
+                message,
+            } => {
+                let peer = peer.as_ref().map(|peer| format!(" {peer}"));
+                let message = message.as_ref().map(|message| format!(" {message}"));
+                let (peer, message) = (peer.unwrap_or_default(), message.unwrap_or_default());
+                format!("answer {id}: {}{peer}{message}", reason.label())
+            }
+        },
     }
 }
 

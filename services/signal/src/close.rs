@@ -15,6 +15,12 @@ pub enum CloseCode {
     /// The client did not read fast enough, and more waits for it than the node keeps. Nothing was left out
     /// before; connect again.
     Slow,
+    /// A native client did not say hello in time.
+    NoHello,
+    /// Another connection speaks for the peer, with its resume token.
+    Superseded,
+    /// A native client speaks a version that the node does not.
+    UnknownVersion,
 }
 
 impl CloseCode {
@@ -27,6 +33,9 @@ impl CloseCode {
             Self::NotUtf8 => 1007,
             Self::TooLong => 1009,
             Self::Slow => 3008,
+            Self::NoHello => 3500,
+            Self::Superseded => 3502,
+            Self::UnknownVersion => 3503,
         }
     }
 
@@ -39,6 +48,9 @@ impl CloseCode {
             Self::NotUtf8 => "text is not UTF-8",
             Self::TooLong => "message too long",
             Self::Slow => "reading too slowly, connect again",
+            Self::NoHello => "no hello in time",
+            Self::Superseded => "another connection speaks for this peer",
+            Self::UnknownVersion => "this version is not spoken here",
         }
     }
 
@@ -51,6 +63,9 @@ impl CloseCode {
             Self::NotUtf8 => "not-utf8",
             Self::TooLong => "too-long",
             Self::Slow => "slow",
+            Self::NoHello => "no-hello",
+            Self::Superseded => "superseded",
+            Self::UnknownVersion => "unknown-version",
         }
     }
 }

@@ -1,21 +1,23 @@
 //! Between the switchboard's words and the backplane's; public for those who drive both without sockets.
 //!
-//! What one node writes, another of another version may read: every blob begins with a version byte, and one
-//! that cannot be read is counted and skipped.
+//! What one node writes, another of another version may read: every blob has a version byte, and one that cannot be read is
+//! counted and skipped. It is the first byte of messages, and follows the owner of a peer, by which the backplane guards
+//! its id.
 
 use backplane::{Change, Command, Entry, Event, NodeId};
 use bytes::Bytes;
 use bytestring::ByteString;
-use protocol::{LeaveReason, Payload, PeerId, RoomId};
+use protocol::{Form, LeaveReason, Payload, PeerId, RoomId};
 use serde::{Deserialize, Serialize};
 use switchboard::{ClusterCommand, ClusterEvent, ConnectionId, Flush, RosterChange, RosterEntry};
 
 /// Version of every blob written here.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// What a peer says, or has announced.
 #[derive(Serialize, Deserialize)]
 struct PayloadBlob<'a> {
+    form: u8,
     body: u32,
     text: &'a str,
 }
@@ -24,8 +26,8 @@ struct PayloadBlob<'a> {
 #[derive(Serialize, Deserialize)]
 struct RoomBlob<'a> {
     from: &'a str,
-    body: u32,
-    text: &'a str,
+    #[serde(borrow)]
+    payload: PayloadBlob<'a>,
 }
 
 /// What one node says to another.
@@ -36,8 +38,8 @@ enum NodeBlob<'a> {
         room: &'a str,
         from: &'a str,
         to: &'a str,
-        body: u32,
-        text: &'a str,
+        #[serde(borrow)]
+        payload: PayloadBlob<'a>,
         hops: u8,
     },
     /// See [`Flush`].
@@ -69,7 +71,7 @@ pub fn command(command: ClusterCommand) -> Command {
             token: connection.0,
             room: room.into(),
             member: peer.into(),
-            data: payload_blob(&attributes),
+            data: member_blob(&attributes),
             want_roster,
         },
         ClusterCommand::Leave {
@@ -88,7 +90,7 @@ pub fn command(command: ClusterCommand) -> Command {
             room: room.into(),
             members: members
                 .into_iter()
-                .map(|(peer, fence, attributes)| (peer.into(), fence, payload_blob(&attributes)))
+                .map(|(peer, fence, attributes)| (peer.into(), fence, member_blob(&attributes)))
                 .collect(),
         },
         ClusterCommand::Confirm { room, node } => Command::Confirm {
@@ -107,8 +109,7 @@ pub fn command(command: ClusterCommand) -> Command {
                 room: room.as_str(),
                 from: from.as_str(),
                 to: to.as_str(),
-                body: offset(&payload),
-                text: payload.text(),
+                payload: PayloadBlob::of(&payload),
                 hops,
             };
             send(node, &room, &message)
@@ -138,8 +139,7 @@ pub fn command(command: ClusterCommand) -> Command {
         } => Command::Publish {
             payload: write(&RoomBlob {
                 from: from.as_str(),
-                body: offset(&payload),
-                text: payload.text(),
+                payload: PayloadBlob::of(&payload),
             }),
             room: room.into(),
             nodes: nodes.into_iter().map(|node| NodeId(node.0)).collect(),
@@ -215,11 +215,11 @@ pub(crate) fn read_event(event: Event, left_out: &mut u64) -> Result<ClusterEven
             payload: blob,
             ..
         } => {
-            let RoomBlob { from, body, text } = read(&blob)?;
+            let RoomBlob { from, payload } = read(&blob)?;
             ClusterEvent::Heard {
                 room: room_id(room)?,
                 from: peer_id(from)?,
-                payload: payload(&blob, text, body)?,
+                payload: payload.within(&blob)?,
             }
         }
     })
@@ -239,14 +239,13 @@ fn received(blob: &Bytes) -> Result<ClusterEvent, Unreadable> {
             room,
             from,
             to,
-            body,
-            text,
+            payload,
             hops,
         } => ClusterEvent::Received {
             room: room_id(room)?,
             from: peer_id(from)?,
             to: peer_id(to)?,
-            payload: payload(blob, text, body)?,
+            payload: payload.within(blob)?,
             hops,
         },
         NodeBlob::Flush {
@@ -298,33 +297,43 @@ fn readable_entries(roster: Vec<Entry>, left_out: &mut u64) -> Vec<RosterEntry> 
 }
 
 fn entry(entry: Entry) -> Result<RosterEntry, Unreadable> {
-    let blob: PayloadBlob<'_> = read(&entry.data)?;
+    let owner = backplane::owner(&entry.data).len();
+    let blob: PayloadBlob<'_> = read(entry.data.get(1 + owner..).unwrap_or_default())?;
     Ok(RosterEntry {
         peer: peer_id(entry.member)?,
         node: switchboard::NodeId(entry.node.0),
         fence: entry.fence,
-        attributes: payload(&entry.data, blob.text, blob.body)?,
+        attributes: blob.within(&entry.data)?,
     })
 }
 
-fn payload_blob(payload: &Payload) -> Bytes {
-    write(&PayloadBlob {
-        body: offset(payload),
-        text: payload.text(),
-    })
+/// What the roster has of a peer: its owner first.
+fn member_blob(attributes: &Payload) -> Bytes {
+    let owner = attributes.owner().as_bytes();
+    // One that is too long is none; ours are not.
+    let len = u8::try_from(owner.len()).unwrap_or_default();
+    let mut blob = vec![len];
+    blob.extend_from_slice(&owner[..usize::from(len)]);
+    write_to(blob, &PayloadBlob::of(attributes))
 }
 
-/// The text shares the blob's storage.
-fn payload(blob: &Bytes, text: &str, body: u32) -> Result<Payload, Unreadable> {
-    let text = ByteString::try_from(blob.slice_ref(text.as_bytes())).map_err(|_| Unreadable)?;
-    Ok(Payload::new(
-        text,
-        usize::try_from(body).unwrap_or(usize::MAX),
-    ))
-}
+impl<'a> PayloadBlob<'a> {
+    fn of(payload: &'a Payload) -> Self {
+        Self {
+            form: payload.form().number(),
+            body: u32::try_from(payload.body_offset()).unwrap_or(u32::MAX),
+            text: payload.text(),
+        }
+    }
 
-fn offset(payload: &Payload) -> u32 {
-    u32::try_from(payload.body_offset()).unwrap_or(u32::MAX)
+    /// What it is of; the text shares the storage of the blob that it was read from.
+    fn within(&self, blob: &Bytes) -> Result<Payload, Unreadable> {
+        let text = blob.slice_ref(self.text.as_bytes());
+        let text = ByteString::try_from(text).map_err(|_| Unreadable)?;
+        let form = Form::ALL.get(usize::from(self.form)).ok_or(Unreadable)?;
+        let body = usize::try_from(self.body).unwrap_or(usize::MAX);
+        Ok(Payload::of(*form, text, body))
+    }
 }
 
 fn reason_blob(reason: LeaveReason) -> Bytes {
@@ -343,7 +352,13 @@ fn reason(data: &[u8]) -> LeaveReason {
 }
 
 fn write(blob: &impl Serialize) -> Bytes {
-    let bytes = postcard::to_extend(blob, vec![VERSION]);
+    write_to(Vec::new(), blob)
+}
+
+/// Behind what there is.
+fn write_to(mut bytes: Vec<u8>, blob: &impl Serialize) -> Bytes {
+    bytes.push(VERSION);
+    let bytes = postcard::to_extend(blob, bytes);
     // Writing numbers and texts into memory cannot fail; were it to, the blob would be unreadable.
     Bytes::from(bytes.unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
 use daemon::listen::address;
@@ -49,6 +49,11 @@ pub struct SignalArgs {
         default_value = "25s"
     )]
     pub ping_interval: Duration,
+
+    /// A file with a key of at least 16 bytes, the same for every node of a cluster: it makes the tokens with which native
+    /// clients resume at any of them. Without it each node makes up its own
+    #[arg(long, env = "TRUNKLINE_CLUSTER_KEY_FILE", value_name = "FILE")]
+    pub cluster_key_file: Option<PathBuf>,
 
     /// Other nodes.
     #[command(flatten)]

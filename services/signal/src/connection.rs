@@ -20,7 +20,8 @@ use tokio::{
 use crate::{
     CloseCode,
     frames::{self, Frame, MAX_MESSAGE_BYTES, Reader},
-    node::Node,
+    native::Native,
+    node::{Dialect, Node},
     outbox::Outbox,
 };
 
@@ -57,6 +58,14 @@ pub(crate) struct Connection {
     /// What is awaited before more is read: clients say more to other nodes than the backplane takes.
     relief: Option<Pin<Box<OwnedNotified>>>,
     ping: Ping,
+    speech: Speech,
+}
+
+/// What the client speaks.
+#[derive(Debug)]
+pub(crate) enum Speech {
+    RtcIo,
+    Native(Box<Native>),
 }
 
 /// When to ping, and whether the client is still there.
@@ -91,10 +100,14 @@ impl Connection {
         stream: TcpStream,
         early: Vec<u8>,
         ping_interval: Duration,
+        speech: Speech,
     ) -> Self {
         let (stream, socket) = stream.into_split();
         let outbox = Arc::new(Outbox::new(socket));
-        let id = node.connect(outbox.clone());
+        let id = match &speech {
+            Speech::RtcIo => node.connect(outbox.clone(), Dialect::RtcIo),
+            Speech::Native(_) => node.connect(outbox.clone(), Dialect::Native(None)),
+        };
         node.metrics.opened.inc();
         Self {
             id,
@@ -106,6 +119,7 @@ impl Connection {
             pong: None,
             relief: None,
             ping: Ping::new(ping_interval, id),
+            speech,
         }
     }
 
@@ -142,6 +156,11 @@ impl Connection {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
         if let Poll::Ready(end) = self.poll_read(context) {
             return Poll::Ready(end);
+        }
+        if let Speech::Native(native) = &mut self.speech
+            && let Poll::Ready(code) = native.poll(context, &self.node, self.id)
+        {
+            return Poll::Ready(End::Closing(code));
         }
         while self.ping.poll(context).is_ready() {
             if !self.ping.tick() {
@@ -212,7 +231,9 @@ impl Connection {
         while let Some(frame) = self.reader.next(bytes, &mut at).map_err(End::Closing)? {
             self.ping.heard = true;
             match frame {
-                Frame::Text(text) => hear(&self.node, self.id, text),
+                Frame::Text(text) => {
+                    hear(&self.node, self.id, &mut self.speech, text).map_err(End::Closing)?;
+                }
                 // Of several, the last is answered, RFC 6455 §5.5.3.
                 Frame::Ping(content) => self.pong = Some(content.into()),
                 Frame::Close(content) => {
@@ -244,16 +265,25 @@ impl Connection {
     }
 }
 
-fn hear(node: &Node, connection: ConnectionId, text: &str) {
+fn hear(
+    node: &Node,
+    connection: ConnectionId,
+    speech: &mut Speech,
+    text: &str,
+) -> Result<(), CloseCode> {
     let metrics = &node.metrics;
     metrics.received.inc();
     tracing::trace!(connection = connection.0, %text, "heard");
+    if let Speech::Native(native) = speech {
+        return native.hear(node, connection, text);
+    }
     match rtcio::decode(text) {
         // Escaping may have made it longer.
         Ok(message) if message.size() > MAX_MESSAGE_BYTES => metrics.drop_for("too-long"),
         Ok(message) => node.message(connection, &message),
         Err(refusal) => metrics.drop_for(refusal.label()),
     }
+    Ok(())
 }
 
 /// Reads and forgets until the client closes, in bounds.

@@ -14,7 +14,7 @@ use backplane::Health;
 use daemon::admin::{Readiness, health};
 use tokio_util::task::TaskTracker;
 
-use crate::{ice, node::Node, pages, upgrade};
+use crate::{connection::Speech, ice, native::Native, node::Node, pages, upgrade};
 
 /// What handlers need.
 #[derive(Clone, Debug)]
@@ -31,6 +31,7 @@ pub(crate) fn router(app: App, readiness: Readiness) -> Router {
         .route("/", any(root))
         .route("/primus", any(primus))
         .route("/primus/", any(primus))
+        .route("/v1/connect", any(native))
         .route("/v1/ice", get(ice::servers).options(ice::preflight))
         .route("/turn", get(ice::rest::turn).options(ice::preflight))
         .route("/healthz/cluster", get(cluster_health))
@@ -59,7 +60,7 @@ pub(crate) fn refuse(status: StatusCode, code: &str, message: &str) -> Response<
 /// A WebSocket of rtc-signaller 6 and its like, or a browser that wants the page.
 async fn root(State(app): State<App>, request: Request) -> Response<Body> {
     if upgrade::is_wanted(request.headers()) {
-        upgrade::accept(&app, request, true)
+        upgrade::accept(&app, request, true, Speech::RtcIo)
     } else {
         page(request).await
     }
@@ -74,8 +75,24 @@ pub(crate) fn speaks_primus(query: &str) -> bool {
 async fn primus(State(app): State<App>, request: Request) -> Response<Body> {
     if upgrade::is_wanted(request.headers()) {
         let greeting = !speaks_primus(request.uri().query().unwrap_or_default());
-        return upgrade::accept(&app, request, greeting);
+        return upgrade::accept(&app, request, greeting, Speech::RtcIo);
     }
+    upgrade_required()
+}
+
+/// Where native clients connect.
+async fn native(State(app): State<App>, request: Request) -> Response<Body> {
+    if !upgrade::is_wanted(request.headers()) {
+        return upgrade_required();
+    }
+    let Some(visitor) = ice::visitor(&app.ice, &request) else {
+        return upgrade_required();
+    };
+    let native = Native::new(visitor);
+    upgrade::accept(&app, request, false, Speech::Native(Box::new(native)))
+}
+
+fn upgrade_required() -> Response<Body> {
     let message = "a WebSocket is served here";
     let mut response = refuse(StatusCode::UPGRADE_REQUIRED, "upgrade-required", message);
     let upgrade = HeaderValue::from_static("websocket");
@@ -111,7 +128,7 @@ async fn page(request: Request) -> Response<Body> {
     }
     let known = request.headers().get(header::IF_NONE_MATCH);
     pages::find(request.uri().path(), known).unwrap_or_else(|| {
-        let message = "nothing is served here; WebSockets connect to / or /primus";
+        let message = "nothing is served here; WebSockets connect to /v1/connect, / or /primus";
         refuse(StatusCode::NOT_FOUND, "not-found", message)
     })
 }

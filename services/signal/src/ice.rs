@@ -7,6 +7,7 @@ mod own_relay;
 pub(crate) mod rest;
 mod secrets;
 mod url;
+mod visitor;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -28,6 +29,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use turn_credentials::{Credential, Secret, Username, mint};
 
+pub(crate) use self::visitor::{Visitor, visitor};
 use self::{
     choice::{choose, draws},
     gauges::Gauges,

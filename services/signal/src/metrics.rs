@@ -13,6 +13,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use protocol::Outcome;
+
 use crate::node::Node;
 
 /// Counters that connections and the node raise.
@@ -26,6 +28,7 @@ pub(crate) struct SignalMetrics {
     pub(crate) overloaded: Counter,
     pub(crate) paused: Counter,
     pub(crate) unreadable: Counter,
+    pub(crate) answers: Family<Reason, Counter>,
 }
 
 /// Why something was dropped or closed.
@@ -78,11 +81,24 @@ impl SignalMetrics {
             "Payloads of other nodes that this version cannot read",
             self.unreadable.clone(),
         );
+        registry.register(
+            "answers",
+            "Requests answered, by what has come of them",
+            self.answers.clone(),
+        );
         registry.register_collector(Box::new(Gauges { node }));
     }
 
     pub(crate) fn drop_for(&self, reason: &'static str) {
         self.dropped.get_or_create(&Reason { reason }).inc();
+    }
+
+    pub(crate) fn answer_with(&self, outcome: &Outcome) {
+        let reason = match outcome {
+            Outcome::Accepted { .. } => "accepted",
+            Outcome::Failed { reason, .. } => reason.label(),
+        };
+        self.answers.get_or_create(&Reason { reason }).inc();
     }
 
     pub(crate) fn close_for(&self, reason: &'static str) {
@@ -118,6 +134,11 @@ impl Collector for Gauges {
                 "members_suspended",
                 "Peers of this node whose connection is lost",
                 stats.suspended,
+            ),
+            (
+                "requests",
+                "Requests of this node's peers that are not answered yet",
+                stats.requests,
             ),
             (
                 "held_bytes",

@@ -1,3 +1,5 @@
+mod delivery;
+
 use std::{
     collections::HashMap,
     future::poll_fn,
@@ -8,17 +10,21 @@ use std::{
 };
 
 use backplane::{Backplane, Counters, Events, Health, Pressure};
+use bytestring::ByteString;
 use foldhash::fast::FixedState;
-use protocol::{ClientMessage, ServerMessage, rtcio};
+use protocol::{ClientMessage, Form};
 use switchboard::{
-    ClusterCommand, ClusterEvent, Config, ConnectionId, Output, Recipients, Stats, Switchboard,
+    ClusterCommand, ClusterEvent, Config, ConnectionId, Listing, NodeId, Output, Stats, Switchboard,
 };
 use tokio::sync::Notify;
 
+use self::delivery::Client;
+pub(crate) use self::delivery::Dialect;
 use crate::{
     CloseCode, cluster,
     metrics::SignalMetrics,
-    outbox::{Outbox, Pushed},
+    outbox::Outbox,
+    resume::{ResumeKey, Session},
     unsaid::Unsaid,
 };
 
@@ -34,6 +40,13 @@ pub(crate) struct Node {
     /// Of the backplane.
     pub(crate) pressure: Pressure,
     pub(crate) metrics: SignalMetrics,
+    /// Of the cluster.
+    pub(crate) resume_key: ResumeKey,
+    /// How it is known to the others, and where it is.
+    pub(crate) name: ByteString,
+    pub(crate) region: ByteString,
+    /// How long peers whose connection is lost may take to return.
+    pub(crate) window: Duration,
 }
 
 #[derive(Debug)]
@@ -42,7 +55,7 @@ struct State {
     /// None when this node has left the others.
     backplane: Option<Arc<dyn Backplane>>,
     unsaid: Unsaid,
-    outboxes: HashMap<ConnectionId, Arc<Outbox>, FixedState>,
+    clients: HashMap<ConnectionId, Client, FixedState>,
     /// Those in which something waits that nobody writes yet, and the task that will.
     waiting: Vec<Arc<Outbox>>,
     writer: Option<Waker>,
@@ -52,14 +65,21 @@ struct State {
 }
 
 impl Node {
-    pub(crate) fn new(config: Config, backplane: Arc<dyn Backplane>, seed: u64) -> Self {
-        let name = switchboard::NodeId(backplane.node().0.clone());
+    pub(crate) fn new(
+        config: Config,
+        backplane: Arc<dyn Backplane>,
+        region: &str,
+        resume_key: ResumeKey,
+        seed: u64,
+    ) -> Self {
+        let name = backplane.node().0.clone();
+        let window = config.suspend_window;
         let pressure = backplane.pressure();
         let state = State {
-            switchboard: Switchboard::new(name, config, seed),
+            switchboard: Switchboard::new(NodeId(name.clone()), config, seed),
             backplane: Some(backplane),
             unsaid: Unsaid::default(),
-            outboxes: HashMap::default(),
+            clients: HashMap::default(),
             waiting: Vec::new(),
             writer: None,
             connections: 0,
@@ -70,32 +90,53 @@ impl Node {
             timer: Notify::new(),
             pressure,
             metrics: SignalMetrics::default(),
+            resume_key,
+            name,
+            region: region.into(),
+            window,
         }
     }
 
     /// A socket opened; what it is told goes to `outbox`.
-    pub(crate) fn connect(&self, outbox: Arc<Outbox>) -> ConnectionId {
+    pub(crate) fn connect(&self, outbox: Arc<Outbox>, dialect: Dialect) -> ConnectionId {
         let mut state = self.lock();
         state.connections += 1;
         let connection = ConnectionId(state.connections);
         if let Some(code) = state.closing {
             outbox.close(code);
         }
-        state.switchboard.handle_connect(connection);
-        state.outboxes.insert(connection, outbox);
+        let listing = match dialect {
+            Dialect::RtcIo => Listing::Count,
+            Dialect::Native(_) => Listing::Members,
+        };
+        state.switchboard.handle_connect(connection, listing);
+        state.clients.insert(connection, Client { outbox, dialect });
         connection
+    }
+
+    /// A native client has said hello.
+    pub(crate) fn greet(&self, connection: ConnectionId, session: Arc<Session>) {
+        if let Some(client) = self.lock().clients.get_mut(&connection) {
+            client.dialect = Dialect::Native(Some(session));
+        }
     }
 
     /// A client said something.
     pub(crate) fn message(&self, connection: ConnectionId, message: &ClientMessage) {
-        self.change(|switchboard, now| switchboard.handle_message(connection, message, now));
+        let mut state = self.lock();
+        if is_answered(message) {
+            state.look_at_health();
+        }
+        self.change_locked(state, |switchboard, now| {
+            switchboard.handle_message(connection, message, now);
+        });
     }
 
     /// A socket is gone.
     pub(crate) fn disconnect(&self, connection: ConnectionId) {
         let mut state = self.lock();
         // Under one lock: a message for its peer finds either the outbox or a suspended peer.
-        state.outboxes.remove(&connection);
+        state.clients.remove(&connection);
         self.change_locked(state, |switchboard, now| {
             switchboard.handle_disconnect(connection, now);
         });
@@ -105,8 +146,8 @@ impl Node {
     pub(crate) fn close_all(&self, code: CloseCode) {
         let mut state = self.lock();
         state.closing = Some(code);
-        for outbox in state.outboxes.values() {
-            outbox.close(code);
+        for client in state.clients.values() {
+            client.outbox.close(code);
         }
     }
 
@@ -121,7 +162,7 @@ impl Node {
 
     /// Sockets that are open now.
     pub(crate) fn sockets(&self) -> usize {
-        self.lock().outboxes.len()
+        self.lock().clients.len()
     }
 
     /// Leaves the other nodes: [`Self::pump`] ends when that is done.
@@ -193,7 +234,9 @@ impl Node {
             let next = next.map_or(latest, |next| next.min(latest));
             tokio::select! {
                 () = tokio::time::sleep_until(next.into()) => {
-                    self.change(|switchboard, now| switchboard.handle_timeout(now));
+                    let mut state = self.lock();
+                    state.look_at_health();
+                    self.change_locked(state, |switchboard, now| switchboard.handle_timeout(now));
                 }
                 () = self.timer.notified() => {}
             }
@@ -257,31 +300,6 @@ impl Node {
         }
     }
 
-    fn deliver(&self, state: &mut State, to: &Recipients, message: &ServerMessage) {
-        let Some(text) = rtcio::encode(message) else {
-            return;
-        };
-        for connection in to.as_slice() {
-            let Some(outbox) = state.outboxes.get(connection) else {
-                continue;
-            };
-            self.metrics.sent.inc();
-            tracing::trace!(connection = connection.0, %text, "told");
-            match outbox.push(&text) {
-                Pushed::Taken => {}
-                Pushed::First => {
-                    if let (true, Some(writer)) = (state.waiting.is_empty(), &state.writer) {
-                        writer.wake_by_ref();
-                    }
-                    state.waiting.push(outbox.clone());
-                }
-                Pushed::Overflowed => {
-                    tracing::debug!(connection = connection.0, "reading too slowly");
-                }
-            }
-        }
-    }
-
     /// What the backplane has no room for is not lost: the room is compared later.
     fn submit(&self, state: &mut State, command: ClusterCommand, now: Instant) {
         let Some(backplane) = &state.backplane else {
@@ -297,6 +315,18 @@ impl Node {
             ClusterCommand::Leave { room, .. } | ClusterCommand::Assert { room, .. } => {
                 Some(ClusterEvent::AssertFailed { room: room.clone() })
             }
+            ClusterCommand::Send {
+                room,
+                from,
+                to,
+                payload,
+                ..
+            } if payload.form() == Form::Message => Some(ClusterEvent::Unsent {
+                room: room.clone(),
+                from: from.clone(),
+                to: to.clone(),
+                payload: payload.clone(),
+            }),
             ClusterCommand::Forget { .. }
             | ClusterCommand::Confirm { .. }
             | ClusterCommand::Send { .. }
@@ -309,6 +339,7 @@ impl Node {
         if backplane.submit(cluster::command(command)).is_err() {
             self.metrics.overloaded.inc();
             state.unsaid.extend(unsaid);
+            state.look_at_health();
             if let Some(event) = refused {
                 state.switchboard.handle_cluster(event, now);
             }
@@ -331,6 +362,27 @@ impl Node {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it holds the lock; if it ever did, the other peers' calls would still count.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// What is answered may depend on it.
+    fn look_at_health(&mut self) {
+        if let Some(backplane) = &self.backplane {
+            let is_reachable = backplane.health() != Health::Degraded;
+            self.switchboard.handle_reachable(is_reachable);
+        }
+    }
+}
+
+/// Whether the sender may be told what has become of it.
+fn is_answered(message: &ClientMessage) -> bool {
+    match message {
+        ClientMessage::Request { .. } => true,
+        ClientMessage::Send { payload, .. } => payload.form() == Form::Message,
+        ClientMessage::Announce { .. }
+        | ClientMessage::Leave { .. }
+        | ClientMessage::Broadcast { .. } => false,
     }
 }
 

@@ -3,8 +3,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use backplane::{Backplane, Events, redis::UrlError};
 use daemon::{
     admin::{self, Readiness},
+    cluster_key,
     listen::{self, ListenError},
     metrics::Metrics,
+    reload::FileError,
     serve,
 };
 use prometheus_client::registry::Registry;
@@ -17,6 +19,7 @@ use crate::{
     http::{self, App},
     ice::IceServers,
     node::Node,
+    resume::ResumeKey,
 };
 
 /// Longest time between the order to stop and the end: connections get their close frames meanwhile.
@@ -48,6 +51,11 @@ impl Signal {
     /// # Errors
     /// When an address cannot be bound, or the Redis URL is none; the error names the option.
     pub fn open(args: &SignalArgs) -> Result<Self, OpenError> {
+        if args.redis.redis.is_some() && args.cluster_key_file.is_none() {
+            tracing::warn!(
+                "no --cluster-key-file: native clients that lose their connection cannot resume at another node"
+            );
+        }
         let (backplane, events) = args.redis.attach(args.suspend_window, random_seed()?)?;
         let mut signal = Self::bind(args, backplane, events)?;
         if args.redis.redis.is_some() {
@@ -70,7 +78,12 @@ impl Signal {
             suspend_window: args.suspend_window,
             ..Config::default()
         };
-        let node = Arc::new(Node::new(config, backplane, seed));
+        let resume_key = match &args.cluster_key_file {
+            Some(path) => ResumeKey::derive(cluster_key::read(path)?.as_bytes()),
+            None => ResumeKey::random()?,
+        };
+        let region = &args.redis.region;
+        let node = Arc::new(Node::new(config, backplane, region, resume_key, seed));
         let mut registry = Registry::default();
         node.metrics.register(Arc::downgrade(&node), &mut registry);
         Ok(Self {
@@ -207,6 +220,9 @@ pub enum OpenError {
     /// What `--redis` says cannot be read.
     #[error("--redis: {0}")]
     Redis(#[from] UrlError),
+    /// The cluster's key is none.
+    #[error(transparent)]
+    ClusterKey(#[from] FileError),
     /// Two nodes with one name would undo each other's work.
     #[error("no random numbers, of which the node's name is made: {0}")]
     Random(#[from] getrandom::Error),

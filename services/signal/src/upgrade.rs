@@ -13,7 +13,7 @@ use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
 use crate::{
-    connection::Connection,
+    connection::{Connection, Speech},
     frames, handshake,
     http::{App, refuse},
     node::Node,
@@ -33,7 +33,12 @@ pub(crate) fn is_wanted(headers: &HeaderMap) -> bool {
 ///
 /// axum's own extractor keeps the stream to itself; the connection needs it back when it closes, to read on
 /// until a client that is still sending has seen the close frame.
-pub(crate) fn accept(app: &App, mut request: Request, greeting: bool) -> Response<Body> {
+pub(crate) fn accept(
+    app: &App,
+    mut request: Request,
+    greeting: bool,
+    speech: Speech,
+) -> Response<Body> {
     let response = match create_response_with_body(&request, Body::empty) {
         Ok(response) => response,
         Err(error) => {
@@ -58,7 +63,13 @@ pub(crate) fn accept(app: &App, mut request: Request, greeting: bool) -> Respons
         if greeting {
             frames::write_text(rtcio::GREETING, &mut unsent);
         }
-        run(node, ping_interval, address, stream, early, unsent).await;
+        let opened = Opened {
+            stream,
+            early,
+            unsent,
+            speech,
+        };
+        run(node, ping_interval, address, opened).await;
     });
     response
 }
@@ -79,26 +90,38 @@ impl Opening for App {
         answer: Vec<u8>,
     ) -> impl Future<Output = ()> + Send + 'static {
         let (node, ping_interval) = (self.node, self.ping_interval);
-        run(
-            node,
-            ping_interval,
-            Some(address),
+        let opened = Opened {
             stream,
-            Vec::new(),
-            answer,
-        )
+            early: Vec::new(),
+            unsent: answer,
+            speech: Speech::RtcIo,
+        };
+        run(node, ping_interval, Some(address), opened)
     }
 }
 
-/// Serves a WebSocket, of which `early` was read already, once `unsent` is written.
+/// A WebSocket whose handshake is read.
+struct Opened {
+    stream: TcpStream,
+    /// What was read of it already.
+    early: Vec<u8>,
+    /// What is to be written first.
+    unsent: Vec<u8>,
+    speech: Speech,
+}
+
 async fn run(
     node: Arc<Node>,
     ping_interval: Duration,
     address: Option<SocketAddr>,
-    mut stream: TcpStream,
-    early: Vec<u8>,
-    unsent: Vec<u8>,
+    opened: Opened,
 ) {
+    let Opened {
+        mut stream,
+        early,
+        unsent,
+        speech,
+    } = opened;
     match timeout(OPENING_PATIENCE, stream.write_all(&unsent)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
@@ -108,7 +131,7 @@ async fn run(
         Err(_) => return,
     }
     drop(unsent);
-    let connection = Connection::new(node, stream, early, ping_interval);
+    let connection = Connection::new(node, stream, early, ping_interval, speech);
     tracing::debug!(?address, "connection opened");
     connection.run().await;
 }

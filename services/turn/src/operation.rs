@@ -5,14 +5,11 @@ use backplane::{
     redis::{LAYOUT, Options, Redis, UrlError},
 };
 use clap::Args;
-use daemon::reload::{self, FileError};
+use daemon::{cluster_key, reload::FileError};
 use relay::NonceKey;
 use std::sync::Arc;
 
 use crate::alternates::server;
-
-/// Shortest key of a cluster, in bytes.
-const MIN_KEY: usize = 16;
 
 /// Options of a relay that is a process by itself, perhaps one of a fleet.
 #[derive(Args, Clone, Debug)]
@@ -109,17 +106,8 @@ impl OperationArgs {
         let Some(path) = &self.cluster_key_file else {
             return Ok(None);
         };
-        let key = reload::read_once("cluster-key-file", path, cluster_key)?;
+        let key = cluster_key::read(path)?;
         Ok(Some(NonceKey::derive(key.as_bytes())))
-    }
-}
-
-/// Editors end a file with a new line; the key is without it.
-fn cluster_key(text: &str) -> Result<String, String> {
-    let key = text.trim_end();
-    match key.len() {
-        0..MIN_KEY => Err(format!("a key of at least {MIN_KEY} bytes is needed")),
-        _ => Ok(key.to_owned()),
     }
 }
 
@@ -190,11 +178,5 @@ mod tests {
             let error = Cli::try_parse_from(["x", option, value]).unwrap_err();
             assert!(error.to_string().contains(option), "{error}");
         }
-    }
-
-    #[test]
-    fn a_key_of_the_cluster_is_long_and_without_the_new_line_at_its_end() {
-        assert!(cluster_key("0123456789abcde\n").is_err());
-        assert_eq!(cluster_key("0123456789abcdef\r\n").unwrap().len(), 16);
     }
 }

@@ -48,7 +48,11 @@ impl World {
                 | ServerMessage::Resumed { .. }
                 | ServerMessage::Suspended { .. }
                 | ServerMessage::Left { .. }
-                | ServerMessage::Message { .. } => {}
+                | ServerMessage::Message { .. }
+                // Of native clients, which are not simulated.
+                | ServerMessage::Members { .. }
+                | ServerMessage::IdInUse { .. }
+                | ServerMessage::Answer { .. } => {}
             }
         }
         self.oracle.told(who, connection, message, at);
@@ -142,5 +146,8 @@ pub(crate) fn words(message: &ServerMessage) -> (u8, ByteString, ByteString) {
         ServerMessage::Left { peer, .. } => (5, text(peer), ByteString::new()),
         ServerMessage::Message { from, payload } => (6, text(from), payload.text().clone()),
         ServerMessage::Superseded => (7, ByteString::new(), ByteString::new()),
+        ServerMessage::Members { room, .. } => (8, room.to_string().into(), ByteString::new()),
+        ServerMessage::IdInUse { peer } => (9, text(peer), ByteString::new()),
+        ServerMessage::Answer { id, .. } => (10, id.clone(), ByteString::new()),
     }
 }

@@ -19,7 +19,10 @@ impl Oracle {
                 view.since.get_or_insert(at);
                 return;
             }
-            ServerMessage::Superseded => return,
+            ServerMessage::Superseded
+            | ServerMessage::Members { .. }
+            | ServerMessage::IdInUse { .. }
+            | ServerMessage::Answer { .. } => return,
             ServerMessage::Message { from, payload } => {
                 let from = person(from);
                 let unknown = view.peers.get(&from) == Some(&Seen::Gone);

@@ -144,6 +144,24 @@ pub struct Ack {
     pub n: u64,
 }
 
+impl ClientFrame {
+    /// Its `type`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Hello(_) => "hello",
+            Self::Announce(_) => "announce",
+            Self::Leave => "leave",
+            Self::Send(_) => "send",
+            Self::Broadcast(_) => "broadcast",
+            Self::Request(_) => "request",
+            Self::Accept(_) => "accept",
+            Self::Decline(_) => "decline",
+            Self::Ack(_) => "ack",
+            Self::Ping => "ping",
+        }
+    }
+}
+
 /// Reads a client's frame.
 ///
 /// # Errors
@@ -157,8 +175,7 @@ pub fn decode(frame: &str) -> Result<ClientFrame, FrameError> {
             peer: fields.optional_peer("peer")?,
             data: fields
                 .optional_object("data")?
-                .map_or_else(|| Json::new("{}"), Ok)
-                .map_err(|_| bad("data", "must be an object"))?,
+                .unwrap_or_else(Json::nothing),
         }),
         "leave" => ClientFrame::Leave,
         "send" => ClientFrame::Send(send(&fields)?),

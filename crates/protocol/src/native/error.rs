@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// Why a frame is not understood.
+/// What is wrong with a frame, or with what it asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
     /// Not a JSON object.
@@ -9,11 +9,42 @@ pub enum ErrorCode {
     UnknownType,
     /// A field is missing, of the wrong kind, or longer or larger than it may be.
     BadField,
-    /// A version that is not spoken here.
+    /// A version that is not spoken here; the connection is closed.
     UnknownVersion,
+    /// Something was said before `hello`.
+    NotGreeted,
+    /// `hello` was said again.
+    AlreadyGreeted,
+    /// Something was said that only who is in a room can say.
+    NotAnnounced,
+    /// The resume token of `hello` is none of this cluster's; a new session begins.
+    BadResume,
+    /// The id is another client's.
+    IdInUse,
+    /// The node cannot do it now.
+    Unavailable,
 }
 
 impl ErrorCode {
+    /// Each of them.
+    pub const ALL: [Self; 10] = [
+        Self::NotJson,
+        Self::UnknownType,
+        Self::BadField,
+        Self::UnknownVersion,
+        Self::NotGreeted,
+        Self::AlreadyGreeted,
+        Self::NotAnnounced,
+        Self::BadResume,
+        Self::IdInUse,
+        Self::Unavailable,
+    ];
+
+    /// Whether the same may be right later.
+    pub fn is_temporary(self) -> bool {
+        matches!(self, Self::IdInUse | Self::Unavailable)
+    }
+
     /// The word on the wire, and in metrics.
     pub fn label(self) -> &'static str {
         match self {
@@ -21,11 +52,17 @@ impl ErrorCode {
             Self::UnknownType => "unknown-type",
             Self::BadField => "bad-field",
             Self::UnknownVersion => "unknown-version",
+            Self::NotGreeted => "not-greeted",
+            Self::AlreadyGreeted => "already-greeted",
+            Self::NotAnnounced => "not-announced",
+            Self::BadResume => "bad-resume",
+            Self::IdInUse => "id-in-use",
+            Self::Unavailable => "unavailable",
         }
     }
 }
 
-/// A frame that is not understood, for whoever wrote it.
+/// What is wrong with a frame, for whoever wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FrameError {
     /// What it is, for programs.
@@ -35,7 +72,8 @@ pub struct FrameError {
 }
 
 impl FrameError {
-    pub(super) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+    /// An error, and what to say of it.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
             code,
             message: message.into(),

@@ -16,6 +16,11 @@ impl Json {
         Ok(Self::from_raw(raw))
     }
 
+    /// `{}`.
+    pub fn nothing() -> Self {
+        Self(ByteString::from_static("{}"))
+    }
+
     pub(super) fn from_raw(raw: &RawValue) -> Self {
         Self(raw.get().into())
     }

@@ -2,16 +2,25 @@ use serde_json::Value;
 
 use super::Json;
 
-/// Whether `data` has all that `wanted` has: of an object each field, and in them the same again; else a value that is
-/// equal, numbers by what they are worth and not by how they are written.
+/// What a request wants of a peer's data.
 ///
 /// A request for `{"name":"Sue"}` is for whoever has announced that name, whatever else.
-pub fn has_all_of(data: &Json, wanted: &Json) -> bool {
-    let read = |json: &Json| serde_json::from_str(json.as_str()).ok();
-    match (read(data), read(wanted)) {
-        (Some(data), Some(wanted)) => has(&data, &wanted),
-        // Nested deeper than is read.
-        (None, _) | (_, None) => false,
+#[derive(Clone, Debug)]
+pub struct Matcher(Option<Value>);
+
+impl Matcher {
+    /// All that `wanted` has must be there: of an object each field, and in them the same again; else a value that is equal,
+    /// numbers by what they are worth and not by how they are written.
+    pub fn new(wanted: &Json) -> Self {
+        Self(serde_json::from_str(wanted.as_str()).ok())
+    }
+
+    /// Whether it is there in what a peer has announced, a JSON object. What is nested deeper than is read matches nothing.
+    pub fn finds(&self, data: &str) -> bool {
+        match (&self.0, serde_json::from_str(data)) {
+            (Some(wanted), Ok(data)) => has(&data, wanted),
+            (None, _) | (_, Err(_)) => false,
+        }
     }
 }
 
@@ -68,18 +77,15 @@ mod tests {
             (r#"{"a":"\u0053ue"}"#, r#"{"a":"Sue"}"#, true),
         ] {
             let json = |text: &str| Json::new(text).unwrap();
-            assert_eq!(
-                has_all_of(&json(data), &json(wanted)),
-                expected,
-                "{data} {wanted}"
-            );
+            let found = Matcher::new(&json(wanted)).finds(data);
+            assert_eq!(found, expected, "{data} {wanted}");
         }
     }
 
     #[test]
     fn whoever_is_nested_too_deep_matches_nothing() {
         let deep = format!("{}1{}", "{\"a\":".repeat(200), "}".repeat(200));
-        let deep = Json::new(&deep);
-        assert!(deep.is_ok_and(|deep| !has_all_of(&deep, &deep)));
+        let json = Json::new(&deep).unwrap();
+        assert!(!Matcher::new(&json).finds(&deep));
     }
 }

@@ -85,7 +85,7 @@ pub struct Members {
     pub room: RoomId,
     /// The id under which the client is in it.
     pub peer: PeerId,
-    /// What to say hello with after the connection was lost, to be in this room under this id again.
+    /// What to say hello with after the connection was lost, to have this id again.
     pub resume: ByteString,
     /// The others.
     pub peers: Vec<Member>,

@@ -117,14 +117,8 @@ fn reasons() -> impl Strategy<Value = server::Reason> {
     (0..server::Reason::ALL.len()).prop_map(|at| server::Reason::ALL[at])
 }
 
-fn server_frames() -> impl Strategy<Value = ServerFrame> {
-    let member = (presences(), any::<bool>()).prop_map(|(present, suspended)| server::Member {
-        peer: present.peer,
-        data: present.data,
-        suspended,
-        dialect: present.dialect,
-    });
-    let welcome = (
+fn welcomes() -> impl Strategy<Value = ServerFrame> {
+    (
         vec(texts(), 3),
         option::of(texts()),
         values(),
@@ -144,8 +138,11 @@ fn server_frames() -> impl Strategy<Value = ServerFrame> {
                 },
                 trace,
             })
-        });
-    let answer = (
+        })
+}
+
+fn answers() -> impl Strategy<Value = ServerFrame> {
+    (
         texts(),
         any::<bool>(),
         option::of(peers()),
@@ -162,8 +159,11 @@ fn server_frames() -> impl Strategy<Value = ServerFrame> {
                 reason,
                 message,
             })
-        });
-    let message = (
+        })
+}
+
+fn messages() -> impl Strategy<Value = ServerFrame> {
+    (
         peers(),
         option::of(texts()),
         option::of(numbers()),
@@ -180,11 +180,20 @@ fn server_frames() -> impl Strategy<Value = ServerFrame> {
                 to,
                 body,
             })
-        });
+        })
+}
+
+fn server_frames() -> impl Strategy<Value = ServerFrame> {
+    let member = (presences(), any::<bool>()).prop_map(|(present, suspended)| server::Member {
+        peer: present.peer,
+        data: present.data,
+        suspended,
+        dialect: present.dialect,
+    });
     prop_oneof![
-        welcome,
-        answer,
-        message,
+        welcomes(),
+        answers(),
+        messages(),
         (rooms(), peers(), texts(), vec(member, 0..3)).prop_map(|(room, peer, resume, peers)| {
             ServerFrame::Members(server::Members {
                 room,

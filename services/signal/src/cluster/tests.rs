@@ -6,9 +6,9 @@ proptest! {
     #[test]
     fn a_message_arrives_at_the_other_node_as_it_was(
         room in "[^|]{1,20}", from in "[^|]{1,20}", to in "[^|]{1,20}",
-        text in ".{0,80}", body in 0..80usize,
+        form in 0..Form::ALL.len(), text in ".{0,80}", body in 0..80usize,
     ) {
-        let said = Payload::new(text.into(), body);
+        let said = Payload::of(Form::ALL[form], text.into(), body);
         let sent = command(ClusterCommand::Send {
             node: switchboard::NodeId("n".into()),
             room: RoomId::new(room.clone()).unwrap(),
@@ -31,6 +31,29 @@ proptest! {
     }
 
     #[test]
+    fn a_peer_arrives_with_its_owner_where_the_backplane_finds_it(
+        owner in "[A-Za-z0-9_-]{0,22}", data in ".{0,80}",
+    ) {
+        let text = format!("{owner}|r|{data}");
+        let attributes = Payload::of(Form::Announcement, text.into(), owner.len() + 3);
+        let peer = PeerId::new("bob").unwrap();
+        let joined = command(ClusterCommand::Join {
+            connection: ConnectionId(1),
+            room: RoomId::new("r").unwrap(),
+            peer: peer.clone(),
+            attributes: attributes.clone(),
+            want_roster: false,
+        });
+        let Command::Join { member, data, .. } = joined else {
+            panic!("{joined:?}");
+        };
+        prop_assert_eq!(backplane::owner(&data), owner.as_bytes());
+        let node = NodeId("m".into());
+        let entry = entry(Entry { member, node, fence: 7, data }).unwrap();
+        prop_assert_eq!((entry.peer, entry.fence, entry.attributes), (peer, 7, attributes));
+    }
+
+    #[test]
     fn no_bytes_of_another_node_panic(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
         let from = NodeId("m".into());
         let _ = event(Event::Received { from, payload: bytes.into() });
@@ -40,7 +63,7 @@ proptest! {
 #[test]
 fn a_blob_of_another_version_is_unreadable() {
     let from = NodeId("m".into());
-    let payload = Bytes::from_static(&[2, 0, 0, 0]);
+    let payload = Bytes::from_static(&[VERSION + 1, 0, 0, 0]);
     assert!(event(Event::Received { from, payload }).is_err());
 }
 
@@ -92,10 +115,10 @@ fn a_peer_that_cannot_be_read_is_left_out_of_a_roster_and_counted() {
         fence: 1,
         data,
     };
-    let readable = payload_blob(&Payload::new("{}".into(), 0));
+    let readable = member_blob(&Payload::new("{}".into(), 0));
     let roster = vec![
         entry("bob", readable),
-        entry("sue", Bytes::from_static(&[2, 0])),
+        entry("sue", Bytes::from_static(&[0, VERSION + 1, 0])),
         entry("ann", Bytes::new()),
     ];
     let asserted = Event::Asserted {

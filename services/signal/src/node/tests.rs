@@ -9,15 +9,20 @@ use protocol::RoomId;
 
 use super::*;
 
+fn node(backplane: Arc<dyn Backplane>) -> Node {
+    let key = ResumeKey::derive(b"of tests");
+    Node::new(Config::default(), backplane, "default", key, 1)
+}
+
 #[test]
 fn a_socket_that_opens_while_the_node_stops_is_closed_too() {
     let (backplane, _events) = Memory::default().attach(NodeId("n".into()));
-    let node = Node::new(Config::default(), backplane, 1);
+    let node = node(backplane);
     assert_eq!(node.ready(), Ok(()));
     node.close_all(CloseCode::GoingAway);
     assert_eq!(node.ready(), Err("shutting down"));
     let outbox = Arc::new(Outbox::default());
-    let connection = node.connect(outbox.clone());
+    let connection = node.connect(outbox.clone(), Dialect::RtcIo);
     let end = outbox.poll(&mut Context::from_waker(Waker::noop()));
     assert!(end.is_ready());
     node.disconnect(connection);
@@ -70,7 +75,7 @@ fn what_must_be_said_and_finds_no_room_is_said_later() {
         is_full: AtomicBool::new(true),
         taken: Mutex::default(),
     });
-    let node = Node::new(Config::default(), backplane.clone(), 1);
+    let node = node(backplane.clone());
     let forget = ClusterCommand::Forget {
         room: RoomId::new("r").unwrap(),
     };
@@ -90,7 +95,7 @@ async fn what_another_version_writes_is_counted_and_the_next_is_heard() {
     let memory = Memory::default();
     let (backplane, mut events) = memory.attach(NodeId("n".into()));
     let (other, _others) = memory.attach(NodeId("m".into()));
-    let node = Node::new(Config::default(), backplane, 1);
+    let node = node(backplane);
     let send = |payload: Bytes| {
         let send = Command::Send {
             node: NodeId("n".into()),

@@ -70,7 +70,7 @@ fn frame_text(message: ClientMessage) -> ByteString {
             payload.text().clone()
         }
         ClientMessage::Announce { attributes, .. } => attributes.text().clone(),
-        ClientMessage::Leave { .. } => ByteString::new(),
+        ClientMessage::Leave { .. } | ClientMessage::Request { .. } => ByteString::new(),
     }
 }
 

@@ -1,0 +1,147 @@
+use bytestring::ByteString;
+
+use super::{
+    ErrorCode, Json,
+    server::{
+        Absent, Answer, ErrorFrame, Left, Member, Members, Present, Reason, ServerFrame,
+        encode as write,
+    },
+};
+use crate::{Form, LeaveReason, Outcome, Payload, PeerId, ServerMessage};
+
+/// What a native client is told that its peer speaks which wrote `attributes`.
+const RTC_IO: &str = "rtc.io";
+
+/// Writes `message` for a native client; `None` where it is not told.
+///
+/// `resume` makes the token with which the client may return.
+pub fn encode(message: &ServerMessage, resume: impl FnOnce() -> ByteString) -> Option<ByteString> {
+    Some(write(&match message {
+        ServerMessage::Members { room, peer, peers } => ServerFrame::Members(Members {
+            room: room.clone(),
+            peer: peer.clone(),
+            resume: resume(),
+            peers: peers
+                .iter()
+                .map(|member| {
+                    let Present {
+                        peer,
+                        data,
+                        dialect,
+                    } = present(&member.peer, &member.attributes);
+                    Member {
+                        peer,
+                        data,
+                        suspended: member.suspended,
+                        dialect,
+                    }
+                })
+                .collect(),
+        }),
+        ServerMessage::Joined { peer, attributes } => {
+            ServerFrame::Joined(present(peer, attributes))
+        }
+        ServerMessage::Updated { peer, attributes } => {
+            ServerFrame::Updated(present(peer, attributes))
+        }
+        ServerMessage::Resumed { peer, attributes } => {
+            ServerFrame::Resumed(present(peer, attributes))
+        }
+        ServerMessage::Suspended { peer } => {
+            let peer = peer.clone();
+            ServerFrame::Suspended(Absent { peer })
+        }
+        ServerMessage::Left { peer, reason } => ServerFrame::Left(Left {
+            peer: peer.clone(),
+            reason: ByteString::from_static(match reason {
+                LeaveReason::Left => "left",
+                LeaveReason::Expired => "expired",
+            }),
+        }),
+        ServerMessage::Message { from, payload } => return said(from, payload),
+        ServerMessage::Answer { id, outcome } => ServerFrame::Answer(answer(id, outcome)),
+        ServerMessage::IdInUse { peer } => ServerFrame::Error(ErrorFrame {
+            code: ErrorCode::IdInUse.label().into(),
+            message: format!(
+                "somebody else is {peer:?} in this room",
+                peer = peer.as_str()
+            )
+            .into(),
+            temporary: ErrorCode::IdInUse.is_temporary(),
+            about: Some("announce".into()),
+        }),
+        ServerMessage::RoomInfo { .. } | ServerMessage::Superseded => return None,
+    }))
+}
+
+fn present(peer: &PeerId, attributes: &Payload) -> Present {
+    let data = super::payload::data(attributes);
+    Present {
+        peer: peer.clone(),
+        data: data.unwrap_or_else(Json::nothing),
+        dialect: (attributes.form() == Form::RtcIo).then(|| RTC_IO.into()),
+    }
+}
+
+fn answer(id: &ByteString, outcome: &Outcome) -> Answer {
+    let none = Answer {
+        id: id.clone(),
+        ok: false,
+        peer: None,
+        data: None,
+        reason: None,
+        message: None,
+    };
+    match outcome {
+        Outcome::Accepted { peer, attributes } => Answer {
+            ok: true,
+            peer: Some(peer.clone()),
+            data: super::payload::data(attributes),
+            ..none
+        },
+        Outcome::Failed {
+            reason,
+            peer,
+            message,
+        } => Answer {
+            peer: peer.clone(),
+            reason: Some(*reason),
+            message: message.clone().filter(|_| *reason == Reason::Declined),
+            ..none
+        },
+    }
+}
+
+/// What a peer says is not read again: its fields are put into a frame.
+fn said(from: &PeerId, payload: &Payload) -> Option<ByteString> {
+    let (kind, whom) = match payload.form() {
+        Form::Message => ("message", "from"),
+        Form::Ack => ("acked", "by"),
+        Form::Undelivered => ("undelivered", "to"),
+        Form::Request => ("requested", "from"),
+        Form::RtcIo => return Some(foreign(from, payload)),
+        Form::Announcement | Form::Accept | Form::Decline | Form::Suspension => return None,
+    };
+    let from = text(from.as_str());
+    let fields = payload.text();
+    Some(format!(r#"{{"type":"{kind}","{whom}":{from},{fields}}}"#).into())
+}
+
+/// A frame of an rtc.io client's is a string.
+fn foreign(from: &PeerId, payload: &Payload) -> ByteString {
+    let to = payload
+        .body_offset()
+        .checked_sub(1)
+        .and_then(|end| payload.text().get("/to|".len()..end));
+    let to = to.map(|to| format!(r#""to":{},"#, text(to)));
+    let (from, to) = (text(from.as_str()), to.unwrap_or_default());
+    let body = text(payload.body());
+    format!(r#"{{"type":"message","from":{from},{to}"body":{body}}}"#).into()
+}
+
+fn text(text: &str) -> serde_json::Value {
+    text.into()
+}
+
+#[cfg(test)]
+mod tests;

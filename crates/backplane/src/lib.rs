@@ -90,9 +90,3 @@ pub enum Health {
     reason = "any other event is a failure"
 )]
 mod conformance;
-/// temp
-pub fn owner(data: &[u8]) -> &[u8] {
-    data.split_first()
-        .and_then(|(len, rest)| rest.get(..usize::from(*len)))
-        .unwrap_or_default()
-}

@@ -7,7 +7,8 @@ use crate::NodeId;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Enter `member` in the room's roster as held by this node; answered by
-    /// [`Event::Joined`](crate::Event::Joined) or [`Event::JoinFailed`](crate::Event::JoinFailed).
+    /// [`Event::Joined`](crate::Event::Joined), [`Event::JoinFailed`](crate::Event::JoinFailed), or, where the name is
+    /// another owner's, [`Event::JoinRefused`](crate::Event::JoinRefused).
     Join {
         /// Returned in the answer.
         token: u64,
@@ -15,7 +16,7 @@ pub enum Command {
         room: ByteString,
         /// Who.
         member: ByteString,
-        /// What the roster keeps of it.
+        /// What the roster keeps of it; begins with its [`owner`](crate::owner()).
         data: Bytes,
         /// Whether the answer brings the roster.
         want_roster: bool,
@@ -40,7 +41,8 @@ pub enum Command {
     /// Make the roster hold just these members for this node, and bring the roster; answered by
     /// [`Event::Asserted`](crate::Event::Asserted) or [`Event::AssertFailed`](crate::Event::AssertFailed).
     ///
-    /// A member whose claim is older than the roster's stays as the roster has it.
+    /// A member whose claim is older than the roster's stays as the roster has it. Owners are not asked: a claim that
+    /// the roster has not seen, or a later one than the roster's, takes a name that another owner has there.
     Assert {
         /// The room.
         room: ByteString,

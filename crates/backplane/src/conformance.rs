@@ -12,6 +12,7 @@ use crate::{
 mod contract;
 mod implementations;
 mod many_rooms;
+mod owners;
 
 /// Longest wait for an event that must come.
 const PATIENCE: Duration = Duration::from_secs(5);

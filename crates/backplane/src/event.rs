@@ -32,7 +32,7 @@ pub struct Entry {
     pub node: NodeId,
     /// Which claim on the id this is.
     pub fence: u64,
-    /// What the node said of it.
+    /// What the node said of it; begins with its [`owner`](crate::owner()).
     pub data: Bytes,
 }
 
@@ -56,6 +56,14 @@ pub enum Event {
     },
     /// The roster cannot be changed now.
     JoinFailed {
+        /// As in the command.
+        token: u64,
+        /// The room.
+        room: ByteString,
+    },
+    /// The name is another owner's: the roster has it with data of an [`owner`](crate::owner()) that the join's data does
+    /// not name. Nothing was changed.
+    JoinRefused {
         /// As in the command.
         token: u64,
         /// The room.
@@ -232,6 +240,7 @@ impl Event {
             },
             Self::Joined { .. }
             | Self::JoinFailed { .. }
+            | Self::JoinRefused { .. }
             | Self::Asserted { .. }
             | Self::AssertFailed { .. }
             | Self::LeaveFailed { .. }
@@ -245,6 +254,7 @@ impl Event {
         match self {
             Self::Joined { room, .. }
             | Self::JoinFailed { room, .. }
+            | Self::JoinRefused { room, .. }
             | Self::Changed { room, .. }
             | Self::Asserted { room, .. }
             | Self::AssertFailed { room }

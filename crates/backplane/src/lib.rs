@@ -1,7 +1,8 @@
 //! How the nodes of a cluster hear each other: a roster of each room, and messages between nodes.
 //!
 //! A node *attaches* and gets two halves: a [`Backplane`] to which it submits [`Command`]s, and [`Events`],
-//! in which answers and other nodes' doings arrive. Rooms, members, data and payloads are opaque here.
+//! in which answers and other nodes' doings arrive. Rooms, members, data and payloads are opaque here, but for the
+//! [`owner`] that a member's data begins with.
 //!
 //! # The contract
 //!
@@ -10,10 +11,15 @@
 //! - [`Command::Join`] and [`Command::Assert`] are each answered once, unless submitting them failed.
 //! - A join gets a *fence* above every fence its member had before: the last to join holds the id. A
 //!   [`Command::Leave`] with an older fence changes nothing.
+//! - A name that the roster holds with data of an owner is that owner's: a join whose data names another one, or none,
+//!   is refused ([`Event::JoinRefused`]) and changes nothing, whichever node holds the member, and whether that node
+//!   lives. The name is free when its member has left. An assert is not refused: it says what a node has, and may take
+//!   the name.
 //! - Every change of a room's roster raises its *version* by one and is told as [`Event::Changed`] to every
 //!   node in the room, the one that made it included. What changes nothing is told to nobody. So a departure
 //!   is told exactly once, however many nodes say it.
-//! - A node is in a room from its first join or assert to its [`Command::Forget`], with a member there or without.
+//! - A node is in a room from its first join or assert to its [`Command::Forget`], with a member there or without; a
+//!   join that fails or is refused counts too.
 //!   The roster that a join brings and the changes after its version make a whole. A change may overtake the answer.
 //! - [`Command::Send`] arrives in order at one node, [`Command::Publish`] in order at each of the named nodes
 //!   that is in the room; of one room, both are in one order. A node that the publisher did not know of may get
@@ -29,6 +35,7 @@ mod counters;
 mod event;
 pub mod fleet;
 mod memory;
+mod owner;
 pub mod partition;
 mod pressure;
 pub mod redis;
@@ -40,6 +47,7 @@ pub use command::{Command, Overloaded};
 pub use counters::Counters;
 pub use event::{Change, Entry, Event, Events, NodeId};
 pub use memory::Memory;
+pub use owner::owner;
 pub use pressure::Pressure;
 
 /// Events that wait for a node at most. A node handles an event in microseconds; a full queue means that it

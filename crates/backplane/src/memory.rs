@@ -12,6 +12,7 @@ use crate::{
     Backplane, Change, Command, Counters, EVENT_QUEUE, Entry, Event, Events, Health, NodeId,
     Overloaded, Pressure,
     event::{self, EventSink, Permit},
+    owner::may_take,
 };
 
 /// A backplane inside one process: what a node without Redis runs on. Several nodes of a process may share it.
@@ -147,7 +148,14 @@ impl Hub {
         want_roster: bool,
     ) -> Result<(), Overloaded> {
         let answer = self.reserve(node)?;
-        self.open(&room).listeners.insert(node.clone());
+        let roster = self.open(&room);
+        roster.listeners.insert(node.clone());
+        if let Some(entry) = roster.members.get(&member)
+            && !may_take(&entry.data, &data)
+        {
+            answer.send(Event::JoinRefused { token, room });
+            return Ok(());
+        }
         let fence = self.enter(node, &room, member, 0, data);
         if let Some(roster) = self.rooms.get(&room) {
             let (epoch, version) = (roster.epoch, roster.version);

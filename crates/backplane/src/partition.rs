@@ -248,6 +248,9 @@ impl Partition {
                     roster,
                 }),
             ) => self.joined(token, room, fence, version, roster),
+            (Pending::Join { token, room }, Some(Reply::Refused)) => {
+                self.event(Event::JoinRefused { token, room });
+            }
             (Pending::Assert { room }, Some(Reply::Asserted { version, roster })) => {
                 self.asserted(room, version, roster);
             }

@@ -43,8 +43,8 @@ pub struct Flush {
 /// What this node asks of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClusterCommand {
-    /// Enter `peer` in the room's roster and tell the other nodes; answered by [`ClusterEvent::Joined`] or
-    /// [`ClusterEvent::JoinFailed`].
+    /// Enter `peer` in the room's roster and tell the other nodes; answered by [`ClusterEvent::Joined`],
+    /// [`ClusterEvent::JoinFailed`] or [`ClusterEvent::JoinRefused`].
     Join {
         /// Returned in the answer.
         connection: ConnectionId,
@@ -153,6 +153,13 @@ pub enum ClusterEvent {
     /// The cluster cannot be asked now: the peer is in the room for this node's peers only, and the room is
     /// asserted until that succeeds.
     JoinFailed {
+        /// As in the command.
+        connection: ConnectionId,
+        /// The room.
+        room: RoomId,
+    },
+    /// The peer's id is another owner's: nothing has changed, and the peer is not in the room.
+    JoinRefused {
         /// As in the command.
         connection: ConnectionId,
         /// The room.

@@ -35,6 +35,7 @@
 //! What this crate does not do: it knows no dialect, no socket, no queue of a connection, and no Redis. What
 //! it wants of the other nodes is an [`Output::Cluster`]; what they say is a [`ClusterEvent`].
 
+mod claims;
 mod cluster;
 mod config;
 mod confirmation;

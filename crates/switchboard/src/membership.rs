@@ -47,6 +47,7 @@ impl Switchboard {
         }
         place.joining += 1;
         if let Some(member) = place.members.get_mut(&seat.peer)
+            && member.may_be_claimed(&attributes)
             && let Holder::Suspended { until, .. } = &mut member.holder
         {
             // It has returned, however long the cluster takes to answer.
@@ -156,17 +157,6 @@ impl Switchboard {
                 member.tell(message, &mut self.effects);
             }
         }
-    }
-
-    /// Whether a later claim on the id, made at another node, is known already.
-    fn is_overtaken(&self, seat: &Seat, fence: Fence) -> bool {
-        let member = self
-            .rooms
-            .get(&seat.room)
-            .and_then(|room| room.members.get(&seat.peer));
-        member.is_some_and(|member| {
-            matches!(member.holder, Holder::Remote(_)) && fence != 0 && member.fence > fence
-        })
     }
 
     /// As [`Self::enter`], for a socket that closed meanwhile: what the peer missed waits on.

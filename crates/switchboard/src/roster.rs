@@ -5,63 +5,26 @@ use std::{collections::BTreeSet, mem, time::Instant};
 use protocol::{LeaveReason, PeerId, RoomId};
 
 use crate::{
-    Change, ClusterCommand, ClusterEvent, ConnectionId, Fence, RosterChange, RosterEntry,
-    Switchboard,
+    Change, ClusterCommand, ConnectionId, Fence, RosterChange, RosterEntry, Switchboard,
     effects::Timer,
     room::{Assert, Holder, Member, Room, RosterState},
 };
 
 impl Switchboard {
-    /// The cluster answered, or another node did something.
-    pub fn handle_cluster(&mut self, event: ClusterEvent, now: Instant) {
-        match event {
-            ClusterEvent::Joined {
-                connection,
-                room,
-                fence,
-                epoch,
-                version,
-                roster,
-            } => self.joined(connection, &room, fence, (epoch, version), roster, now),
-            ClusterEvent::JoinFailed { connection, room } => {
+    /// The cluster cannot be asked: the join counts here alone.
+    pub(crate) fn join_failed(&mut self, connection: ConnectionId, room: &RoomId, now: Instant) {
+        match self.is_anothers(connection) {
+            true => self.refuse(connection),
+            false => {
                 self.enter(connection, 0, now);
-                self.assert_later(&room, now);
-                self.settle(&room, now);
+                self.assert_later(room, now);
             }
-            ClusterEvent::Changed(change) => self.changed(change, now),
-            ClusterEvent::Asserted {
-                room,
-                epoch,
-                version,
-                roster,
-            } => self.asserted(&room, (epoch, version), roster, now),
-            ClusterEvent::AssertFailed { room } => self.assert_later(&room, now),
-            ClusterEvent::Gap { room } => self.gap(&room),
-            ClusterEvent::Confirmed { room, node } => self.confirmed(&room, node),
-            ClusterEvent::Received {
-                room,
-                from,
-                to,
-                payload,
-                hops,
-            } => self.receive(&room, from, to, payload, hops, now),
-            ClusterEvent::Passed(flush) => self.pass_on(flush, now),
-            ClusterEvent::HandedOver { room, peer } => self.handed_over(&room, &peer, now),
-            ClusterEvent::Heard {
-                room,
-                from,
-                payload,
-            } => self.hear(&room, from, payload),
-            ClusterEvent::Unsent {
-                room,
-                from,
-                to,
-                payload,
-            } => self.unsent(&room, &from, &to, &payload, now),
         }
+        self.settle(room, now);
     }
 
-    fn joined(
+    /// The cluster has answered a join.
+    pub(crate) fn joined(
         &mut self,
         connection: ConnectionId,
         room: &RoomId,
@@ -89,7 +52,7 @@ impl Switchboard {
         self.settle(room, now);
     }
 
-    fn asserted(
+    pub(crate) fn asserted(
         &mut self,
         room: &RoomId,
         version: (u64, u64),
@@ -119,7 +82,7 @@ impl Switchboard {
     }
 
     /// Does what had to wait until no join was under way.
-    fn settle(&mut self, room: &RoomId, now: Instant) {
+    pub(crate) fn settle(&mut self, room: &RoomId, now: Instant) {
         if let Some(state) = self.rooms.get_mut(room)
             && state.joining == 0
         {
@@ -136,7 +99,7 @@ impl Switchboard {
         self.forget_if_empty(room, now);
     }
 
-    fn changed(&mut self, step: RosterChange, now: Instant) {
+    pub(crate) fn changed(&mut self, step: RosterChange, now: Instant) {
         let own = match &step.change {
             Change::Joined(entry) => entry.node == self.node,
             Change::Left { node, .. } => *node == self.node,
@@ -230,7 +193,7 @@ impl Switchboard {
     }
 
     /// Something of the room may have been missed, also after an assert that is under way was carried out.
-    fn gap(&mut self, room: &RoomId) {
+    pub(crate) fn gap(&mut self, room: &RoomId) {
         match self.rooms.get_mut(room) {
             Some(state) if state.assert == Assert::Sent => state.assert = Assert::SentAgain,
             Some(_) | None => self.assert_now(room),
@@ -281,7 +244,7 @@ impl Switchboard {
 
     /// Compares the room after a pause. A room that is not here any more is opened for it: the roster has
     /// something of this node that it must not keep.
-    fn assert_later(&mut self, room: &RoomId, now: Instant) {
+    pub(crate) fn assert_later(&mut self, room: &RoomId, now: Instant) {
         let state = self.rooms.entry(room.clone()).or_insert_with(Room::new);
         if matches!(state.assert, Assert::No | Assert::Sent | Assert::SentAgain) {
             let at = now + self.effects.config.assert_interval;

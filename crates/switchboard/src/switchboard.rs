@@ -5,7 +5,7 @@ use hashbrown::{HashMap, HashSet};
 use protocol::{ClientMessage, PeerId, RoomId};
 
 use crate::{
-    Config, ConnectionId, DropReason, Listing, NodeId, Output,
+    ClusterEvent, Config, ConnectionId, DropReason, Listing, NodeId, Output,
     connection::{Connection, Seat},
     directory::Lookups,
     effects::{Effects, Timer},
@@ -251,6 +251,57 @@ impl Switchboard {
                 self.connections.insert(connection, joining);
             }
             Some(Connection::Muted { .. }) | None => {}
+        }
+    }
+
+    /// The cluster answered, or another node did something.
+    pub fn handle_cluster(&mut self, event: ClusterEvent, now: Instant) {
+        match event {
+            ClusterEvent::Joined {
+                connection,
+                room,
+                fence,
+                epoch,
+                version,
+                roster,
+            } => self.joined(connection, &room, fence, (epoch, version), roster, now),
+            ClusterEvent::JoinFailed { connection, room } => {
+                self.join_failed(connection, &room, now);
+            }
+            ClusterEvent::JoinRefused { connection, room } => {
+                self.refuse(connection);
+                self.settle(&room, now);
+            }
+            ClusterEvent::Changed(change) => self.changed(change, now),
+            ClusterEvent::Asserted {
+                room,
+                epoch,
+                version,
+                roster,
+            } => self.asserted(&room, (epoch, version), roster, now),
+            ClusterEvent::AssertFailed { room } => self.assert_later(&room, now),
+            ClusterEvent::Gap { room } => self.gap(&room),
+            ClusterEvent::Confirmed { room, node } => self.confirmed(&room, node),
+            ClusterEvent::Received {
+                room,
+                from,
+                to,
+                payload,
+                hops,
+            } => self.receive(&room, from, to, payload, hops, now),
+            ClusterEvent::Passed(flush) => self.pass_on(flush, now),
+            ClusterEvent::HandedOver { room, peer } => self.handed_over(&room, &peer, now),
+            ClusterEvent::Heard {
+                room,
+                from,
+                payload,
+            } => self.hear(&room, from, payload),
+            ClusterEvent::Unsent {
+                room,
+                from,
+                to,
+                payload,
+            } => self.unsent(&room, &from, &to, &payload, now),
         }
     }
 

@@ -177,6 +177,10 @@ pub(crate) fn read_event(event: Event, left_out: &mut u64) -> Result<ClusterEven
             connection: ConnectionId(token),
             room: room_id(room)?,
         },
+        Event::JoinRefused { token, room } => ClusterEvent::JoinRefused {
+            connection: ConnectionId(token),
+            room: room_id(room)?,
+        },
         Event::Changed {
             room,
             epoch,
@@ -297,8 +301,8 @@ fn readable_entries(roster: Vec<Entry>, left_out: &mut u64) -> Vec<RosterEntry> 
 }
 
 fn entry(entry: Entry) -> Result<RosterEntry, Unreadable> {
-    let owner = backplane::owner(&entry.data).len();
-    let blob: PayloadBlob<'_> = read(entry.data.get(1 + owner..).unwrap_or_default())?;
+    let guard = 1 + backplane::owner(&entry.data).len();
+    let blob: PayloadBlob<'_> = read(entry.data.get(guard..).ok_or(Unreadable)?)?;
     Ok(RosterEntry {
         peer: peer_id(entry.member)?,
         node: switchboard::NodeId(entry.node.0),

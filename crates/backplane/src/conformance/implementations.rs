@@ -1,6 +1,6 @@
 //! Of whom the contract's sentences are said: each implementation has the whole suite.
 
-use super::{contract::*, many_rooms::what_holds_for_one_room_holds_for_many};
+use super::{contract::*, many_rooms::what_holds_for_one_room_holds_for_many, owners::*};
 
 macro_rules! suite {
     ($implementation:ident, $make:expr, [$($sentence:ident),* $(,)?]) => {
@@ -40,6 +40,14 @@ macro_rules! conforms {
                 a_node_that_forgets_a_room_and_joins_it_again_hears_of_it,
                 a_node_that_asserts_nothing_hears_who_comes_and_goes,
                 it_says_when_it_works,
+                a_name_with_an_owner_is_not_taken_by_another,
+                the_owner_takes_its_name_again_from_another_node,
+                a_name_without_an_owner_is_taken_by_anybody,
+                a_guarded_name_is_free_when_its_member_has_left,
+                a_guarded_name_is_free_when_its_node_is_gone,
+                an_assert_asks_for_no_owner,
+                a_refused_join_keeps_no_room_in_the_queue,
+                who_is_refused_hears_of_the_room_until_forgetting_it,
                 what_holds_for_one_room_holds_for_many,
             ]
         );

@@ -54,10 +54,13 @@ pub enum Request {
         /// As for a join: what was sent so long ago is no sign of life, and does nothing.
         until: u64,
     },
-    /// Enters a member as held by `node`, whoever held it, and publishes [`Published::Changed`] to the room.
+    /// Enters a member as held by `node`, whichever node held it, and publishes [`Published::Changed`] to the room.
     /// Answered by [`Reply::Joined`], or by [`Reply::NoLease`] if the node has no lease or a lapsed
     /// one, if the link is dead, or if it is too late: the node has given the link up then, and has told its peer that
     /// nobody elsewhere knows of it. It may have gone to another node, which must not lose it to what is of before.
+    ///
+    /// Where the roster has the member with data of an [`owner`](crate::owner()) that this data does not name, nothing
+    /// is done, and the answer is [`Reply::Refused`]; the lease of the node that holds the member does not matter.
     Join {
         /// The node that asks.
         node: NodeId,
@@ -67,7 +70,7 @@ pub enum Request {
         room: ByteString,
         /// Who.
         member: ByteString,
-        /// What the roster keeps of it.
+        /// What the roster keeps of it; begins with its [`owner`](crate::owner()).
         data: Bytes,
         /// The room's birth if it is born now.
         birth: u64,
@@ -112,6 +115,8 @@ pub enum Request {
     /// - not in the roster, or held by another node with a lower fence: enters with the claim's fence, or with a
     ///   new one when that is 0;
     /// - else (its data changed, or it took the id over unseen): enters with a new fence.
+    ///
+    /// Owners do not matter here: an assert says what the node has had, maybe since before the roster was lost.
     Assert {
         /// The node that asks.
         node: NodeId,
@@ -193,6 +198,8 @@ pub enum Reply {
     },
     /// To a join or an assert of a node without a valid lease, or too late: nothing was done.
     NoLease,
+    /// To a join of a name that is another owner's: nothing was done.
+    Refused,
     /// To a sweep.
     Swept {
         /// Rooms that the node still has; 0 as well where nothing is to be swept.

@@ -9,6 +9,7 @@ use crate::Change;
 
 mod broadcasts;
 mod lost;
+mod refused;
 
 const ROOM: ByteString = ByteString::from_static("r");
 const SECOND: Duration = Duration::from_secs(1);

@@ -28,7 +28,9 @@ impl Answers {
     /// The room for this, where it is an answer.
     pub(super) fn room_for(&mut self, event: &Event) -> Option<Permit> {
         match event {
-            Event::Joined { .. } | Event::JoinFailed { .. } => self.joins.pop(),
+            Event::Joined { .. } | Event::JoinFailed { .. } | Event::JoinRefused { .. } => {
+                self.joins.pop()
+            }
             Event::Asserted { .. } | Event::AssertFailed { .. } => self.asserts.pop(),
             Event::LeaveFailed { .. } => self.leaves.pop(),
             Event::Changed { .. }
@@ -51,6 +53,41 @@ mod tests {
 
     use super::*;
     use crate::event;
+
+    #[test]
+    fn each_answer_to_a_join_takes_the_room_that_was_kept_for_it() {
+        let (sink, _events) = event::queue(1);
+        let mut answers = Answers::default();
+        let join = Command::Join {
+            token: 1,
+            room: "r".into(),
+            member: "bob".into(),
+            data: Bytes::new(),
+            want_roster: false,
+        };
+        let (token, room) = (1, "r".into());
+        let joined = Event::Joined {
+            token,
+            room,
+            fence: 1,
+            epoch: 1,
+            version: 1,
+            roster: None,
+        };
+        let failed = Event::JoinFailed {
+            token,
+            room: "r".into(),
+        };
+        let refused = Event::JoinRefused {
+            token,
+            room: "r".into(),
+        };
+        for answer in [joined, failed, refused] {
+            answers.expect(&join, sink.reserve().ok());
+            assert!(answers.room_for(&answer).is_some(), "{answer:?}");
+            assert!(sink.reserve().is_ok());
+        }
+    }
 
     #[test]
     fn a_departure_that_fails_takes_no_room_of_an_assert() {

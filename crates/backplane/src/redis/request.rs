@@ -214,6 +214,7 @@ pub(crate) fn reply(answer: Answer, value: Value) -> Option<Reply> {
                     Some(roster(entries)?)
                 },
             }),
+            Err(short) if short == [Value::Int(2)] => Some(Reply::Refused),
             Err(short) => no_lease(&short),
         },
         Answer::Asserted => match <[Value; 4]>::try_from(list(value)?) {

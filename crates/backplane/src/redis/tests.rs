@@ -8,6 +8,7 @@ mod lanes;
 mod link;
 mod model;
 mod outages;
+mod owners;
 mod places;
 mod rules;
 mod servers;

@@ -1,6 +1,7 @@
 //! Carrying out one request.
 
 use super::*;
+use crate::owner::may_take;
 
 /// One request at one time.
 pub(super) struct Step<'a> {
@@ -154,6 +155,10 @@ impl<'a> Step<'a> {
     ) -> Reply {
         if !self.is_alive(&node) || self.is_overtaken(&node, link) || self.is_late(until) {
             return Reply::NoLease;
+        }
+        let held = self.entry(room, &member);
+        if held.is_some_and(|entry| !may_take(&entry.data, &data)) {
+            return Reply::Refused;
         }
         let fence = self.new_fence(room, &member, floor);
         let entry = Entry {

@@ -28,12 +28,22 @@ fn beat(store: &mut Store, name: &str, now: u64) -> Reply {
 }
 
 fn join(store: &mut Store, name: &str, member: &'static str, now: u64) -> Reply {
+    join_with(store, name, member, b"data", now)
+}
+
+fn join_with(
+    store: &mut Store,
+    name: &str,
+    member: &'static str,
+    data: &'static [u8],
+    now: u64,
+) -> Reply {
     let join = Request::Join {
         node: node(name),
         link: 1,
         room: "r".into(),
         member: member.into(),
-        data: Bytes::from_static(b"data"),
+        data: Bytes::from_static(data),
         birth: now / SECOND,
         floor: 0,
         until: u64::MAX,
@@ -190,6 +200,25 @@ fn the_last_to_join_has_the_highest_fence_whatever_the_clock_says() {
     assert_eq!(leave(&mut store, "b", "p", first.0), 0);
     assert_eq!(leave(&mut store, "b", "p", second.0), 1);
     assert_eq!(leave(&mut store, "b", "p", second.0), 0);
+}
+
+#[test]
+fn a_name_of_an_owner_is_refused_to_others_whether_its_node_is_alive_or_not() {
+    let mut store = store();
+    let mine = b"\x01x and more";
+    let first = joined(&join_with(&mut store, "a", "p", mine, 101 * SECOND));
+    beat(&mut store, "b", 108 * SECOND);
+    for now in [102, 109, 111] {
+        for other in [&b"\x01y"[..], b"\x02x", b"\0x", b""] {
+            let reply = join_with(&mut store, "b", "p", other, now * SECOND);
+            assert_eq!(reply, Reply::Refused);
+        }
+    }
+    let anew = joined(&join_with(&mut store, "b", "p", b"\x01x", 112 * SECOND));
+    assert_eq!(anew.1.version, first.1.version + 1);
+    assert_eq!(leave(&mut store, "b", "p", anew.0), 1);
+    let other = join_with(&mut store, "b", "p", b"\x01y", 113 * SECOND);
+    assert_eq!(joined(&other).1.version, 1);
 }
 
 #[test]

@@ -59,6 +59,37 @@ fn a_peer_that_has_returned_does_not_leave_while_the_cluster_is_slow() {
 }
 
 #[test]
+fn a_connection_whose_join_is_refused_has_not_announced_itself() {
+    let mut board = Board::new();
+    let refused = |connection| ClusterEvent::JoinRefused {
+        connection: ConnectionId(connection),
+        room: room("r"),
+    };
+    board.answers = false;
+    for connection in [1, 2] {
+        board.connect(connection);
+        board.announce(connection, "r", "ann");
+    }
+    board.broadcast(1, "ann", "hello");
+    board.disconnect(2);
+    board.asked.clear();
+    board.event(refused(2));
+    assert_eq!(board.asked, [], "somebody else is joining");
+    board.event(refused(1));
+    let forget = ClusterCommand::Forget { room: room("r") };
+    assert_eq!(board.asked, [forget]);
+    board.assert_dropped(&[DropReason::NotAnnounced]);
+    board.assert_told(1, &["in use ann"]);
+    // Once more is too late.
+    board.event(refused(1));
+    board.assert_nothing_else();
+    board.answers = true;
+    board.announce(1, "r", "ann");
+    assert!(board.told.contains_key(&1));
+    assert!(!board.told.contains_key(&2));
+}
+
+#[test]
 fn a_connection_that_is_overtaken_while_it_announces_itself_is_told() {
     let mut board = Board::with_members(&[(1, "bob"), (2, "ann")]);
     board.answers = false;

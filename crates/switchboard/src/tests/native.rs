@@ -268,3 +268,48 @@ fn rooms_without_native_clients_say_nothing_of_who_is_away() {
     board.disconnect(1);
     assert_eq!(board.asked, []);
 }
+
+#[test]
+fn who_may_not_have_an_id_does_not_keep_it_from_being_left() {
+    let mut board = Board::with_natives(&[(1, "bob"), (2, "sue")]);
+    board.disconnect(2);
+    board.pass(Config::default().suspend_window - SECOND);
+    board.answers = false;
+    board.connect_native(3);
+    let announce = ClientMessage::Announce {
+        room: room("r"),
+        peer: peer("sue"),
+        attributes: announcement("eve", "{}"),
+    };
+    board.message(3, announce);
+    board.event(ClusterEvent::JoinRefused {
+        connection: ConnectionId(3),
+        room: room("r"),
+    });
+    board.assert_told(3, &["in use sue"]);
+    board.forget_told();
+    board.pass(SECOND);
+    board.assert_told(1, &["left sue Expired"]);
+}
+
+#[test]
+fn while_the_cluster_cannot_be_asked_an_id_is_kept_for_its_owner_at_its_node() {
+    let mut board = Board::with_natives(&[(1, "bob")]);
+    board.answers = false;
+    for (connection, owner) in [(2, "eve"), (3, "owner")] {
+        board.connect_native(connection);
+        let announce = ClientMessage::Announce {
+            room: room("r"),
+            peer: peer("bob"),
+            attributes: announcement(owner, "{}"),
+        };
+        board.message(connection, announce);
+        board.event(ClusterEvent::JoinFailed {
+            connection: ConnectionId(connection),
+            room: room("r"),
+        });
+    }
+    board.assert_told(2, &["in use bob"]);
+    board.assert_told(3, &["members"]);
+    board.assert_told(1, &["superseded"]);
+}

@@ -77,7 +77,7 @@ fn who_is_not_there_is_not_waited_for() {
 fn who_declines_is_not_asked_again_and_another_is() {
     let mut board = Board::with_natives(&[(1, "bob"), (2, "sue"), (3, "ann")]);
     board.request(1, "q", anybody());
-    let mut asked = vec![(2, board.requested(2)), (3, board.requested(3))];
+    let mut asked = [(2, board.requested(2)), (3, board.requested(3))];
     asked.sort_by_key(|(_, asked)| *asked);
     assert_eq!((asked[0].1, asked[1].1), (0, 1));
     let (second, first) = (asked[0].0, asked[1].0);

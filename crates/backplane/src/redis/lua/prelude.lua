@@ -39,6 +39,13 @@ local function unpack_claim(claim)
   return tonumber(fence), string.sub(claim, start, start + length - 1), string.sub(claim, start + length)
 end
 
+-- The owner that a member's data names: a byte with its length, and the owner. Empty where the data is too short for it.
+local function owner(data)
+  local length = string.byte(data, 1) or 0
+  if length >= #data then return '' end
+  return string.sub(data, 2, length + 1)
+end
+
 -- A change goes out as \2J or \2L, the numbers, and the three strings with their lengths before them.
 local function tell(channel, kind, epoch, version, fence, member, node, data)
   redis.call('SPUBLISH', channel, '\2' .. kind .. number(epoch) .. ' ' .. number(version) .. ' ' .. number(fence)

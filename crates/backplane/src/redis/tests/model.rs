@@ -17,6 +17,16 @@ use crate::{
 };
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
+/// Without an owner, too short for it, and of two owners.
+const DATA: [&[u8]; 7] = [
+    b"",
+    b"\0:7 ",
+    b"\xff\r\n",
+    b"\x02x",
+    b"\x01x 1:",
+    b"\x01x",
+    b"\x02\0\n:",
+];
 const FLOOR: u64 = 1 << 52;
 /// The time of the store in memory, in microseconds.
 const NOW: u64 = 1_000_000;
@@ -39,7 +49,7 @@ fn name() -> impl Strategy<Value = &'static str> {
 }
 
 fn data() -> impl Strategy<Value = Bytes> {
-    prop::sample::select(vec![&b""[..], b"\0:7 ", b"\xff\r\n"]).prop_map(Bytes::from_static)
+    prop::sample::select(&DATA[..]).prop_map(Bytes::from_static)
 }
 
 /// Old claims and new ones, and none.

@@ -1,0 +1,70 @@
+//! Claims on an id that are not the last, or not the owner's.
+
+use protocol::{Payload, ServerMessage};
+
+use crate::{
+    ConnectionId, DropReason, Fence, Switchboard,
+    connection::{Connection, Seat},
+    room::{Holder, Member},
+};
+
+impl Member {
+    /// Whether who announces this may have the id.
+    pub(crate) fn may_be_claimed(&self, attributes: &Payload) -> bool {
+        let owner = self.attributes.owner();
+        owner.is_empty() || owner == attributes.owner()
+    }
+}
+
+impl Switchboard {
+    /// Whether the id that a connection is about to take is another owner's, as far as this node knows. The cluster looks
+    /// itself, where it can be asked.
+    pub(crate) fn is_anothers(&self, connection: ConnectionId) -> bool {
+        let Some(Connection::Joining {
+            seat, attributes, ..
+        }) = self.connections.get(&connection)
+        else {
+            return false;
+        };
+        let room = self.rooms.get(&seat.room);
+        let member = room.and_then(|room| room.members.get(&seat.peer));
+        member.is_some_and(|member| !member.may_be_claimed(attributes))
+    }
+
+    /// The id is another's: the connection has not announced itself.
+    pub(crate) fn refuse(&mut self, connection: ConnectionId) {
+        let (seat, held, closed) = match self.connections.remove(&connection) {
+            Some(Connection::Joining {
+                seat, held, closed, ..
+            }) => (seat, held, closed),
+            Some(other) => {
+                self.connections.insert(connection, other);
+                return;
+            }
+            None => return,
+        };
+        if let Some(room) = self.rooms.get_mut(&seat.room) {
+            room.joining -= 1;
+        }
+        for _ in held.release(&mut self.effects) {
+            self.effects.dropped(DropReason::NotAnnounced);
+        }
+        if !closed {
+            self.connections.insert(connection, Connection::waiting());
+            let peer = seat.peer;
+            let message = ServerMessage::IdInUse { peer };
+            self.effects.deliver(connection, message);
+        }
+    }
+
+    /// Whether a later claim on the id, made at another node, is known already.
+    pub(crate) fn is_overtaken(&self, seat: &Seat, fence: Fence) -> bool {
+        let member = self
+            .rooms
+            .get(&seat.room)
+            .and_then(|room| room.members.get(&seat.peer));
+        member.is_some_and(|member| {
+            matches!(member.holder, Holder::Remote(_)) && fence != 0 && member.fence > fence
+        })
+    }
+}

@@ -128,7 +128,7 @@ async fn a_relay_that_is_told_to_end_takes_itself_off_the_list() {
     let node = node(&redis, "eu");
     until_told(&node, &[first.public]).await;
     assert!(first.terminate().success());
-    let listed = redis.cli(&["ZCARD", "trunkline:1:{p00}:relays"]).number();
+    let listed = redis.cli(&["ZCARD", "trunkline:2:{p00}:relays"]).number();
     assert_eq!(listed, 0);
     let took = until_told(&node, &[]).await;
     assert!(took < VANISHED, "{took:?}");

@@ -92,11 +92,16 @@ impl Native {
             Ok(frame) => {
                 let about = frame.kind();
                 let heard = self.understand(node, connection, frame);
-                heard.map_err(|error| (error, Some(about)))
+                heard.map_err(|error| error.about(about))
             }
-            Err(error) => Err((error, None)),
+            Err(error) => Err(error),
         };
-        let Err((FrameError { code, message }, about)) = answer else {
+        let Err(FrameError {
+            code,
+            message,
+            about,
+        }) = answer
+        else {
             return Ok(());
         };
         node.metrics.drop_for(code.label());

@@ -144,6 +144,20 @@ pub struct Ack {
     pub n: u64,
 }
 
+/// Each `type`.
+const KINDS: [&str; 10] = [
+    "hello",
+    "announce",
+    "leave",
+    "send",
+    "broadcast",
+    "request",
+    "accept",
+    "decline",
+    "ack",
+    "ping",
+];
+
 impl ClientFrame {
     /// Its `type`.
     pub fn kind(&self) -> &'static str {
@@ -168,8 +182,17 @@ impl ClientFrame {
 /// [`FrameError`] when it is not understood.
 pub fn decode(frame: &str) -> Result<ClientFrame, FrameError> {
     let (kind, fields) = Fields::read(frame)?;
-    Ok(match kind.as_str() {
-        "hello" => ClientFrame::Hello(hello(&fields)?),
+    let known = KINDS.into_iter().find(|known| *known == kind);
+    let read = read(&kind, &fields);
+    read.map_err(|error| match known {
+        Some(kind) => error.about(kind),
+        None => error,
+    })
+}
+
+fn read(kind: &str, fields: &Fields<'_>) -> Result<ClientFrame, FrameError> {
+    Ok(match kind {
+        "hello" => ClientFrame::Hello(hello(fields)?),
         "announce" => ClientFrame::Announce(Announce {
             room: fields.room("room")?,
             peer: fields.optional_peer("peer")?,
@@ -178,12 +201,12 @@ pub fn decode(frame: &str) -> Result<ClientFrame, FrameError> {
                 .unwrap_or_else(Json::nothing),
         }),
         "leave" => ClientFrame::Leave,
-        "send" => ClientFrame::Send(send(&fields)?),
+        "send" => ClientFrame::Send(send(fields)?),
         "broadcast" => ClientFrame::Broadcast(Broadcast {
-            n: numbered(&fields)?,
+            n: numbered(fields)?,
             body: fields.json("body")?,
         }),
-        "request" => ClientFrame::Request(request(&fields)?),
+        "request" => ClientFrame::Request(request(fields)?),
         "accept" => ClientFrame::Accept(Accept {
             from: fields.peer("from")?,
             id: fields.text("id", MAX_REQUEST_ID_BYTES)?,
@@ -196,7 +219,7 @@ pub fn decode(frame: &str) -> Result<ClientFrame, FrameError> {
         "ack" => ClientFrame::Ack(Ack {
             from: fields.peer("from")?,
             session: fields.text("session", MAX_TOKEN_BYTES)?,
-            n: numbered(&fields)?,
+            n: numbered(fields)?,
         }),
         "ping" => ClientFrame::Ping,
         other => {

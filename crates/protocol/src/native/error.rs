@@ -69,6 +69,8 @@ pub struct FrameError {
     pub code: ErrorCode,
     /// What it is, for people.
     pub message: String,
+    /// The type of the frame, where it could be read and is one that is known.
+    pub about: Option<&'static str>,
 }
 
 impl FrameError {
@@ -77,7 +79,15 @@ impl FrameError {
         Self {
             code,
             message: message.into(),
+            about: None,
         }
+    }
+
+    /// The same, of a frame of this type.
+    #[must_use]
+    pub fn about(self, kind: &'static str) -> Self {
+        let about = Some(kind);
+        Self { about, ..self }
     }
 }
 

@@ -416,6 +416,8 @@ fn what_is_wrong_with_a_frame_is_named() {
     ] {
         let error = client::decode(frame).unwrap_err();
         assert_eq!(error.code, code, "{frame}: {error}");
+        let names_a_type = !matches!(code, ErrorCode::NotJson | ErrorCode::UnknownType);
+        assert_eq!(error.about.is_some(), names_a_type, "{frame}: {error}");
         assert!(error.message.contains(word), "{frame}: {error}");
     }
 }

@@ -1,6 +1,9 @@
 //! Claims on an id that are not the last, or not the owner's.
 
-use protocol::{Payload, ServerMessage};
+use protocol::{
+    ClientMessage, Outcome, Payload, ServerMessage,
+    native::{payload, server::Reason},
+};
 
 use crate::{
     ConnectionId, DropReason, Fence, Switchboard,
@@ -46,8 +49,8 @@ impl Switchboard {
         if let Some(room) = self.rooms.get_mut(&seat.room) {
             room.joining -= 1;
         }
-        for _ in held.release(&mut self.effects) {
-            self.effects.dropped(DropReason::NotAnnounced);
+        for message in held.release(&mut self.effects) {
+            self.turn_away(connection, &message);
         }
         if !closed {
             self.connections.insert(connection, Connection::waiting());
@@ -55,6 +58,35 @@ impl Switchboard {
             let message = ServerMessage::IdInUse { peer };
             self.effects.deliver(connection, message);
         }
+    }
+
+    /// Drops what somebody says who is in no room, and answers where there must be an answer.
+    pub(crate) fn turn_away(&mut self, connection: ConnectionId, message: &ClientMessage) {
+        self.effects.dropped(DropReason::NotAnnounced);
+        let reason = Reason::NoMatch;
+        let answer = match message {
+            ClientMessage::Request { id, .. } => ServerMessage::Answer {
+                id: id.clone(),
+                outcome: Outcome::Failed {
+                    reason,
+                    peer: None,
+                    message: None,
+                },
+            },
+            ClientMessage::Send { to, payload, .. } => {
+                let Some((session, n)) = payload::numbered(payload) else {
+                    return;
+                };
+                ServerMessage::Message {
+                    from: to.clone(),
+                    payload: payload::undelivered(&session, n, reason),
+                }
+            }
+            ClientMessage::Announce { .. }
+            | ClientMessage::Leave { .. }
+            | ClientMessage::Broadcast { .. } => return,
+        };
+        self.effects.deliver(connection, answer);
     }
 
     /// Whether a later claim on the id, made at another node, is known already.

@@ -115,9 +115,11 @@ impl Switchboard {
                     self.join(connection, room, peer, attributes, now);
                     return;
                 }
-                if matches!(message, ClientMessage::Leave { .. }) {
-                    // Kept, it would undo the announce that follows it.
-                    self.effects.dropped(DropReason::NotAnnounced);
+                let is_leave = matches!(message, ClientMessage::Leave { .. });
+                if is_leave || self.told_members.contains(&connection) {
+                    // Kept, a leave would undo the announce that follows it; and native clients announce themselves before
+                    // they say anything.
+                    self.turn_away(connection, message);
                     return;
                 }
                 held.push(message, &mut self.effects);

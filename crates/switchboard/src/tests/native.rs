@@ -4,7 +4,7 @@ use protocol::{
     Form,
     native::{
         Json,
-        client::{self, ClientFrame},
+        client::{self, ClientFrame, Wanted},
         payload,
     },
 };
@@ -312,4 +312,36 @@ fn while_the_cluster_cannot_be_asked_an_id_is_kept_for_its_owner_at_its_node() {
     board.assert_told(2, &["in use bob"]);
     board.assert_told(3, &["members"]);
     board.assert_told(1, &["superseded"]);
+}
+
+#[test]
+fn who_was_refused_is_answered_that_nobody_is_there() {
+    let mut board = Board::with_natives(&[(1, "sue")]);
+    board.answers = false;
+    board.connect_native(2);
+    let announce = ClientMessage::Announce {
+        room: room("r"),
+        peer: peer("sue"),
+        attributes: announcement("eve", "{}"),
+    };
+    board.message(2, announce);
+    board.say(2, "sue", said("sue", 1));
+    board.event(ClusterEvent::JoinRefused {
+        connection: ConnectionId(2),
+        room: room("r"),
+    });
+    board.say(2, "sue", said("sue", 2));
+    board.request(2, "q", Wanted::Peer(peer("sue")));
+    board.assert_told(
+        2,
+        &[
+            r#"sue: "session":"s","n":1,"reason":"no-match""#,
+            "in use sue",
+            r#"sue: "session":"s","n":2,"reason":"no-match""#,
+            "answer q: no-match",
+        ],
+    );
+    board.assert_dropped(&[DropReason::NotAnnounced; 3]);
+    board.pass(SECOND);
+    board.assert_nothing_else();
 }

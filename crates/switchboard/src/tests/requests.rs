@@ -6,7 +6,7 @@ use protocol::{
 use super::*;
 
 impl Board {
-    fn request(&mut self, connection: u64, id: &str, wanted: Wanted) {
+    pub(super) fn request(&mut self, connection: u64, id: &str, wanted: Wanted) {
         let request = ClientMessage::Request {
             id: id.into(),
             wanted,

@@ -11,7 +11,18 @@ async fn peers_of_both_dialects_see_and_hear_each_other() {
     sue.expect(r#"/roominfo|{"memberCount":2}"#).await;
     sue.expect(r#"/announce|bob|{"name":"bob","id":"bob","room":"r"}"#)
         .await;
-    let joined = bob.next_json().await;
+    let mut joined = bob.next_json().await;
+    assert_eq!(
+        joined
+            .as_object_mut()
+            .unwrap()
+            .remove("tag")
+            .unwrap()
+            .as_str()
+            .unwrap()
+            .len(),
+        17
+    );
     let expected = json!({
         "type": "joined", "peer": "sue", "data": { "id": "sue", "room": "r" }, "dialect": "rtc.io",
     });

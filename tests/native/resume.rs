@@ -1,3 +1,8 @@
+use protocol::{
+    PeerId,
+    native::{Digest, Tag},
+};
+
 use super::*;
 
 #[tokio::test]
@@ -103,4 +108,38 @@ async fn a_node_that_stops_tells_its_clients_to_connect_again_and_they_go_on_els
         }
     }
     stopping.await.unwrap();
+}
+
+#[tokio::test]
+async fn who_comes_back_and_says_what_it_knows_is_told_what_is_different() {
+    let (one, other) = two_nodes(Duration::from_secs(8));
+    let (mut bob, sue) = bob_and_sue(&one, &other).await;
+    let resume = sue.kill();
+    assert_eq!(kind(&bob.next_json().await), "suspended");
+    let mut known = Digest::default();
+    known.toggle(Tag::of(&PeerId::new("bob").unwrap(), r#"{"name":"bob"}"#));
+    let announce = json!({
+        "room": "r", "peer": "sue", "data": { "name": "sue" }, "known": known,
+    });
+    let mut sue = NativePeer::hello(one.public, json!({ "resume": resume })).await;
+    sue.say("announce", announce.clone()).await;
+    let members = sue.members().await;
+    assert_eq!(
+        (members.parts, members.peers),
+        (Some(Vec::new()), Vec::new())
+    );
+    assert_eq!(kind(&bob.next_json().await), "resumed");
+    // What is said of it once does not count for the next announcement.
+    sue.enter("r", "sue").await;
+    bob.next().await;
+    let (mut ann, _) = NativePeer::join(other.public, "r", "ann").await;
+    assert_eq!(kind(&sue.next_json().await), "joined");
+    let resume = sue.kill();
+    assert_eq!(kind(&ann.next_json().await), "suspended");
+    let mut sue = NativePeer::hello(one.public, json!({ "resume": resume })).await;
+    sue.say("announce", announce).await;
+    let members = sue.members().await;
+    let part = Tag::read(&members.peers[0].tag).unwrap().part();
+    assert_eq!(members.peers[0].peer.as_str(), "ann");
+    assert_eq!((members.parts, members.peers.len()), (Some(vec![part]), 1));
 }

@@ -12,6 +12,7 @@
 //! A frame that cannot be understood is a [`FrameError`]: it names what is wrong, has a code, and costs nothing but itself.
 
 pub mod client;
+mod digest;
 mod encode;
 mod error;
 mod fields;
@@ -21,7 +22,8 @@ pub mod payload;
 pub mod server;
 
 pub use client::ClientFrame;
-pub use encode::encode;
+pub use digest::{Digest, PARTS, TAG_DIGITS, Tag};
+pub use encode::{Seated, encode};
 pub use error::{ErrorCode, FrameError};
 pub use json::Json;
 pub use matching::Matcher;

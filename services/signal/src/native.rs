@@ -143,10 +143,11 @@ impl Native {
             let message = "the first frame is a hello";
             return Err(FrameError::new(ErrorCode::NotGreeted, message));
         };
-        if let ClientFrame::Announce(announce) = frame {
+        if let ClientFrame::Announce(mut announce) = frame {
+            let known = announce.known.take();
             let message = announced(session, announce)?;
             self.has_announced = true;
-            node.message(connection, &message);
+            node.announce(connection, &message, known);
             return Ok(());
         }
         if !self.has_announced {

@@ -110,7 +110,12 @@ impl Node {
             Dialect::Native(_) => Listing::Members,
         };
         state.switchboard.handle_connect(connection, listing);
-        state.clients.insert(connection, Client { outbox, dialect });
+        let client = Client {
+            outbox,
+            dialect,
+            known: None,
+        };
+        state.clients.insert(connection, client);
         connection
     }
 

@@ -4,7 +4,7 @@ use bytestring::ByteString;
 use serde::Serialize;
 
 use super::{
-    ErrorCode, FrameError, Json, MAX_REASON_BYTES, MAX_REQUEST_ID_BYTES, MAX_TIMEOUT_MS,
+    Digest, ErrorCode, FrameError, Json, MAX_REASON_BYTES, MAX_REQUEST_ID_BYTES, MAX_TIMEOUT_MS,
     MAX_TOKEN_BYTES, VERSION,
     fields::{Fields, bad},
 };
@@ -63,6 +63,9 @@ pub struct Announce {
     pub peer: Option<PeerId>,
     /// What others are told, and requests are matched with: an object.
     pub data: Json,
+    /// What the client knows of who is in the room, from before its connection was lost: it is told only what is different.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub known: Option<Digest>,
 }
 
 /// A message for one peer.
@@ -199,6 +202,7 @@ fn read(kind: &str, fields: &Fields<'_>) -> Result<ClientFrame, FrameError> {
             data: fields
                 .optional_object("data")?
                 .unwrap_or_else(Json::nothing),
+            known: fields.optional_digest("known")?,
         }),
         "leave" => ClientFrame::Leave,
         "send" => ClientFrame::Send(send(fields)?),

@@ -1,7 +1,7 @@
 use bytestring::ByteString;
 
 use super::{
-    ErrorCode, Json,
+    Digest, ErrorCode, Json, Tag,
     server::{
         Absent, Answer, ErrorFrame, Left, Member, Members, Present, Reason, ServerFrame,
         encode as write,
@@ -12,32 +12,29 @@ use crate::{Form, LeaveReason, Outcome, Payload, PeerId, ServerMessage};
 /// What a native client is told that its peer speaks which wrote `attributes`.
 const RTC_IO: &str = "rtc.io";
 
-/// Writes `message` for a native client; `None` where it is not told.
-///
-/// `resume` makes the token with which the client may return.
-pub fn encode(message: &ServerMessage, resume: impl FnOnce() -> ByteString) -> Option<ByteString> {
+/// What a node knows of a client that takes its seat in a room.
+#[derive(Debug, Default)]
+pub struct Seated {
+    /// The token with which it may return.
+    pub resume: ByteString,
+    /// What it knows of who is there.
+    pub known: Option<Digest>,
+}
+
+/// Writes `message` for a native client, of whom more is asked only when it takes its seat; `None` where it is not told.
+pub fn encode(message: &ServerMessage, seated: impl FnOnce() -> Seated) -> Option<ByteString> {
     Some(write(&match message {
-        ServerMessage::Members { room, peer, peers } => ServerFrame::Members(Members {
-            room: room.clone(),
-            peer: peer.clone(),
-            resume: resume(),
-            peers: peers
-                .iter()
-                .map(|member| {
-                    let Present {
-                        peer,
-                        data,
-                        dialect,
-                    } = present(&member.peer, &member.attributes);
-                    Member {
-                        peer,
-                        data,
-                        suspended: member.suspended,
-                        dialect,
-                    }
-                })
-                .collect(),
-        }),
+        ServerMessage::Members { room, peer, peers } => {
+            let Seated { resume, known } = seated();
+            let (parts, peers) = unknown(peers, known.as_ref());
+            ServerFrame::Members(Members {
+                room: room.clone(),
+                peer: peer.clone(),
+                resume,
+                parts,
+                peers,
+            })
+        }
         ServerMessage::Joined { peer, attributes } => {
             ServerFrame::Joined(present(peer, attributes))
         }
@@ -74,11 +71,52 @@ pub fn encode(message: &ServerMessage, resume: impl FnOnce() -> ByteString) -> O
     }))
 }
 
+/// Of the members those that a client does not know, and which parts of the room these are.
+fn unknown(peers: &[crate::Member], known: Option<&Digest>) -> (Option<Vec<u8>>, Vec<Member>) {
+    let all = peers.iter().map(|member| {
+        let tag = Tag::of(&member.peer, member.attributes.body());
+        (tag, member)
+    });
+    let Some(known) = known else {
+        return (None, all.map(|(_, member)| listed(member)).collect());
+    };
+    let all: Vec<_> = all.collect();
+    let mut digest = Digest::default();
+    for (tag, _) in &all {
+        digest.toggle(*tag);
+    }
+    let parts = digest.differing(known);
+    let is_news =
+        |tag: Tag, member: &crate::Member| member.suspended || parts.contains(&tag.part());
+    let news = all
+        .into_iter()
+        .filter(|(tag, member)| is_news(*tag, member));
+    let news = news.map(|(_, member)| listed(member)).collect();
+    (Some(parts), news)
+}
+
+fn listed(member: &crate::Member) -> Member {
+    let Present {
+        peer,
+        data,
+        tag,
+        dialect,
+    } = present(&member.peer, &member.attributes);
+    Member {
+        peer,
+        data,
+        tag,
+        suspended: member.suspended,
+        dialect,
+    }
+}
+
 fn present(peer: &PeerId, attributes: &Payload) -> Present {
     let data = super::payload::data(attributes);
     Present {
         peer: peer.clone(),
         data: data.unwrap_or_else(Json::nothing),
+        tag: Tag::of(peer, attributes.body()).text(),
         dialect: (attributes.form() == Form::RtcIo).then(|| RTC_IO.into()),
     }
 }

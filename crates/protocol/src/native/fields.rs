@@ -4,7 +4,7 @@ use bytestring::ByteString;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{ErrorCode, FrameError, Json, MAX_NUMBER};
+use super::{Digest, ErrorCode, FrameError, Json, MAX_NUMBER, PARTS};
 use crate::{IdError, PeerId, RoomId};
 
 /// The fields of a frame by their names, of which each reader takes those that it knows.
@@ -117,6 +117,27 @@ impl<'a> Fields<'a> {
         match self.optional_json(name) {
             Some(json) if !json.is_object() => Err(bad(name, "must be an object")),
             json => Ok(json),
+        }
+    }
+
+    pub(super) fn optional_digest(&self, name: &str) -> Result<Option<Digest>, FrameError> {
+        let kind = "sixteen strings of sixteen hexadecimal digits";
+        let sums: Option<Vec<ByteString>> = self.parse(name, kind)?;
+        let read = |sums: Vec<ByteString>| {
+            Digest::read(&sums).ok_or_else(|| bad(name, &format!("must be {kind}")))
+        };
+        sums.map(read).transpose()
+    }
+
+    /// Numbers of parts of a room.
+    pub(super) fn optional_parts(&self, name: &str) -> Result<Option<Vec<u8>>, FrameError> {
+        let kind = "an array of numbers from 0 to 15";
+        let parts: Option<Vec<u8>> = self.parse(name, kind)?;
+        match parts {
+            Some(parts) if parts.iter().any(|part| usize::from(*part) >= PARTS) => {
+                Err(bad(name, &format!("must be {kind}")))
+            }
+            parts => Ok(parts),
         }
     }
 

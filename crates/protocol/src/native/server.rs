@@ -87,6 +87,10 @@ pub struct Members {
     pub peer: PeerId,
     /// What to say hello with after the connection was lost, to have this id again.
     pub resume: ByteString,
+    /// The parts that `peers` is of, where the client has said what it knows: the others are as it knows them. Whoever is
+    /// suspended is in `peers` in any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Vec<u8>>,
     /// The others.
     pub peers: Vec<Member>,
 }
@@ -98,6 +102,8 @@ pub struct Member {
     pub peer: PeerId,
     /// What it has announced.
     pub data: Json,
+    /// Its [`Tag`](super::Tag).
+    pub tag: ByteString,
     /// Whether its connection is lost, and it may return.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub suspended: bool,
@@ -113,6 +119,8 @@ pub struct Present {
     pub peer: PeerId,
     /// What it has announced.
     pub data: Json,
+    /// Its [`Tag`](super::Tag).
+    pub tag: ByteString,
     /// What it speaks, if that is another dialect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dialect: Option<ByteString>,

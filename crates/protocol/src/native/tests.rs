@@ -78,6 +78,7 @@ fn frames_look_as_the_reference_says() {
                 room: RoomId::new("r").unwrap(),
                 peer: Some(peer("bob")),
                 data: json(r#"{"name":"Bob"}"#),
+                known: None,
             }),
         ),
         (
@@ -145,6 +146,11 @@ fn what_is_wrong_with_a_frame_is_named() {
             r#"{"type":"announce","room":"r","data":[]}"#,
             ErrorCode::BadField,
             "\"data\"",
+        ),
+        (
+            r#"{"type":"announce","room":"r","known":["0"]}"#,
+            ErrorCode::BadField,
+            "\"known\"",
         ),
         (
             r#"{"type":"send","to":"a","n":0,"body":1}"#,

@@ -27,6 +27,7 @@ pub(super) fn announcement(owner: &str, data: &str) -> Payload {
         room: room("r"),
         peer: None,
         data: Json::new(data).unwrap(),
+        known: None,
     };
     payload::announcement(owner, &announce)
 }

@@ -3,7 +3,11 @@
 use std::{sync::Arc, task::Waker};
 
 use bytestring::ByteString;
-use protocol::{ServerMessage, native, rtcio};
+use protocol::{
+    ClientMessage, ServerMessage,
+    native::{self, Digest, Seated},
+    rtcio,
+};
 use switchboard::{ConnectionId, Recipients};
 
 use super::{Node, State};
@@ -18,6 +22,8 @@ use crate::{
 pub(super) struct Client {
     pub(super) outbox: Arc<Outbox>,
     pub(super) dialect: Dialect,
+    /// What a native client that is about to take its seat knows of who is there.
+    pub(super) known: Option<Digest>,
 }
 
 /// What a client understands.
@@ -36,6 +42,22 @@ struct Written {
 }
 
 impl Node {
+    /// A native client announces itself, and says what it knows of the room.
+    pub(crate) fn announce(
+        &self,
+        connection: ConnectionId,
+        message: &ClientMessage,
+        known: Option<Digest>,
+    ) {
+        let mut state = self.lock();
+        if let Some(client) = state.clients.get_mut(&connection) {
+            client.known = known;
+        }
+        self.change_locked(state, |switchboard, now| {
+            switchboard.handle_message(connection, message, now);
+        });
+    }
+
     /// Tells a client something that is not of the switchboard.
     pub(crate) fn tell(&self, connection: ConnectionId, text: &str) {
         let mut state = self.lock();
@@ -62,7 +84,7 @@ impl Node {
             ..
         } = state;
         for connection in to.as_slice() {
-            let Some(client) = clients.get(connection) else {
+            let Some(client) = clients.get_mut(connection) else {
                 continue;
             };
             let text = match &client.dialect {
@@ -71,10 +93,13 @@ impl Node {
                     client.outbox.close(CloseCode::Superseded);
                     continue;
                 }
-                // Members, of whom alone tokens are a part, are told to one client.
+                // A client takes its seat alone.
                 Dialect::Native(session) => written.native.get_or_insert_with(|| {
                     let token = |session: &Arc<Session>| self.resume_key.token(session);
-                    native::encode(message, || session.as_ref().map(token).unwrap_or_default())
+                    native::encode(message, || Seated {
+                        resume: session.as_ref().map(token).unwrap_or_default(),
+                        known: client.known.take(),
+                    })
                 }),
             };
             if let Some(text) = text {

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    ClientMessage,
+    ClientMessage, RoomId,
     native::{ClientFrame, client, payload, server},
     rtcio,
 };
@@ -19,7 +19,7 @@ fn peer(id: &str) -> PeerId {
 }
 
 fn native(message: &ServerMessage) -> Option<ServerFrame> {
-    let text = encode(message, || "token".into())?;
+    let text = encode(message, Seated::default)?;
     Some(server::decode(&text).unwrap_or_else(|error| panic!("{text}: {error}")))
 }
 
@@ -176,7 +176,7 @@ fn who_owns_an_announcement_is_told_to_nobody() {
     let message = joined(announced("secret", r#"{"type":"announce","room":"r"}"#));
     assert!(!rtcio::encode(&message).unwrap().contains("secret"));
     assert!(
-        !encode(&message, ByteString::new)
+        !encode(&message, Seated::default)
             .unwrap()
             .contains("secret")
     );
@@ -209,7 +209,7 @@ fn what_comes_of_messages_and_requests_is_told_to_native_clients_alone() {
     ] {
         let from = peer("bob");
         let message = ServerMessage::Message { from, payload };
-        assert_eq!(encode(&message, ByteString::new).as_deref(), frame);
+        assert_eq!(encode(&message, Seated::default).as_deref(), frame);
         if frame.is_some() {
             native(&message).unwrap();
         }
@@ -227,6 +227,66 @@ fn a_reply_to_a_request_is_read_as_it_was_written() {
     let reply = payload::reply(&payload::accept("q")).unwrap();
     assert_eq!((&*reply.id, reply.message), ("q", None));
     assert_eq!(payload::reply(&payload::suspension(1)), None);
+}
+
+/// Everybody whose name is given, as a node lists them.
+fn members(names: &[(&str, bool)]) -> ServerMessage {
+    let member = |(name, suspended): &(&str, bool)| crate::Member {
+        peer: peer(name),
+        attributes: announced(
+            "o",
+            &format!(r#"{{"type":"announce","room":"r","data":{{"n":"{name}"}}}}"#),
+        ),
+        suspended: *suspended,
+    };
+    ServerMessage::Members {
+        room: RoomId::new("r").unwrap(),
+        peer: peer("me"),
+        peers: names.iter().map(member).collect(),
+    }
+}
+
+fn listed_for(message: &ServerMessage, known: Option<Digest>) -> Members {
+    let resume = ByteString::from_static("token");
+    let text = encode(message, || Seated { resume, known }).unwrap();
+    match server::decode(&text).unwrap() {
+        ServerFrame::Members(members) => members,
+        frame => panic!("{frame:?}"),
+    }
+}
+
+#[test]
+fn who_comes_back_is_told_what_it_does_not_know_and_who_is_away() {
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"].map(|name| (name, false));
+    let all = listed_for(&members(&names), None);
+    assert_eq!(
+        (all.parts, all.peers.len(), &*all.resume),
+        (None, 8, "token")
+    );
+    let mut known = Digest::default();
+    for member in &all.peers {
+        known.toggle(Tag::read(&member.tag).unwrap());
+    }
+    let same = listed_for(&members(&names), Some(known.clone()));
+    assert_eq!((same.parts, same.peers), (Some(Vec::new()), Vec::new()));
+    let mut away = names;
+    away[3].1 = true;
+    let away = listed_for(&members(&away), Some(known.clone()));
+    assert_eq!(away.parts, Some(Vec::new()));
+    let names_of = |peers: &[Member]| -> Vec<String> {
+        peers.iter().map(|member| member.peer.to_string()).collect()
+    };
+    assert_eq!(names_of(&away.peers), ["d"]);
+    // One has left: of its part everybody is told.
+    let part_of = |name| Tag::of(&peer(name), "").part();
+    let one_less = listed_for(&members(&names[..7]), Some(known));
+    assert_eq!(one_less.parts, Some(vec![part_of("h")]));
+    let beside = ["a", "b", "c", "d", "e", "f", "g"];
+    let beside: Vec<_> = beside
+        .into_iter()
+        .filter(|name| part_of(name) == part_of("h"))
+        .collect();
+    assert_eq!(names_of(&one_less.peers), beside);
 }
 
 proptest! {

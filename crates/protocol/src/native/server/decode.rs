@@ -5,7 +5,7 @@ use super::{
     Present, Reason, Requested, ServerFrame, Undelivered, Welcome,
 };
 use crate::native::{
-    ErrorCode, FrameError, MAX_REASON_BYTES, MAX_TOKEN_BYTES,
+    ErrorCode, FrameError, MAX_REASON_BYTES, MAX_TOKEN_BYTES, TAG_DIGITS,
     client::numbered,
     fields::{Fields, bad},
 };
@@ -23,6 +23,7 @@ pub fn decode(frame: &str) -> Result<ServerFrame, FrameError> {
             room: fields.room("room")?,
             peer: fields.peer("peer")?,
             resume: fields.text("resume", MAX_TOKEN_BYTES)?,
+            parts: fields.optional_parts("parts")?,
             peers: fields.list("peers", member)?,
         }),
         "joined" => ServerFrame::Joined(present(fields)?),
@@ -104,6 +105,7 @@ fn member(fields: &Fields<'_>) -> Result<Member, FrameError> {
     Ok(Member {
         peer: fields.peer("peer")?,
         data: fields.json("data")?,
+        tag: fields.text("tag", TAG_DIGITS)?,
         suspended: fields.flag("suspended")?,
         dialect: dialect(fields)?,
     })
@@ -117,6 +119,7 @@ fn present(fields: &Fields<'_>) -> Result<Present, FrameError> {
     Ok(Present {
         peer: fields.peer("peer")?,
         data: fields.json("data")?,
+        tag: fields.text("tag", TAG_DIGITS)?,
         dialect: dialect(fields)?,
     })
 }

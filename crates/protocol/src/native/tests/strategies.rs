@@ -43,6 +43,16 @@ pub(super) fn peers() -> impl Strategy<Value = PeerId> {
     texts().prop_map(|text| PeerId::new(text).unwrap())
 }
 
+fn digests() -> impl Strategy<Value = Digest> {
+    vec((peers(), any::<String>()), 0..9).prop_map(|members| {
+        let mut digest = Digest::default();
+        for (peer, data) in members {
+            digest.toggle(Tag::of(&peer, &data));
+        }
+        digest
+    })
+}
+
 pub(super) fn rooms() -> impl Strategy<Value = RoomId> {
     texts().prop_map(|text| RoomId::new(text).unwrap())
 }
@@ -68,8 +78,18 @@ pub(super) fn client_frames() -> impl Strategy<Value = ClientFrame> {
                 })
             }
         ),
-        (rooms(), option::of(peers()), objects())
-            .prop_map(|(room, peer, data)| ClientFrame::Announce(Announce { room, peer, data })),
+        (
+            rooms(),
+            option::of(peers()),
+            objects(),
+            option::of(digests())
+        )
+            .prop_map(|(room, peer, data, known)| ClientFrame::Announce(Announce {
+                room,
+                peer,
+                data,
+                known
+            })),
         Just(ClientFrame::Leave),
         (peers(), numbers(), option::of(numbers()), values()).prop_map(|(to, n, first, body)| {
             let first = first.map(|first| first.min(n));
@@ -96,10 +116,14 @@ pub(super) fn client_frames() -> impl Strategy<Value = ClientFrame> {
 }
 
 pub(super) fn presences() -> impl Strategy<Value = server::Present> {
-    (peers(), values(), option::of(texts())).prop_map(|(peer, data, dialect)| server::Present {
-        peer,
-        data,
-        dialect,
+    (peers(), values(), peers(), option::of(texts())).prop_map(|(peer, data, tagged, dialect)| {
+        let tag = Tag::of(&tagged, data.as_str()).text();
+        server::Present {
+            peer,
+            data,
+            tag,
+            dialect,
+        }
     })
 }
 
@@ -177,6 +201,7 @@ pub(super) fn server_frames() -> impl Strategy<Value = ServerFrame> {
     let member = (presences(), any::<bool>()).prop_map(|(present, suspended)| server::Member {
         peer: present.peer,
         data: present.data,
+        tag: present.tag,
         suspended,
         dialect: present.dialect,
     });
@@ -184,14 +209,22 @@ pub(super) fn server_frames() -> impl Strategy<Value = ServerFrame> {
         welcomes(),
         answers(),
         messages(),
-        (rooms(), peers(), texts(), vec(member, 0..3)).prop_map(|(room, peer, resume, peers)| {
-            ServerFrame::Members(server::Members {
-                room,
-                peer,
-                resume,
-                peers,
-            })
-        }),
+        (
+            rooms(),
+            peers(),
+            texts(),
+            option::of(vec(0..16_u8, 0..3)),
+            vec(member, 0..3)
+        )
+            .prop_map(|(room, peer, resume, parts, peers)| {
+                ServerFrame::Members(server::Members {
+                    room,
+                    peer,
+                    resume,
+                    parts,
+                    peers,
+                })
+            }),
         presences().prop_map(ServerFrame::Joined),
         presences().prop_map(ServerFrame::Updated),
         presences().prop_map(ServerFrame::Resumed),

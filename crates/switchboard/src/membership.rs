@@ -226,7 +226,8 @@ impl Switchboard {
             }
             previous => previous,
         };
-        room.answer_announce(connection, seat, is_told_members, effects);
+        let is_update = matches!(previous, Some(Previous::Local(before)) if before == connection);
+        room.answer_announce(connection, seat, (is_told_members, is_update), effects);
         let is_back = previous.is_some();
         let news = match previous {
             None => ServerMessage::Joined {

@@ -154,7 +154,7 @@ impl Room {
         &self,
         connection: ConnectionId,
         seat: &Seat,
-        is_told_members: bool,
+        (is_told_members, is_update): (bool, bool),
         effects: &mut Effects,
     ) {
         let others = self.members.iter().filter(|(peer, _)| **peer != seat.peer);
@@ -175,7 +175,8 @@ impl Room {
         let member_count = self.members.len();
         effects.deliver(connection, ServerMessage::RoomInfo { member_count });
         for (peer, member) in others {
-            if member.attributes.form() == Form::Announcement {
+            // Who announces itself again has heard theirs.
+            if member.attributes.form() == Form::Announcement && !is_update {
                 let joined = ServerMessage::Joined {
                     peer: peer.clone(),
                     attributes: member.attributes.clone(),

@@ -24,6 +24,7 @@ mod native;
 mod own_changes;
 mod repairs;
 mod requests;
+mod requests_model;
 mod routing;
 
 struct Board {

@@ -99,6 +99,9 @@ fn whoever_answers_no_announcements_is_announced_to_those_who_wait_for_it() {
     board.connect(3);
     board.announce(3, "r", "ann");
     board.assert_told(3, &["roominfo 3", "joined bob"]);
+    // Not again: it would take bob for one who has come anew.
+    board.announce(3, "r", "ann");
+    board.assert_told(3, &["roominfo 3"]);
 }
 
 #[test]

@@ -1,0 +1,79 @@
+// What the room is told of us: what is wanted, what a node has taken, and who waits to hear of it. No I/O.
+
+const RETRY_MS = 500;
+const SLACK_MS = 5000;
+
+export class Announcement {
+  #wanted = null; // { data }
+  #agreed = null; // the last one that a node has taken
+  #asked = []; // those that are not answered: { announced, ends, isOver }
+  #waiting = []; // the ends of promises for which none is under way
+  #claim = { until: 0, at: Infinity }; // while a connection that was lost still holds the id for us
+
+  want(data, ends) {
+    this.#wanted = { data };
+    this.#waiting.push(ends);
+  }
+
+  get isWanted() {
+    return this.#wanted !== null;
+  }
+
+  get isAsked() {
+    return this.#asked.some(({ isOver }) => !isOver);
+  }
+
+  /** It is on its way; gives its data. */
+  say() {
+    this.#claim.at = Infinity;
+    this.#asked.push({ announced: this.#wanted, ends: this.#waiting.splice(0), isOver: false });
+    return this.#wanted.data;
+  }
+
+  /** The oldest is answered. Gives whose promises are kept by that, or null where we have left meanwhile. */
+  taken() {
+    const { announced = this.#wanted, ends = [], isOver = false } = this.#asked.shift() ?? {};
+    if (isOver) return null;
+    this.#agreed = announced;
+    this.#claim = { until: 0, at: Infinity };
+    return ends;
+  }
+
+  /**
+   * The oldest is refused. Gives whose promises are broken by that, or how it is said again: 'later', where the last
+   * connection may still hold the id for us, or 'as another' at once.
+   */
+  refused(now, { isInUse, canChange }) {
+    const { ends = [], isOver = false } = this.#asked.shift() ?? {};
+    if (isOver) return 'later';
+    if (isInUse && (now < this.#claim.until || canChange)) {
+      const isLater = now < this.#claim.until;
+      this.#waiting.unshift(...ends);
+      this.#claim.at = isLater ? now + RETRY_MS : now;
+      return isLater ? 'later' : 'as another';
+    }
+    // Not again on the next socket: what was agreed on before is.
+    if (this.#asked.length === 0) this.#wanted = this.#agreed;
+    return ends;
+  }
+
+  /** The socket is lost. A node may have heard what it did not answer: then it keeps the id for us. */
+  lost(wasPresent, now, windowMs) {
+    if (wasPresent || this.isAsked) this.#claim.until = now + windowMs + SLACK_MS;
+    this.#claim.at = Infinity;
+    for (const { ends } of this.#asked.splice(0).reverse()) this.#waiting.unshift(...ends);
+  }
+
+  /** Nothing is wanted any more. Gives whose promises are not kept. */
+  drop() {
+    this.#wanted = this.#agreed = null;
+    this.#claim = { until: 0, at: Infinity };
+    const ends = [...this.#asked.flatMap((asked) => asked.ends.splice(0)), ...this.#waiting.splice(0)];
+    for (const asked of this.#asked) asked.isOver = true;
+    return ends;
+  }
+
+  deadline() {
+    return this.#claim.at;
+  }
+}

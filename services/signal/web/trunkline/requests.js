@@ -1,0 +1,89 @@
+// Questions for peers that will talk: our own until they are answered, and what we have answered to others. No I/O.
+
+import { because, SignallingError } from './errors.js';
+
+// Below five seconds together: by then whoever asks knows why not, also where the node died that was to answer.
+export const DEFAULT_TIMEOUT_MS = 4000;
+const SLACK_MS = 500;
+const LONGEST_TIMEOUT_MS = 60000; // a node takes no longer one
+const MOST_ANSWERS = 256;
+
+export class Requests {
+  #own = new Map(); // id → { id, wanted, until, ends }
+  #others = new Map(); // `id from` → the answer, or null while there is none
+
+  /** False where whoever asks has lost interest already. */
+  ask({ id, wanted, ends, timeout = DEFAULT_TIMEOUT_MS, signal }, now) {
+    if (signal?.aborted) {
+      ends.reject(signal.reason);
+      return false;
+    }
+    const until = now + Math.min(Math.max(1, timeout), LONGEST_TIMEOUT_MS);
+    this.#own.set(id, { wanted, until, ends });
+    const abort = () => {
+      this.#own.delete(id);
+      ends.reject(signal.reason);
+    };
+    signal?.addEventListener('abort', abort, { once: true });
+    return true;
+  }
+
+  /** The frame for one: what is left of its time goes along. */
+  frame(id, now) {
+    const { wanted, until } = this.#own.get(id);
+    return { type: 'request', id, ...wanted, timeout_ms: Math.max(1, Math.ceil(until - now)) };
+  }
+
+  /** Those that are not answered. */
+  open() {
+    return [...this.#own.keys()];
+  }
+
+  answered({ id, ok, peer, data, reason, message }) {
+    const request = this.#own.get(id);
+    if (!request) return;
+    this.#own.delete(id);
+    if (ok) request.ends.resolve({ id: peer, data });
+    else request.ends.reject(new SignallingError({ reason: reason ?? 'unreachable', message, peer }));
+  }
+
+  /**
+   * What to do about a question of another peer's: 'ask' those who listen, 'wait' for them, or say the answer again that
+   * was given, since the first one may be lost.
+   */
+  heard(from, id) {
+    const key = `${id} ${from}`;
+    if (!this.#others.has(key)) {
+      this.#others.set(key, null);
+      if (this.#others.size > MOST_ANSWERS) this.#others.delete(this.#others.keys().next().value);
+      return 'ask';
+    }
+    return this.#others.get(key) ?? 'wait';
+  }
+
+  /** The first answer counts: false for another one. */
+  answer(frame) {
+    const key = `${frame.id} ${frame.from}`;
+    if (this.#others.get(key)) return false;
+    this.#others.set(key, frame);
+    return true;
+  }
+
+  deadline() {
+    return Math.min(Infinity, ...[...this.#own.values()].map(({ until }) => until + SLACK_MS));
+  }
+
+  /** Ends what has waited too long: for a peer, or, where there is no connection, for a node. */
+  expire(now, isConnected) {
+    for (const [id, { until, ends }] of this.#own) {
+      if (until + SLACK_MS > now) continue;
+      this.#own.delete(id);
+      ends.reject(because(isConnected ? 'timeout' : 'unreachable'));
+    }
+  }
+
+  giveUp(error) {
+    for (const { ends } of this.#own.values()) ends.reject(error);
+    this.#own.clear();
+  }
+}

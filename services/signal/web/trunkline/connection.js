@@ -96,7 +96,7 @@ export class Connection {
     this.#lostAt ??= now;
     const outage = now - this.#lostAt;
     const windowMs = this.#events.windowMs();
-    const delay = retryDelay({ attempt: this.#attempt, outage, windowMs, random: this.#random() });
+    const delay = retryDelay({ attempt: this.#attempt, outage, windowMs, random: this.#random });
     this.#attempt += 1;
     this.#retry = this.#clock.after(delay, () => this.open());
     this.#events.lost({ code, reason, delay });

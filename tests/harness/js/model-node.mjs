@@ -1,0 +1,121 @@
+// A node as the native dialect describes it, in memory, for sessions without sockets. What is on its way is in queues, and
+// is lost with the connection, or where the node is killed, with the node.
+
+export class ModelNode {
+  #time; #random; #window;
+  #members = new Map(); // id → { session, data, socket, held, until }
+  #sockets = new Set();
+  #made = 0;
+
+  constructor({ time, random, window }) {
+    this.#time = time;
+    this.#random = random;
+    this.#window = window;
+  }
+
+  /** The node's side of a socket; `deliver` takes the text of a frame. */
+  connect(deliver) {
+    const socket = { up: [], down: [], deliver, id: null, session: null, isOpen: true };
+    this.#sockets.add(socket);
+    return socket;
+  }
+
+  /** The connection is lost, with all that is on it. */
+  cut(socket) {
+    if (!socket.isOpen) return;
+    socket.isOpen = false;
+    this.#sockets.delete(socket);
+    const member = this.#members.get(socket.id);
+    if (member?.socket !== socket) return;
+    Object.assign(member, { socket: null, until: this.#time.now + this.#window });
+    this.#tellOthers(socket.id, { type: 'suspended', peer: socket.id });
+  }
+
+  /** Killed and started again: it knows of nobody, and holds nothing for anybody; the cluster still knows who is there. */
+  kill() {
+    for (const socket of [...this.#sockets]) this.cut(socket);
+    for (const member of this.#members.values()) member.held = [];
+  }
+
+  /** Carries one frame, in a direction that is drawn. False where none is on its way. */
+  step() {
+    const queues = [...this.#sockets].flatMap((socket) => [
+      ...(socket.up.length > 0 ? [() => this.#receive(socket, JSON.parse(socket.up.shift()))] : []),
+      ...(socket.down.length > 0 ? [() => socket.deliver(JSON.stringify(socket.down.shift()))] : []),
+    ]);
+    if (queues.length === 0) return false;
+    queues[Math.floor(this.#random() * queues.length)]();
+    return true;
+  }
+
+  expire() {
+    for (const [id, { socket, until }] of this.#members) {
+      if (socket !== null || until > this.#time.now) continue;
+      this.#members.delete(id);
+      this.#tellOthers(id, { type: 'left', peer: id, reason: 'expired' });
+    }
+  }
+
+  #receive(socket, frame) {
+    const say = (words) => socket.down.push(words);
+    if (frame.type === 'hello') {
+      socket.resumed = frame.resume ? JSON.parse(frame.resume) : null;
+      socket.session = socket.resumed && !frame.anew ? socket.resumed.session : `s${(this.#made += 1)}`;
+      const limits = { frame_bytes: 65536, unacknowledged: 64 };
+      say({ type: 'welcome', session: socket.session, window_ms: this.#window, ice_servers: [], ttl: 60, limits });
+    } else if (frame.type === 'announce') {
+      this.#announce(socket, frame, say);
+    } else if (socket.id === null) {
+      throw new Error(`${frame.type} before its time`);
+    } else if (frame.type === 'send') {
+      this.#send(socket, frame, say);
+    } else if (frame.type === 'ack') {
+      const sender = this.#members.get(frame.from);
+      if (sender) this.#tell(sender, { type: 'acked', by: socket.id, session: frame.session, n: frame.n });
+    }
+  }
+
+  #announce(socket, { peer, data, room }, say) {
+    const before = this.#members.get(peer);
+    const isOwn = before?.socket === socket || socket.resumed?.peer === peer;
+    if (before && !isOwn) return say({ type: 'error', code: 'id-in-use', message: '', temporary: true, about: 'announce' });
+    if (before?.socket && before.socket !== socket) before.socket.id = null;
+    const { session } = socket;
+    socket.id = peer;
+    this.#members.set(peer, { session, data, socket, held: [], until: 0 });
+    for (const held of before?.held ?? []) say(held);
+    const others = [...this.#members].filter(([id]) => id !== peer);
+    const peers = others.map(([id, member]) => ({ peer: id, data: member.data, suspended: member.socket === null }));
+    say({ type: 'members', room, peer, resume: JSON.stringify({ session, peer }), peers });
+    return this.#tellOthers(peer, { type: before ? (before.socket ? 'updated' : 'resumed') : 'joined', peer, data });
+  }
+
+  #send(socket, { to, n, first, body }, say) {
+    const receiver = this.#members.get(to);
+    const undelivered = (reason) => say({ type: 'undelivered', to, session: socket.session, n, reason });
+    if (!receiver) return undelivered('no-match');
+    // A node that is overloaded says so, and carries what comes afterwards.
+    if (this.#random() < 0.02) return undelivered('overloaded');
+    if (!receiver.socket) undelivered('suspended');
+    return this.#tell(receiver, { type: 'message', from: socket.id, session: socket.session, n, first, to, body });
+  }
+
+  #tell(member, frame) {
+    (member.socket?.down ?? member.held).push(frame);
+  }
+
+  #tellOthers(peer, frame) {
+    for (const [id, member] of this.#members) if (id !== peer) this.#tell(member, frame);
+  }
+}
+
+/** Numbers from 0 to 1 that a seed determines (mulberry32). */
+export function seeded(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

@@ -31,22 +31,21 @@ export async function serveLibrary() {
 }
 
 /**
- * A page with a signaller at `url`, which has announced its name unless it is only to be opened. `answers` is what becomes
- * of requests: `yes`, `no`, or nothing is decided.
+ * A page with a signaller at `url`, which has announced its name. `answers` is what becomes of requests: `yes`, `no`, or
+ * `later`, when the page calls `decide`; without it, the library does what it does by itself.
  */
 export async function openMember(own, browser, site, url, { name, room, id, answers, isOpenOnly = false }) {
   const member = own(await openPage(browser, name));
   await member.page.goto(site.url);
-  return Object.assign(member, await memberOf(member, url, { name, room, id, answers, isOpenOnly }));
+  return Object.assign(member, await memberOf(member, url, { name, room, id, answers }));
 }
 
 /** Makes the page, which may have been loaded anew, a peer. */
-export async function memberOf({ page, journal }, url, { name, room, id, answers, isOpenOnly = false }) {
+export async function memberOf({ page, journal }, url, { name, room, id, answers }) {
   await page.waitForFunction(() => window.enter !== undefined, undefined, { timeout: 10000 });
   const from = journal.mark();
-  const options = { url, name, room, id, answers, isOpenOnly };
+  const options = { url, name, room, id, answers };
   await bounded(`${name} to begin`, page.evaluate((given) => window.enter(given), options), 10000);
-  if (isOpenOnly) return {};
   await journal.until('its announce to be answered', ({ announced, refused }) => announced ?? refused, { from, within: 10000 });
   return { id: await page.evaluate(() => peer.id) };
 }

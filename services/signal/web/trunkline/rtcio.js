@@ -102,7 +102,7 @@ export class OldNegotiation {
     if (this.#isReady) return;
     this.#isReady = true;
     this.#say('/ready');
-    if (this.#isMaster) this.#enqueue(() => this.#offer());
+    if (this.#isMaster) this.#enqueue(() => this.#begin());
     else this.#after(NEGOTIATE_AFTER_MS, () => this.#pc.remoteDescription || this.#want(false));
   }
 
@@ -122,6 +122,15 @@ export class OldNegotiation {
     if (this.#pc.signalingState !== 'stable' || !this.#wantsOffer) return;
     this.#wantsOffer = false;
     this.#enqueue(() => this.#offer());
+  }
+
+  /** An offer of nothing would lead nowhere: like one of theirs, it offers to receive at least. */
+  async #begin() {
+    const { sdp } = await this.#pc.createOffer();
+    if (!/^m=/m.test(sdp)) {
+      for (const kind of ['audio', 'video']) this.#pc.addTransceiver(kind, { direction: 'recvonly' });
+    }
+    await this.#offer();
   }
 
   async #offer() {

@@ -3,6 +3,7 @@
 import { Connection } from './connection.js';
 import { Desk } from './desk.js';
 import { rejected, SignallingError } from './errors.js';
+import { checked, snapshot, snapshotOf } from './frames.js';
 import { IceServers } from './ice.js';
 import { clock, isHidden, Keepsake, sessionStorageOf, unique, watchPage } from './page.js';
 import { Session } from './session.js';
@@ -47,7 +48,8 @@ export class Signaller extends EventTarget {
 
   constructor(url, { room, id, token, storage = sessionStorageOf(globalThis) } = {}) {
     super();
-    if (typeof room !== 'string' || room === '') throw new TypeError('a signaller needs a room: { room: "…" }');
+    checked('room', room);
+    if (id !== undefined) checked('id', id);
     const target = endpoint(url);
     this.#keepsake = new Keepsake(storage, `trunkline ${target} ${room}`);
     const kept = this.#keepsake.take();
@@ -93,22 +95,22 @@ export class Signaller extends EventTarget {
   }
 
   /** Enters the room, or tells it of other data. Resolves with the other members. */
-  announce(data) {
-    return this.#do(() => this.#session.announce(data));
+  announce(data = {}) {
+    return this.#promise(() => this.#session.announce(snapshotOf(data, 'data')));
   }
 
   /** Asks for a peer that will talk: one whose data has all that `match` has, or `{ peer: id }`. */
   request(match, options) {
-    return this.#do(() => this.#session.request(wanted(match), options).promise);
+    return this.#promise(() => this.#session.request(wanted(match), options).promise);
   }
 
   /** Resolves when the receiver has it. */
   send(to, body) {
-    return this.#do(() => this.#session.send(to, body));
+    return this.#promise(() => this.#session.send(checked('id', to), snapshot(body)));
   }
 
   broadcast(body) {
-    this.#do(() => this.#session.broadcast(body));
+    this.#do(() => this.#session.broadcast(snapshot(body)));
   }
 
   /** Leaves the room, in which a later `announce` enters again. */
@@ -138,9 +140,7 @@ export class Signaller extends EventTarget {
 
   /** A request together with its id, by which both sides know the coupling. */
   ask(match, options) {
-    let asked;
-    this.#do(() => { asked = this.#session.request(wanted(match), options); });
-    return asked;
+    return this.#do(() => this.#session.request(wanted(match), options));
   }
 
   // --- what happens ---
@@ -186,6 +186,15 @@ export class Signaller extends EventTarget {
     if (!event.defaultPrevented && !event.isAnswered) this.#desk.requested(event);
   }
 
+  /** What is wrong with what is asked for breaks the promise, as all else does. */
+  #promise(job) {
+    try {
+      return this.#do(job);
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
   /** Whatever was done, it may have set or changed a time at which there is more to do. */
   #do(job) {
     try {
@@ -229,10 +238,10 @@ export class Signaller extends EventTarget {
 
 /** A string, or an object with `peer` alone, is an id; else it is what the peer's data is to have. */
 function wanted(match) {
-  if (typeof match === 'string') return { peer: match };
-  if (match === null || typeof match !== 'object') throw new TypeError('a request needs an object to match, or an id');
-  const keys = Object.keys(match);
-  return keys.length === 1 && typeof match.peer === 'string' ? { peer: match.peer } : { match };
+  if (typeof match === 'string') return { peer: checked('id', match) };
+  const copy = snapshotOf(match, 'what a request matches');
+  const isId = typeof copy.peer === 'string' && Object.keys(copy).length === 1;
+  return isId ? { peer: checked('id', copy.peer) } : { match: copy };
 }
 
 function endpoint(url) {

@@ -1,0 +1,253 @@
+// The browser library's signaller, on a WebSocket and a page that are the test's.
+
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, test } from 'node:test';
+
+import { signaller } from '../../services/signal/web/trunkline.js';
+import { outcome } from '../harness/js/session.mjs';
+
+const WELCOME = { session: 's', node: 'n', region: 'r', window_ms: 8000, ttl: 60, limits: { frame_bytes: 4096, unacknowledged: 8 } };
+const REQUESTED = { type: 'requested', id: 'q', from: 'bob', data: { name: 'Bob' } };
+
+let sockets;
+let opened;
+
+class FakeSocket {
+  readyState = 0;
+  frames = [];
+
+  constructor(url) {
+    this.url = url;
+    sockets.push(this);
+  }
+
+  send(text) {
+    this.frames.push(JSON.parse(text));
+  }
+
+  close() {
+    this.readyState = 3;
+  }
+
+  open() {
+    this.readyState = 1;
+    this.onopen();
+  }
+
+  hear(...frames) {
+    for (const frame of frames) this.onmessage({ data: JSON.stringify(frame) });
+  }
+
+  /** Frames that were sent since the last time. */
+  said(type) {
+    return this.frames.splice(0).filter((frame) => frame.type === type);
+  }
+}
+
+class FakePage extends EventTarget {
+  visibilityState = 'visible';
+
+  show(state) {
+    this.visibilityState = state;
+    this.dispatchEvent(new Event('visibilitychange'));
+  }
+}
+
+class FakeStorage extends Map {
+  getItem(key) {
+    return this.get(key) ?? null;
+  }
+
+  setItem(key, value) {
+    this.set(key, value);
+  }
+
+  removeItem(key) {
+    this.delete(key);
+  }
+}
+
+const before = {};
+beforeEach(() => {
+  [sockets, opened] = [[], []];
+  const frame = new EventTarget();
+  const stand = {
+    WebSocket: FakeSocket,
+    document: new FakePage(),
+    addEventListener: frame.addEventListener.bind(frame),
+    dispatchEvent: frame.dispatchEvent.bind(frame),
+  };
+  for (const [name, value] of Object.entries(stand)) {
+    before[name] = globalThis[name];
+    globalThis[name] = value;
+  }
+});
+afterEach(() => {
+  for (const peer of opened) peer.close();
+  Object.assign(globalThis, before);
+});
+
+function open(options = {}) {
+  const peer = signaller('https://node.example/', { room: 'room', storage: null, ...options });
+  opened.push(peer);
+  return { peer, socket: sockets.at(-1) };
+}
+
+function enter(options) {
+  const { peer, socket } = open(options);
+  peer.announce({ name: 'Sue' });
+  socket.open();
+  socket.hear(
+    { type: 'welcome', ...WELCOME, ice_servers: [{ urls: 'stun:node' }] },
+    { type: 'members', room: 'room', peer: 'sue', resume: 'token', peers: [{ peer: 'bob', data: {} }] },
+  );
+  socket.frames.length = 0;
+  return { peer, socket };
+}
+
+test('it connects to the place where nodes listen, wherever the page says they are', () => {
+  for (const [url, expected] of [
+    ['https://node.example', 'wss://node.example/v1/connect'],
+    ['http://node.example:8080/', 'ws://node.example:8080/v1/connect'],
+    ['wss://node.example/v1/connect', 'wss://node.example/v1/connect'],
+    ['wss://node.example/behind/?token=t#x', 'wss://node.example/behind/v1/connect?token=t'],
+  ]) {
+    opened.push(signaller(url, { room: 'room', storage: null }));
+    assert.equal(sockets.at(-1).url, expected);
+  }
+});
+
+test('what cannot be asked for is refused at once', async () => {
+  for (const options of [{}, { room: '' }, { room: 7 }, { room: 'a|b' }, { room: 'r', id: '' }, { room: 'r', id: 'é'.repeat(65) }]) {
+    assert.throws(() => signaller('https://node.example', options), TypeError, JSON.stringify(options));
+  }
+  const { peer, socket } = enter();
+  const circle = {};
+  circle.circle = circle;
+  const wrong = [
+    peer.send('bob', undefined),
+    peer.send('bob', circle),
+    peer.send('bob', 1n),
+    peer.send('', 1),
+    peer.request(null),
+    peer.request([]),
+    peer.request({ peer: '' }),
+    peer.announce('Sue'),
+  ];
+  for (const [at, { status, reason }] of (await Promise.allSettled(wrong)).entries()) {
+    assert.equal(status, 'rejected', `${at}`);
+    assert.ok(reason instanceof TypeError, `${at}: ${reason}`);
+  }
+  assert.throws(() => peer.broadcast(undefined), TypeError);
+  assert.deepEqual(socket.frames, []);
+});
+
+test('what is said is what it was when it was said', () => {
+  const { peer, socket } = enter();
+  const body = { step: 1 };
+  peer.send('bob', body);
+  body.step = 2;
+  socket.frames.length = 0;
+  socket.hear({ type: 'resumed', peer: 'bob', data: {} });
+  assert.deepEqual(socket.said('send')[0].body, { step: 1 });
+});
+
+test('an id alone is one, with more beside it it is what the data is to have', () => {
+  const { peer, socket } = enter();
+  for (const match of ['bob', { peer: 'bob' }, { peer: 'bob', name: 'Bob' }, { peer: 7 }]) peer.request(match);
+  const asked = socket.said('request').map(({ match, peer: id }) => match ?? id);
+  assert.deepEqual(asked, ['bob', 'bob', { peer: 'bob', name: 'Bob' }, { peer: 7 }]);
+});
+
+test('a request is taken, unless a listener decides otherwise', () => {
+  const cases = [
+    [() => {}, [['accept', undefined]]],
+    [(event) => event.accept(), [['accept', undefined]]],
+    [(event) => event.decline('busy'), [['decline', 'busy']]],
+    [(event) => (event.decline(), event.accept()), [['decline', undefined]]],
+    [(event) => event.preventDefault(), []],
+  ];
+  for (const [listener, expected] of cases) {
+    const { peer, socket } = enter();
+    peer.addEventListener('requested', listener);
+    socket.hear(REQUESTED);
+    assert.deepEqual(socket.frames.map(({ type, reason }) => [type, reason]), expected, `${listener}`);
+  }
+});
+
+test('a request may be decided later', () => {
+  const { peer, socket } = enter();
+  let decide;
+  peer.addEventListener('requested', (event) => {
+    event.preventDefault();
+    decide = () => event.accept();
+  });
+  socket.hear(REQUESTED, REQUESTED);
+  assert.deepEqual(socket.frames, []);
+  decide();
+  assert.deepEqual(socket.frames, [{ type: 'accept', from: 'bob', id: 'q' }]);
+});
+
+test('who it was is kept for a reload while the page is hidden, and not while it is seen', () => {
+  const storage = new FakeStorage();
+  enter({ storage });
+  assert.equal(storage.size, 0, 'a tab that is duplicated would have it');
+  document.show('hidden');
+  const [[key, value]] = storage;
+  assert.deepEqual(JSON.parse(value), { token: 'token', peer: 'sue' });
+  document.show('visible');
+  assert.equal(storage.size, 0);
+
+  storage.setItem(key, value);
+  const { peer, socket } = open({ storage });
+  assert.equal(storage.size, 0, 'it is used once');
+  peer.announce();
+  socket.open();
+  assert.deepEqual(socket.frames, [
+    { type: 'hello', v: 1, resume: 'token', anew: true },
+    { type: 'announce', room: 'room', peer: 'sue', data: {} },
+  ]);
+});
+
+test('what was kept for another id, or by somebody else, is of no use', () => {
+  const storage = new FakeStorage();
+  enter({ storage });
+  document.show('hidden');
+  const [[key, value]] = storage;
+  for (const [kept, id] of [[value, 'other'], ['{', 'sue'], ['{"token":7}', 'sue'], ['null', 'sue']]) {
+    storage.setItem(key, kept);
+    const { socket } = open({ storage, id });
+    socket.open();
+    assert.deepEqual(socket.said('hello'), [{ type: 'hello', v: 1 }]);
+  }
+});
+
+test('a page that is thrown away leaves, and one that is kept does not', () => {
+  for (const [persisted, expected] of [[true, 0], [false, 1]]) {
+    const { peer, socket } = enter();
+    globalThis.dispatchEvent(Object.assign(new Event('pagehide'), { persisted }));
+    assert.equal(socket.said('leave').length, expected);
+    peer.close();
+  }
+});
+
+test('a node that does not want it back ends it, and whatever waits', async () => {
+  const { peer, socket } = enter();
+  const errors = [];
+  peer.addEventListener('error', ({ detail }) => errors.push(detail.code));
+  const promises = [peer.send('bob', 1), peer.request('bob'), peer.announce({})];
+  socket.onclose({ code: 3502, reason: 'superseded' });
+  assert.equal(peer.state, 'closed');
+  assert.deepEqual(errors, [3502]);
+  for (const promise of promises) assert.notEqual(await outcome(promise), 'pending');
+  assert.equal(sockets.length, 1);
+});
+
+test('what is closed says that it leaves, and says nothing more', async () => {
+  const { peer, socket } = enter();
+  peer.close();
+  peer.close();
+  assert.equal(socket.said('leave').length, 1);
+  assert.equal(socket.readyState, 3);
+  assert.equal((await outcome(peer.send('bob', 1))).code, 'not-announced');
+});

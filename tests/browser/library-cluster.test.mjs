@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 
 import { eventually, letPass } from '../harness/js/bounded.mjs';
 import { launchChromium } from '../harness/js/chromium.mjs';
@@ -12,6 +13,8 @@ import { scope } from '../harness/js/scope.mjs';
 import { startServer } from '../harness/js/server.mjs';
 
 const LIMIT = { timeout: 90000 };
+// By which every node of a cluster knows the resume tokens of the others.
+const KEY = fileURLToPath(new URL('../harness/cluster.key', import.meta.url));
 const LEASE = 3000;
 const PROMISED = 5000; // in which a call succeeds or says why not
 
@@ -29,8 +32,9 @@ after(async () => {
   await redis?.close();
 });
 
-async function startNode(own, cluster) {
-  const args = ['--redis', redis.url, '--redis-prefix', `${cluster}:`, '--lease', `${LEASE}ms`];
+async function startNode(own, prefix) {
+  const cluster = ['--redis', redis.url, '--redis-prefix', `${prefix}:`, '--cluster-key-file', KEY];
+  const args = [...cluster, '--lease', `${LEASE}ms`];
   const node = own(await startServer({ args }), (s) => s.stop());
   const health = () => fetch(`${node.url}/healthz/cluster`).then(({ status }) => status);
   await eventually('the cluster to be well', health, (status) => status === 200, { within: 10000 });

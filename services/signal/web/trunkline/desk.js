@@ -87,11 +87,13 @@ export class Desk {
 
   #takeOld(from, words) {
     const coupling = this.#find(({ peer, isOld }) => isOld && peer === from);
-    if (coupling) return coupling.receive(words);
+    coupling?.receive(words);
+    // One that has begun anew has ended it with that word.
+    if (coupling && !coupling.isOver) return undefined;
     const parked = this.#parked.get(keyOf(from, null));
     if (parked) return keepWords(parked, words);
     // One that is ready to talk is, in its way, asking for it.
-    const isAsking = words.kind === '/ready' || words.kind === '/sdp';
+    const isAsking = ['/ready', '/sdp', '/reconnect'].includes(words.kind);
     if (!isAsking || !this.#answering) return undefined;
     keepWords(this.#park(from, null, null), words);
     return this.#answering.asked({ id: from, data: this.#signaller.members.get(from).data }, null, null);

@@ -38,12 +38,12 @@ export function writeOld(kind, sender, data) {
 export class OldNegotiation {
   #pc; #isMaster; #say; #failed; #closed;
   #isReady = false; // the other side
-  #hasAsked = false; // it to begin anew
   #isOffering = false;
   #wantsOffer = false;
   #early = [];
   #jobs = Promise.resolve();
   #timers = new Set();
+  #readyTimer;
   #ended = new AbortController();
 
   /** `say` takes a kind and data; `closed` is told that the other side has begun anew. */
@@ -63,7 +63,6 @@ export class OldNegotiation {
     this.#beReady();
     this.#after(RECONNECT_AFTER_MS, () => {
       if (this.#isReady || this.#pc.remoteDescription) return;
-      this.#hasAsked = true;
       this.#say('/reconnect');
     });
   }
@@ -79,8 +78,7 @@ export class OldNegotiation {
     else if (kind === '/candidate') this.#enqueue(() => this.#addCandidate(data));
     else if (kind === '/negotiate' && this.#isMaster) this.#onNegotiate(data);
     else if (kind === '/requestoffer' && !this.#isMaster) this.#enqueue(() => this.#offer());
-    // As a master it says so to one that has asked for it.
-    else if (kind === '/reconnect' && !(this.#hasAsked && !this.#pc.remoteDescription)) this.#closed();
+    else if (kind === '/reconnect') this.#onReconnect();
   }
 
   restart() {
@@ -94,16 +92,27 @@ export class OldNegotiation {
   }
 
   #beReady() {
+    clearTimeout(this.#readyTimer);
     this.#say('/ready');
-    if (!this.#isReady && !this.#pc.remoteDescription) this.#after(READY_EVERY_MS, () => this.#beReady());
+    if (!this.#isReady && !this.#pc.remoteDescription) this.#readyTimer = this.#after(READY_EVERY_MS, () => this.#beReady());
   }
 
   #onReady() {
     if (this.#isReady) return;
     this.#isReady = true;
     this.#say('/ready');
-    if (this.#isMaster) this.#enqueue(() => this.#begin());
+    if (this.#pc.signalingState === 'have-local-offer') this.#tell();
+    else if (this.#isMaster) this.#enqueue(() => this.#begin());
     else this.#after(NEGOTIATE_AFTER_MS, () => this.#pc.remoteDescription || this.#want(false));
+  }
+
+  /** The other side has another connection, for which ours is good only as long as it has not been described. */
+  #onReconnect() {
+    if (this.#pc.remoteDescription) return this.#closed();
+    // A master's word is what the other waits for.
+    if (this.#isMaster) this.#say('/reconnect');
+    this.#isReady = false;
+    return this.#beReady();
   }
 
   /** Something else is to be sent: a master offers, another one asks for leave to do so, or for an offer. */
@@ -181,6 +190,7 @@ export class OldNegotiation {
       if (!this.#isOver) run();
     }, ms);
     this.#timers.add(timer);
+    return timer;
   }
 
   #enqueue(job) {

@@ -81,7 +81,7 @@ test('two at two nodes call each other', LIMIT, async (t) => {
 
 for (const when of ['before she answers', 'right after her answer']) {
   test(`a call to one whose node is killed ${when} succeeds, or says within 5 s why not`, LIMIT, async (t) => {
-    const { bob, sue, killSecond } = await startApart(t, `killed ${when}`, { answers: 'later' });
+    const { bob, sue, killSecond } = await startApart(t, when.replaceAll(' ', '-'), { answers: 'later' });
     const calledAt = Date.now();
     await call(bob, { name: 'Sue' });
     await sue.journal.until('the request', ({ asked }) => asked === 'bob');
@@ -104,7 +104,7 @@ for (const when of ['before she answers', 'right after her answer']) {
 
 for (const [how, end] of [['is killed', 'killSecond'], ['stops', 'stopSecond']]) {
   test(`while a node ${how}, messages arrive once and in order, the call goes on, and nobody sees a leave`, LIMIT, async (t) => {
-    const room = await startApart(t, how);
+    const room = await startApart(t, how.replaceAll(' ', '-'));
     const { bob, sue } = room;
     await call(bob, { name: 'Sue' });
     await untilState(bob, 'active');

@@ -5,10 +5,19 @@ import { after, before, test } from 'node:test';
 
 import { letPass } from '../harness/js/bounded.mjs';
 import { launchChromium } from '../harness/js/chromium.mjs';
-import { assertTalk, call, memberOf, openMember, told, untilState, untilTold } from '../harness/js/library.mjs';
+import {
+  assertTalk,
+  call,
+  memberOf,
+  openMember,
+  serveLibrary,
+  told,
+  untilState,
+  untilTold,
+} from '../harness/js/library.mjs';
+import { lastingPort } from '../harness/js/ports.mjs';
 import { startProxy } from '../harness/js/proxy.mjs';
 import { scope } from '../harness/js/scope.mjs';
-import { serveLibrary } from '../harness/js/library.mjs';
 import { startServer } from '../harness/js/server.mjs';
 
 const LIMIT = { timeout: 90000 };
@@ -165,6 +174,35 @@ test('a page without a connection for longer than its window has left, once, and
   await bob.page.evaluate(() => sendAll('sue', ['back']));
   await bob.journal.until('the acknowledgement', ({ sent }) => sent === 'back');
   await assertTalk(bob, sue, 'after');
+});
+
+test('a call outlives the node that it was made at, and its pages find each other at the next', LIMIT, async (t) => {
+  const { own } = scope(t);
+  const port = await lastingPort();
+  const start = async () => own(await startServer({ port }), (s) => s.kill());
+  const first = await start();
+  const both = [];
+  for (const [name, answers] of [['Bob'], ['Sue', 'yes']]) {
+    both.push(await openMember(own, browser, site, first.url, { name, room: 'room', id: name.toLowerCase(), answers }));
+  }
+  const [bob, sue] = both;
+  await call(bob, { name: 'Sue' });
+  await untilState(bob, 'active');
+  await assertTalk(bob, sue, 'before');
+
+  await first.kill();
+  for (const member of both) await untilTold(member, 'state', ({ state }) => state === 'reconnecting');
+  const marks = both.map(({ journal }) => journal.mark());
+  // It knows none of the tokens of the one before.
+  await start();
+  for (const [at, member] of both.entries()) {
+    await untilTold(member, 'state', ({ state }) => state === 'announced', { from: marks[at], within: 10000 });
+  }
+  await bob.page.waitForFunction(() => peer.members.has('sue'), undefined, { timeout: 5000 });
+  await bob.page.evaluate(() => sendAll('sue', ['anew']));
+  await bob.journal.until('the acknowledgement', ({ sent }) => sent === 'anew');
+  await assertTalk(bob, sue, 'after');
+  assert.deepEqual(await bob.page.evaluate(() => couplings.map(({ state }) => state)), ['active']);
 });
 
 test('a page that is loaded anew is the same peer, and what it says is not taken for what it has said', LIMIT, async (t) => {

@@ -56,6 +56,7 @@ test('a roster that comes again is told as what is different', async () => {
   bob.comeBack([SUE, { peer: 'ann', data: { name: 'Anna' } }, { peer: 'dee', data: {} }]);
   const changes = bob.told().filter(({ id }) => id !== undefined);
   assert.deepEqual(changes.map(({ type, id }) => [type, id]), [['left', 'cy'], ['updated', 'ann'], ['joined', 'dee']]);
+  assert.equal(changes[0].reason, 'unheard');
   bob.comeBack([SUE, { peer: 'ann', data: { name: 'Anna' } }, { peer: 'dee', data: {} }]);
   assert.deepEqual(bob.told().filter(({ id }) => id !== undefined), []);
 });

@@ -81,7 +81,7 @@ export interface SignallerEventMap<D = Data> {
   updated: CustomEvent<Member<D>>;
   suspended: CustomEvent<Member<D>>;
   resumed: CustomEvent<Member<D>>;
-  left: CustomEvent<Member<D> & { readonly reason: 'left' | 'expired' | (string & {}) }>;
+  left: CustomEvent<Member<D> & { readonly reason: 'left' | 'expired' | 'unheard' }>;
   message: CustomEvent<MessageDetail>;
   requested: RequestedEvent<D>;
   state: CustomEvent<StateDetail>;

@@ -15,18 +15,21 @@ export function answer(signaller, handler) {
 export class Answering extends EventTarget {
   #signaller; #handler;
   #refused = new Set(); // peers of old dialects, which ask until they are heard
+  #ended = new AbortController();
 
   constructor(signaller, handler) {
     super();
     this.#signaller = signaller;
     this.#handler = handler;
     signaller.desk.answering = this;
-    signaller.addEventListener('left', ({ detail }) => this.#refused.delete(detail.id));
+    const { signal } = this.#ended;
+    signaller.addEventListener('left', ({ detail }) => this.#refused.delete(detail.id), { signal });
   }
 
   /** From now on requests are taken without anything becoming of them. */
   close() {
-    this.#signaller.desk.answering = null;
+    this.#ended.abort();
+    if (this.#signaller.desk.answering === this) this.#signaller.desk.answering = null;
   }
 
   /** For the desk. An old peer has no request, and so no event that could be answered. */

@@ -8,7 +8,8 @@ import { OldNegotiation, writeOld } from './rtcio.js';
 const LOOK_MS = 250;
 const MOST_AWAKE_MS = 1000; // between two looks: more was sleep
 // For how long each state may last, of the time that the page is awake.
-const NEGOTIATE_MS = 5000;
+const SETUP_MS = 5000; // to be asked and to agree, together
+const NEGOTIATE_MS = 1000; // at least
 const NEGOTIATE_OLD_MS = 12000;
 const CONNECT_MS = 15000;
 const RECOVER_MS = 30000;
@@ -34,6 +35,7 @@ export class Coupling extends EventTarget {
   #negotiation = null;
   #say = () => {};
   #wasActive = false;
+  #askedAt = null;
   #left = Infinity; // ms for which this state may last
   #lostFor = 0; // ms since the path was lost
   #isUnsaid = false;
@@ -69,6 +71,8 @@ export class Coupling extends EventTarget {
   /** Asks for a peer. */
   call(match, { timeout } = {}) {
     const { id, promise } = this.#ask(match, { timeout, signal: this.#ended.signal });
+    // A page that gives a peer its time to answer has not used up our own.
+    if (timeout === undefined) this.#askedAt = performance.now();
     promise.then(
       (peer) => this.isOver || this.begin(peer, id, true),
       (error) => this.#fail(error.reason ?? error.code ?? 'unreachable', error.message, { isSilent: true }),
@@ -93,7 +97,8 @@ export class Coupling extends EventTarget {
     this.#isPolite = this.#signaller.id > peer;
     if (dialect !== undefined && dialect !== 'rtc.io') return this.#fail('dialect');
     this.#negotiation = dialect === undefined ? this.#native() : this.#old();
-    this.#left = dialect === undefined ? NEGOTIATE_MS : NEGOTIATE_OLD_MS;
+    const spent = isCaller && this.#askedAt !== null ? performance.now() - this.#askedAt : 0;
+    this.#left = dialect === undefined ? Math.max(NEGOTIATE_MS, SETUP_MS - spent) : NEGOTIATE_OLD_MS;
     this.#setState('negotiating');
     if (this.isOver) return undefined; // a listener has closed it
     // A side that nobody hears of before it is heard says that it is there.

@@ -35,6 +35,10 @@ export class Desk {
   }
 
   /** Whoever is asked for is asked whether it will talk; `null` for nobody. */
+  get answering() {
+    return this.#answering;
+  }
+
   set answering(answering) {
     this.#isUsed = true;
     this.#answering = answering;
@@ -72,9 +76,11 @@ export class Desk {
       this.#takeWords(from, body.$couple, body);
       return true;
     }
-    const old = this.#isUsed && this.#isOld(from) ? readOld(body) : null;
-    if (old) this.#takeOld(from, old);
-    return old !== null;
+    const old = this.#isOld(from) ? readOld(body) : null;
+    // Who announces itself to us is in the roster: of that, pages are told in any case.
+    if (!old || !(this.#isUsed || old.kind === '/announce')) return false;
+    this.#takeOld(from, old);
+    return true;
   }
 
   #takeWords(from, id, words) {

@@ -1,5 +1,8 @@
 // Who is in the room, and what has changed since it was told last. No I/O.
 
+// Nobody was there to be told whether it said that it left.
+const UNHEARD = 'unheard';
+
 export class Roster {
   /** peer → { id, data, suspended, dialect }; the values are replaced, never changed. */
   members = new Map();
@@ -12,7 +15,7 @@ export class Roster {
     const present = new Map(peers.map((peer) => [peer.peer, memberOf(peer)]));
     const changes = [];
     for (const id of [...this.members.keys()]) {
-      if (!present.has(id)) changes.push(...this.left(id));
+      if (!present.has(id)) changes.push(...this.left(id, UNHEARD));
     }
     for (const member of present.values()) changes.push(...this.#put(member));
     return changes;
@@ -28,7 +31,7 @@ export class Roster {
     return member ? this.#put({ ...member, suspended: true }) : [];
   }
 
-  left(id, reason = 'left') {
+  left(id, reason) {
     const member = this.members.get(id);
     return this.members.delete(id) ? [['left', { ...member, reason }]] : [];
   }

@@ -5,6 +5,12 @@ import net from 'node:net';
 
 import { bounded } from './bounded.mjs';
 
+/** Node 20 may never end when a socket is reset that is being shut down. */
+function reset(socket) {
+  if (socket.connecting || socket.writableEnded || socket.destroyed) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
 export async function startProxy(targetPort) {
   const pairs = new Set();
   let target = targetPort;
@@ -40,8 +46,8 @@ export async function startProxy(targetPort) {
     /** Resets every connection. The server's side goes first: it knows before the client does. */
     cut() {
       for (const { client, upstream } of [...pairs]) {
-        upstream.resetAndDestroy();
-        client.resetAndDestroy();
+        reset(upstream);
+        reset(client);
       }
     },
 

@@ -234,9 +234,7 @@ export class Session {
 
   #onError({ code, message, temporary = false, about }) {
     const error = new SignallingError({ code, message, temporary });
-    // A node that could not read a frame may not say which.
-    const isAnnounce = about === 'announce' || (about === undefined && code === 'bad-field' && this.#announcement.isAsked);
-    if (isAnnounce) return this.#onRefused(error);
+    if (about === 'announce') return this.#onRefused(error);
     if (code === 'bad-resume') this.#resume = null;
     return this.#emit('error', error);
   }

@@ -40,9 +40,11 @@ fn text(
         "demo page",
         format!("{page}   open it in two tabs and call yourself"),
     );
+    line("tutorial", format!("{page}/docs/tutorial"));
     for address in public {
+        line("signalling", format!("ws://{address}/v1/connect"));
         line(
-            "signalling",
+            "",
             format!("ws://{address}/   rtc.io 6.x clients, also at /primus"),
         );
     }
@@ -65,7 +67,7 @@ fn text(
     }
     let _ = writeln!(out);
     let mut insecure = vec![
-        "no authentication: whoever connects may join any room under any id, also one that is taken",
+        "no authentication: whoever connects may join any room, under any id that no native client has",
         "no list of origins: a page of any web site that is open in a browser here may connect",
         "relay credentials for everybody: who can ask for /v1/ice may relay to this machine's addresses",
     ];
@@ -108,7 +110,12 @@ mod tests {
     fn the_banner_says_what_to_open_and_what_is_not_safe() {
         let text = text_for("127.0.0.1:8080");
         assert!(text.contains("http://localhost:8080"), "{text}");
-        assert!(text.contains("ws://127.0.0.1:8080/"), "{text}");
+        assert!(
+            text.contains("http://localhost:8080/docs/tutorial"),
+            "{text}"
+        );
+        assert!(text.contains("ws://127.0.0.1:8080/v1/connect\n"), "{text}");
+        assert!(text.contains("ws://127.0.0.1:8080/ "), "{text}");
         assert!(text.contains("http://127.0.0.1:8081/metrics"), "{text}");
         assert_eq!(text.matches("\n  ! ").count(), 3, "{text}");
     }

@@ -24,7 +24,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
                 let servers = IceServers::of_node(&args.ice, &args.mint, &args.signal.redis)?;
                 let mut signal = Signal::open(&args.signal)?;
                 tracing::warn!(
-                    "no authentication: whoever connects may join any room under any id"
+                    "no authentication: whoever connects may join any room, under any id that no native client has"
                 );
                 if servers.hands_out_relays() {
                     tracing::warn!("relays for everybody: whoever asks for /v1/ice may relay");

@@ -117,7 +117,11 @@ async fn who_comes_back_and_says_what_it_knows_is_told_what_is_different() {
     let resume = sue.kill();
     assert_eq!(kind(&bob.next_json().await), "suspended");
     let mut known = Digest::default();
-    known.toggle(Tag::of(&PeerId::new("bob").unwrap(), r#"{"name":"bob"}"#));
+    known.toggle(Tag::of(
+        &PeerId::new("bob").unwrap(),
+        r#"{"name":"bob"}"#,
+        None,
+    ));
     let announce = json!({
         "room": "r", "peer": "sue", "data": { "name": "sue" }, "known": known,
     });

@@ -28,13 +28,18 @@ pub struct Tag {
 pub struct Digest([u64; PARTS]);
 
 impl Tag {
-    /// Every node makes the same of the same; clients do not look into it, but for its part.
-    pub fn of(peer: &PeerId, data: &str) -> Self {
+    /// Of a member that speaks another dialect, if one is named. Every node makes the same of the same; clients do not look
+    /// into it, but for its part.
+    pub fn of(peer: &PeerId, data: &str, dialect: Option<&str>) -> Self {
         let mut hash = Sha256::new();
         hash.update(peer.as_str());
         let part = first(&hash.clone().finalize()).to_be_bytes()[0] >> 4;
         hash.update([0]);
         hash.update(data);
+        if let Some(dialect) = dialect {
+            hash.update([0]);
+            hash.update(dialect);
+        }
         let sum = first(&hash.finalize());
         Self { part, sum }
     }
@@ -110,7 +115,7 @@ mod tests {
     use super::*;
 
     fn tag(peer: &str, data: &str) -> Tag {
-        Tag::of(&PeerId::new(peer).unwrap(), data)
+        Tag::of(&PeerId::new(peer).unwrap(), data, None)
     }
 
     #[test]
@@ -125,6 +130,9 @@ mod tests {
         assert_eq!(one.part(), other.part());
         assert_ne!(one, other);
         assert_ne!(tag("ab", "c"), tag("a", "bc"));
+        let foreign = Tag::of(&PeerId::new("bob").unwrap(), "{}", Some("rtc.io"));
+        assert_eq!(foreign.part(), one.part());
+        assert_ne!(foreign, one);
     }
 
     #[test]

@@ -74,7 +74,7 @@ pub fn encode(message: &ServerMessage, seated: impl FnOnce() -> Seated) -> Optio
 /// Of the members those that a client does not know, and which parts of the room these are.
 fn unknown(peers: &[crate::Member], known: Option<&Digest>) -> (Option<Vec<u8>>, Vec<Member>) {
     let all = peers.iter().map(|member| {
-        let tag = Tag::of(&member.peer, member.attributes.body());
+        let tag = tag(&member.peer, &member.attributes);
         (tag, member)
     });
     let Some(known) = known else {
@@ -93,6 +93,15 @@ fn unknown(peers: &[crate::Member], known: Option<&Digest>) -> (Option<Vec<u8>>,
         .filter(|(tag, member)| is_news(*tag, member));
     let news = news.map(|(_, member)| listed(member)).collect();
     (Some(parts), news)
+}
+
+/// What its peer speaks, if that is another dialect.
+fn dialect(attributes: &Payload) -> Option<&'static str> {
+    (attributes.form() == Form::RtcIo).then_some(RTC_IO)
+}
+
+fn tag(peer: &PeerId, attributes: &Payload) -> Tag {
+    Tag::of(peer, attributes.body(), dialect(attributes))
 }
 
 fn listed(member: &crate::Member) -> Member {
@@ -116,8 +125,8 @@ fn present(peer: &PeerId, attributes: &Payload) -> Present {
     Present {
         peer: peer.clone(),
         data: data.unwrap_or_else(Json::nothing),
-        tag: Tag::of(peer, attributes.body()).text(),
-        dialect: (attributes.form() == Form::RtcIo).then(|| RTC_IO.into()),
+        tag: tag(peer, attributes).text(),
+        dialect: dialect(attributes).map(ByteString::from_static),
     }
 }
 

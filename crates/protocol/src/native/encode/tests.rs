@@ -278,7 +278,7 @@ fn who_comes_back_is_told_what_it_does_not_know_and_who_is_away() {
     };
     assert_eq!(names_of(&away.peers), ["d"]);
     // One has left: of its part everybody is told.
-    let part_of = |name| Tag::of(&peer(name), "").part();
+    let part_of = |name| Tag::of(&peer(name), "", None).part();
     let one_less = listed_for(&members(&names[..7]), Some(known));
     assert_eq!(one_less.parts, Some(vec![part_of("h")]));
     let beside = ["a", "b", "c", "d", "e", "f", "g"];

@@ -47,7 +47,7 @@ fn digests() -> impl Strategy<Value = Digest> {
     vec((peers(), any::<String>()), 0..9).prop_map(|members| {
         let mut digest = Digest::default();
         for (peer, data) in members {
-            digest.toggle(Tag::of(&peer, &data));
+            digest.toggle(Tag::of(&peer, &data, None));
         }
         digest
     })
@@ -117,7 +117,7 @@ pub(super) fn client_frames() -> impl Strategy<Value = ClientFrame> {
 
 pub(super) fn presences() -> impl Strategy<Value = server::Present> {
     (peers(), values(), peers(), option::of(texts())).prop_map(|(peer, data, tagged, dialect)| {
-        let tag = Tag::of(&tagged, data.as_str()).text();
+        let tag = Tag::of(&tagged, data.as_str(), None).text();
         server::Present {
             peer,
             data,

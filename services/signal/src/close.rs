@@ -24,6 +24,19 @@ pub enum CloseCode {
 }
 
 impl CloseCode {
+    /// Each of them, by its number.
+    pub const ALL: [Self; 9] = [
+        Self::GoingAway,
+        Self::ProtocolError,
+        Self::BinaryFrame,
+        Self::NotUtf8,
+        Self::TooLong,
+        Self::Slow,
+        Self::NoHello,
+        Self::Superseded,
+        Self::UnknownVersion,
+    ];
+
     /// The number in the close frame, RFC 6455 §7.4.
     pub fn code(self) -> u16 {
         match self {

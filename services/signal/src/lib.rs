@@ -12,12 +12,14 @@
 //! - a `connection` is one task for one socket: it decodes frames, asks the node, and writes its outbox;
 //! - `frames` are what the WebSocket protocol makes of bytes;
 //! - the `node` owns the switchboard behind one lock, carries its outputs out, and lets its time pass;
+//! - `pages` are the files of `web/`, `docs` makes pages of those in Markdown;
 //! - `cluster` translates between the switchboard's words and the backplane's.
 
 mod close;
 pub mod cluster;
 mod config;
 mod connection;
+mod docs;
 mod frames;
 mod handshake;
 mod http;

@@ -1,4 +1,4 @@
-//! The files of `web/`, inside the binary.
+//! The files of `web/`, inside the binary, and the pages made from them.
 
 use std::{
     collections::BTreeMap,
@@ -11,6 +11,9 @@ use axum::{
     http::{HeaderName, HeaderValue, Response, StatusCode, header},
     response::IntoResponse,
 };
+use bytes::Bytes;
+
+use crate::docs;
 
 struct Page {
     path: &'static str,
@@ -30,6 +33,7 @@ macro_rules! page {
 
 /// Every file, by the path it is served at.
 const PAGES: &[Page] = &[
+    page!("/docs/page.css", "docs/page.css"),
     page!("/demo/board.js", "demo/board.js"),
     page!("/demo/call.js", "demo/call.js"),
     page!("/demo/ice.js", "demo/ice.js"),
@@ -72,34 +76,56 @@ const PAGES: &[Page] = &[
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; media-src 'self' blob:; \
                       object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
+const HTML: &str = "text/html; charset=utf-8";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+
 const fn content_type(file: &str) -> &'static str {
     match file.as_bytes() {
-        [.., b'h', b't', b'm', b'l'] => "text/html; charset=utf-8",
+        [.., b'h', b't', b'm', b'l'] => HTML,
         [.., b'c', b's', b's'] => "text/css; charset=utf-8",
-        [.., b'.', b'j', b's'] => "text/javascript; charset=utf-8",
+        [.., b'.', b'j', b's'] => JAVASCRIPT,
         [.., b's', b'v', b'g'] => "image/svg+xml",
         _ => panic!("a content type is missing for a file of web/"),
     }
 }
 
-/// A page and its entity tag, made from its content.
-static BY_PATH: LazyLock<BTreeMap<&'static str, (&'static Page, HeaderValue)>> =
-    LazyLock::new(|| {
-        let tagged = |page: &'static Page| {
-            let mut hasher = DefaultHasher::new();
-            page.content.hash(&mut hasher);
-            let tag = format!("\"{:016x}\"", hasher.finish());
-            let tag = HeaderValue::try_from(tag).unwrap_or(HeaderValue::from_static("\"\""));
-            (page.path, (page, tag))
-        };
-        PAGES.iter().map(tagged).collect()
-    });
+/// What is served, and its entity tag, made from its content.
+struct Served {
+    content_type: &'static str,
+    content: Bytes,
+    tag: HeaderValue,
+}
 
-/// The file served at `path`, or that it has not changed since `known`.
+impl Served {
+    fn new(content_type: &'static str, content: Bytes) -> Self {
+        let mut hasher = DefaultHasher::new();
+        content.hash(&mut hasher);
+        let tag = format!("\"{:016x}\"", hasher.finish());
+        Self {
+            content_type,
+            content,
+            tag: HeaderValue::try_from(tag).unwrap_or(HeaderValue::from_static("\"\"")),
+        }
+    }
+}
+
+static BY_PATH: LazyLock<BTreeMap<String, Served>> = LazyLock::new(|| {
+    let files = PAGES.iter().map(|page| {
+        let content = Bytes::from_static(page.content);
+        (
+            page.path.to_owned(),
+            Served::new(page.content_type, content),
+        )
+    });
+    let docs = docs::pages().map(|(path, html)| (path, Served::new(HTML, Bytes::from(html))));
+    files.chain(docs).collect()
+});
+
+/// The page at `path`, or that it has not changed since `known`.
 pub(crate) fn find(path: &str, known: Option<&HeaderValue>) -> Option<Response<Body>> {
-    let (page, tag) = BY_PATH.get(path)?;
+    let page = BY_PATH.get(path)?;
     let headers: [(HeaderName, HeaderValue); 6] = [
-        (header::ETAG, tag.clone()),
+        (header::ETAG, page.tag.clone()),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (
             header::CONTENT_TYPE,
@@ -118,11 +144,19 @@ pub(crate) fn find(path: &str, known: Option<&HeaderValue>) -> Option<Response<B
             HeaderValue::from_static("no-referrer"),
         ),
     ];
-    Some(if known == Some(tag) {
+    let mut response = if known == Some(&page.tag) {
         (StatusCode::NOT_MODIFIED, headers).into_response()
     } else {
-        (headers, page.content).into_response()
-    })
+        (headers, page.content.clone()).into_response()
+    };
+    if page.content_type == JAVASCRIPT {
+        // Pages of other origins may import them, as modules are always asked for with CORS.
+        response.headers_mut().insert(
+            header::ACCESS_CONTROL_ALLOW_ORIGIN,
+            HeaderValue::from_static("*"),
+        );
+    }
+    Some(response)
 }
 
 #[cfg(test)]
@@ -138,11 +172,12 @@ mod tests {
     fn every_file_of_the_web_folder_is_served() {
         let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
         let mut files = 0;
-        for folder in ["", "demo", "trunkline"] {
+        for folder in ["", "demo", "docs", "trunkline"] {
             for file in fs::read_dir(web.join(folder)).unwrap() {
                 let path = file.unwrap().path();
                 let name = path.strip_prefix(&web).unwrap().to_str().unwrap();
-                if path.is_dir() || NOT_SERVED.contains(&name) {
+                let is_made_a_page = name.starts_with("docs/") && name != "docs/page.css";
+                if path.is_dir() || NOT_SERVED.contains(&name) || is_made_a_page {
                     continue;
                 }
                 let served = PAGES
@@ -163,5 +198,18 @@ mod tests {
         let again = find("/", Some(&tag)).unwrap();
         assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
         assert!(find("/demo/none.js", None).is_none());
+    }
+
+    #[test]
+    fn pages_of_other_origins_may_import_scripts_and_nothing_else() {
+        let allowed = |path: &str| {
+            let found = find(path, None).unwrap();
+            let allowed = found.headers().get(header::ACCESS_CONTROL_ALLOW_ORIGIN);
+            allowed.map(|origin| origin.to_str().unwrap().to_owned())
+        };
+        assert_eq!(allowed("/demo/ice.js").as_deref(), Some("*"));
+        for path in ["/", "/docs", "/docs/page.css"] {
+            assert_eq!(allowed(path), None, "{path}");
+        }
     }
 }

@@ -42,10 +42,10 @@ use crate::{
 };
 
 /// How long a peer that does not answer is the only one that is asked, where there are others.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub const REQUEST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Requests of one peer that are not answered; more are refused.
-const MAX_REQUESTS: usize = 64;
+pub const MAX_REQUESTS: usize = 64;
 
 impl Switchboard {
     /// A peer of this node asks.
@@ -111,7 +111,7 @@ impl Switchboard {
                 None | Some(Told::Full) => request.rule_out(&peer, Reason::Overloaded, None),
                 Some(Told::Here | Told::Waits | Told::At(_)) => {
                     request.asked = Some(peer);
-                    let due = request.until.min(now + PATIENCE);
+                    let due = request.until.min(now + REQUEST_PATIENCE);
                     self.schedule(key, request, due);
                     return;
                 }

@@ -56,7 +56,10 @@ fn path(name: &str) -> String {
 }
 
 fn page(source: &Source) -> String {
-    let folder = source.name.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let folder = source
+        .name
+        .rsplit_once('/')
+        .map_or("", |(folder, _)| folder);
     let mut text = Text::new(folder);
     for event in Parser::new_ext(source.text, Options::ENABLE_TABLES) {
         text.take(event);
@@ -190,7 +193,9 @@ impl<'a> Text<'a> {
             format!("<li><a href=\"#{anchor}\">{words}</a></li>\n")
         });
         let items: String = items.collect();
-        format!("<nav class=\"contents\" aria-label=\"On this page\">\n<ol>\n{items}</ol>\n</nav>\n")
+        format!(
+            "<nav class=\"contents\" aria-label=\"On this page\">\n<ol>\n{items}</ol>\n</nav>\n"
+        )
     }
 }
 

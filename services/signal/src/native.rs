@@ -23,13 +23,13 @@ use tokio::time::{Instant, Sleep};
 use crate::{CloseCode, frames::MAX_MESSAGE_BYTES, ice::Visitor, node::Node, resume::Session};
 
 /// How long a client may take to say hello.
-const HELLO_PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const HELLO_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Longest that a request may take where its client does not say.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Messages to one peer that a client may keep unacknowledged: as many as wait for one whose connection is lost.
-const MAX_UNACKNOWLEDGED: u64 = 256;
+pub(crate) const MAX_UNACKNOWLEDGED: u64 = 256;
 
 /// What is known of a client between its frames.
 #[derive(Debug)]

@@ -62,11 +62,37 @@ async fn the_page_is_served_with_a_policy_and_is_cached() {
 }
 
 #[tokio::test]
+async fn the_documentation_is_served_as_the_page_is() {
+    let node = Node::alone();
+    for path in [
+        "/docs",
+        "/docs/tutorial",
+        "/docs/protocol",
+        "/docs/close/3502",
+    ] {
+        let page = get(node.public, path).await;
+        assert_eq!(page.status, 200, "{path}");
+        for header in [
+            "text/html; charset=utf-8",
+            "content-security-policy: default-src 'self'",
+        ] {
+            assert!(page.head.contains(header), "{path}: {}", page.head);
+        }
+        assert!(page.body.contains("</main>"), "{path}: {}", page.body);
+        let tag = page.head.lines().find(|line| line.starts_with("etag: "));
+        let known = format!("If-None-Match: {}\r\n", &tag.unwrap()[6..]);
+        assert_eq!(request(node.public, "GET", path, &known).await.status, 304);
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_served_is_answered() {
     let node = Node::alone();
     for (method, path, status, code) in [
         ("GET", "/nothing", 404, "not-found"),
         ("GET", "/demo/../Cargo.toml", 404, "not-found"),
+        ("GET", "/docs/nothing", 404, "not-found"),
+        ("GET", "/docs/tutorial.md", 404, "not-found"),
         ("POST", "/", 405, "method-not-allowed"),
         ("POST", "/healthz", 405, "method-not-allowed"),
         ("GET", "/primus", 426, "upgrade-required"),

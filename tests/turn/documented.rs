@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use trunkline_tests::{Peer, Process, Redis, until};
+use serde_json::json;
+use trunkline_tests::{NativePeer, Peer, Process, Redis, until};
 
 /// Names as a query has them, of all families on the page.
 fn served(metrics: &str) -> BTreeSet<String> {
@@ -46,6 +47,10 @@ async fn every_metric_is_documented_and_every_documented_one_is_served() {
     let mut bob = Peer::join(node.public, "r", "bob").await;
     bob.send("nonsense").await;
     bob.close().await;
+    let (mut ann, _) = NativePeer::join(node.public, "r", "ann").await;
+    ann.say("request", json!({ "id": "q", "peer": "nobody" }))
+        .await;
+    ann.next().await;
     until("bob to be gone", async || {
         let metrics = node.metrics().await;
         metrics.contains("trunkline_connections_closed_total{")

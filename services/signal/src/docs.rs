@@ -105,42 +105,29 @@ impl<'a> Text<'a> {
         }
     }
 
-    fn take(&mut self, event: Event<'a>) {
+    fn take(&mut self, mut event: Event<'a>) {
         if let Some((_, _, words)) = &mut self.heading
             && let Event::Text(text) | Event::Code(text) = &event
         {
             words.push_str(text);
         }
-        match event {
-            Event::Start(Tag::Heading { level, .. }) => {
-                self.heading = Some((self.events.len(), level, String::new()));
-                self.events.push(event);
-            }
-            Event::End(TagEnd::Heading(_)) => self.end_heading(event),
-            Event::Start(Tag::Link {
-                link_type,
-                dest_url,
-                title,
-                id,
-            }) => {
-                let dest_url = CowStr::from(target(self.folder, &dest_url));
-                self.events.push(Event::Start(Tag::Link {
-                    link_type,
-                    dest_url,
-                    title,
-                    id,
-                }));
-            }
-            // What is wider than a phone is moved sideways by itself, not with the page.
-            Event::Start(Tag::Table(_)) => {
-                self.html(r#"<div class="wide" tabindex="0">"#.into());
-                self.events.push(event);
-            }
-            Event::End(TagEnd::Table) => {
-                self.events.push(event);
-                self.html("</div>\n".into());
-            }
-            other => self.events.push(other),
+        if let Event::Start(Tag::Heading { level, .. }) = &event {
+            self.heading = Some((self.events.len(), *level, String::new()));
+        }
+        if let Event::End(TagEnd::Heading(_)) = &event {
+            self.end_heading();
+        }
+        if let Event::Start(Tag::Link { dest_url, .. }) = &mut event {
+            *dest_url = CowStr::from(target(self.folder, dest_url));
+        }
+        // What is wider than a phone is moved sideways by itself, not with the page.
+        if let Event::Start(Tag::Table(_)) = &event {
+            self.html(r#"<div class="wide" tabindex="0">"#.into());
+        }
+        let ends_table = matches!(&event, Event::End(TagEnd::Table));
+        self.events.push(event);
+        if ends_table {
+            self.html("</div>\n".into());
         }
     }
 
@@ -148,26 +135,25 @@ impl<'a> Text<'a> {
         self.events.push(Event::Html(CowStr::from(html)));
     }
 
-    fn end_heading(&mut self, event: Event<'a>) {
-        if let Some((at, level, words)) = self.heading.take() {
-            let anchor = self.anchor(&words);
-            if let Some(Event::Start(Tag::Heading { id, .. })) = self.events.get_mut(at) {
-                *id = Some(CowStr::from(anchor.clone()));
-            }
-            match level {
-                HeadingLevel::H1 => self.title = words,
-                _ => {
-                    let link = format!(
-                        r##" <a class="anchor" href="#{anchor}" aria-label="Link to this part">#</a>"##
-                    );
-                    self.events.push(Event::InlineHtml(CowStr::from(link)));
-                    if level == HeadingLevel::H2 {
-                        self.parts.push((anchor, words));
-                    }
-                }
-            }
+    fn end_heading(&mut self) {
+        let Some((at, level, words)) = self.heading.take() else {
+            return;
+        };
+        let anchor = self.anchor(&words);
+        if let Some(Event::Start(Tag::Heading { id, .. })) = self.events.get_mut(at) {
+            *id = Some(CowStr::from(anchor.clone()));
         }
-        self.events.push(event);
+        if level == HeadingLevel::H1 {
+            self.title = words;
+            return;
+        }
+        let link = format!(
+            r##" <a class="anchor" href="#{anchor}" aria-label="Link to this part">#</a>"##
+        );
+        self.events.push(Event::InlineHtml(CowStr::from(link)));
+        if level == HeadingLevel::H2 {
+            self.parts.push((anchor, words));
+        }
     }
 
     /// The anchor that GitHub gives to a heading.

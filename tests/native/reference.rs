@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use protocol::{
     PeerId, RoomId,
     native::{
-        ClientFrame, ErrorCode, Json,
+        ClientFrame, Digest, ErrorCode, Json,
         client::{self, Accept, Ack, Announce, Broadcast, Decline, Hello, Request, Send, Wanted},
         server::{
             self, Absent, Acked, Answer, ErrorFrame, IceServers, Limits, Member, Members, Message,
@@ -76,6 +76,7 @@ fn said() -> Vec<ClientFrame> {
             room: RoomId::new("r").unwrap(),
             peer: Some(peer()),
             data: json("{}"),
+            known: Some(Digest::default()),
         }),
         ClientFrame::Leave,
         ClientFrame::Send(Send {
@@ -112,6 +113,7 @@ fn present() -> Present {
     Present {
         peer: peer(),
         data: json("{}"),
+        tag: "t".into(),
         dialect: Some("rtc.io".into()),
     }
 }
@@ -137,9 +139,11 @@ fn told() -> Vec<ServerFrame> {
             room: RoomId::new("r").unwrap(),
             peer: peer(),
             resume: "r".into(),
+            parts: Some(Vec::new()),
             peers: vec![Member {
                 peer: peer(),
                 data: json("{}"),
+                tag: "t".into(),
                 suspended: true,
                 dialect: Some("rtc.io".into()),
             }],

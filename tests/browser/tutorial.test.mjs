@@ -74,15 +74,17 @@ async function startStep(t, words, change = () => {}) {
   return { server, start, open };
 }
 
-test('discovery: Bob reads that Sue comes and goes', LIMIT, async (t) => {
+test('discovery: Bob reads that Sue comes, is loaded anew, and goes', LIMIT, async (t) => {
   const { open } = await startStep(t, 'await sue.announce');
   const bob = await open('bob.html');
   await bob.reads('and there are 0 others');
   const sue = await open('sue.html');
   await sue.reads('and there are 1 others');
   await bob.reads('Sue has joined');
+  await sue.page.reload();
+  await bob.reads('Sue has left\nSue has joined');
   await sue.page.close();
-  await bob.reads('Sue has left');
+  await bob.reads('Sue has left\nSue has joined\nSue has left');
   assert.deepEqual(errorsOf(bob), []);
 });
 

@@ -41,8 +41,9 @@ pub enum Command {
     /// Make the roster hold just these members for this node, and bring the roster; answered by
     /// [`Event::Asserted`](crate::Event::Asserted) or [`Event::AssertFailed`](crate::Event::AssertFailed).
     ///
-    /// A member whose claim is older than the roster's stays as the roster has it. Owners are not asked: a claim that
-    /// the roster has not seen, or a later one than the roster's, takes a name that another owner has there.
+    /// A member whose claim is older than the roster's stays as the roster has it, and so does one of another owner where
+    /// the roster has not seen the claim. A later claim than the roster's, which was granted, takes a name that another
+    /// owner has there.
     Assert {
         /// The room.
         room: ByteString,

@@ -282,6 +282,7 @@ impl Hub {
             let claim = match entry {
                 Some(entry) if entry.node == *node && entry.data == data => continue,
                 Some(entry) if entry.node == *node => 0,
+                Some(entry) if fence == 0 && !may_take(&entry.data, &data) => continue,
                 Some(entry) if fence == 0 || entry.fence == fence => 0,
                 Some(entry) if entry.fence > fence => continue,
                 Some(_) | None => fence,

@@ -124,6 +124,8 @@ pub enum ServerMessage {
         room: RoomId,
         /// The announcer.
         peer: PeerId,
+        /// Whether the others are all in `peers`; else those who are away, and the client knows who is there.
+        is_whole: bool,
         /// The others.
         peers: Vec<Member>,
     },

@@ -26,7 +26,7 @@ pub use digest::{Digest, PARTS, TAG_DIGITS, Tag};
 pub use encode::{Seated, encode};
 pub use error::{ErrorCode, FrameError};
 pub use json::Json;
-pub use matching::Matcher;
+pub use matching::{Matcher, Searchable};
 pub use server::ServerFrame;
 
 /// The version that `hello` names.
@@ -34,6 +34,9 @@ pub const VERSION: u64 = 1;
 
 /// Largest number of a message: JavaScript counts no further.
 pub const MAX_NUMBER: u64 = (1 << 53) - 1;
+
+/// Longest data of an announcement, in bytes: everybody in the room keeps it, and whoever comes is told it.
+pub const MAX_DATA_BYTES: usize = 4096;
 
 /// Longest id of a request, in bytes.
 pub const MAX_REQUEST_ID_BYTES: usize = 64;

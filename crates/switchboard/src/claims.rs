@@ -1,12 +1,14 @@
 //! Claims on an id that are not the last, or not the owner's.
 
+use std::time::Instant;
+
 use protocol::{
-    ClientMessage, Outcome, Payload, ServerMessage,
+    ClientMessage, LeaveReason, Outcome, Payload, RoomId, ServerMessage,
     native::{payload, server::Reason},
 };
 
 use crate::{
-    ConnectionId, DropReason, Fence, Switchboard,
+    ClusterCommand, ConnectionId, DropReason, Fence, RosterEntry, Switchboard,
     connection::{Connection, Seat},
     room::{Holder, Member},
 };
@@ -14,9 +16,14 @@ use crate::{
 impl Member {
     /// Whether who announces this may have the id.
     pub(crate) fn may_be_claimed(&self, attributes: &Payload) -> bool {
-        let owner = self.attributes.owner();
-        owner.is_empty() || owner == attributes.owner()
+        !is_guarded(&self.attributes, attributes)
     }
+}
+
+/// Whether an id that is announced thus is kept from who announces it otherwise.
+pub(crate) fn is_guarded(held: &Payload, attributes: &Payload) -> bool {
+    let owner = held.owner();
+    !owner.is_empty() && owner != attributes.owner()
 }
 
 impl Switchboard {
@@ -60,10 +67,55 @@ impl Switchboard {
         }
     }
 
+    /// The same, where the cluster has granted it the id: it is given back.
+    pub(crate) fn refuse_granted(&mut self, connection: ConnectionId, fence: Fence) {
+        if let Some(Connection::Joining { seat, .. }) = self.connections.get(&connection) {
+            let (room, peer) = (seat.room.clone(), seat.peer.clone());
+            self.effects.cluster(ClusterCommand::Leave {
+                room,
+                peer,
+                fence,
+                reason: LeaveReason::Left,
+            });
+        }
+        self.refuse(connection);
+    }
+
+    /// A peer that came here while the cluster could not be asked has an id that is another owner's: it has not announced
+    /// itself, and was not there.
+    pub(crate) fn yield_to(&mut self, room: &RoomId, entry: RosterEntry, now: Instant) {
+        let Some(member) = self
+            .rooms
+            .get_mut(room)
+            .and_then(|room| room.members.get_mut(&entry.peer))
+        else {
+            return;
+        };
+        // Whatever the cluster has seen is later than nothing.
+        member.unseen = false;
+        member.fence = 0;
+        if let Holder::Local(connection) = member.holder {
+            self.connections.insert(connection, Connection::waiting());
+            let peer = entry.peer.clone();
+            self.effects
+                .deliver(connection, ServerMessage::IdInUse { peer });
+        }
+        self.remote_joined(room, entry, now);
+    }
+
     /// Drops what somebody says who is in no room, and answers where there must be an answer.
     pub(crate) fn turn_away(&mut self, connection: ConnectionId, message: &ClientMessage) {
         self.effects.dropped(DropReason::NotAnnounced);
-        let reason = Reason::NoMatch;
+        self.answer_unheard(connection, message, Reason::NoMatch);
+    }
+
+    /// Answers what nobody hears, where there must be an answer.
+    pub(crate) fn answer_unheard(
+        &mut self,
+        connection: ConnectionId,
+        message: &ClientMessage,
+        reason: Reason,
+    ) {
         let answer = match message {
             ClientMessage::Request { id, .. } => ServerMessage::Answer {
                 id: id.clone(),

@@ -73,18 +73,19 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Keeps `message`; counts it as dropped when there is no room for it.
-    pub(crate) fn push(&mut self, message: &ClientMessage, effects: &mut Effects) {
+    /// Keeps `message`; counts it as dropped, and is false, when there is no room for it.
+    pub(crate) fn push(&mut self, message: &ClientMessage, effects: &mut Effects) -> bool {
         let size = message.size();
         if self.frames.len() >= effects.config.hold_frames
             || self.bytes + size > effects.config.hold_bytes
             || !effects.hold(size)
         {
             effects.dropped(DropReason::HoldFull);
-            return;
+            return false;
         }
         self.bytes += size;
         self.frames.push_back(message.clone());
+        true
     }
 
     /// Gives the frames up, and their bytes back.

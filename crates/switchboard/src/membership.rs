@@ -180,6 +180,7 @@ impl Switchboard {
             let peer = seat.peer.clone();
             let news = ServerMessage::Updated { peer, attributes };
             room.tell_others(&seat.peer, news, &mut self.effects);
+            self.tell_of_suspension(&seat.room, &seat.peer);
         } else {
             self.seat(connection, seat, attributes, fence, now);
             self.suspend(connection, seat, now);

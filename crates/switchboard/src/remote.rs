@@ -47,9 +47,10 @@ impl Switchboard {
         }
         member.fence = fence;
         member.unseen = false;
-        member.attributes = attributes.clone();
+        member.announce(attributes.clone());
         let was_suspended = mem::take(&mut member.is_suspended);
         let was_here = !matches!(member.holder, Holder::Remote(_));
+        let moves = !matches!(&member.holder, Holder::Remote(before) if *before == node);
         let news = match member.move_to(holder, room, &peer, effects) {
             Previous::Remote(before) => {
                 if before != node {
@@ -97,6 +98,10 @@ impl Switchboard {
         state.tell_others(&peer, news, effects);
         for flush in flushes {
             self.pass_on(flush, now);
+        }
+        if moves {
+            // Where it is now, it is not known who is away here.
+            self.tell_of_suspended(room, &peer, &node);
         }
         self.ask_again(room, &peer, now);
         if was_here {

@@ -139,18 +139,20 @@ impl Switchboard {
 
     /// Of those who are meant and were not asked, one whose connection is not lost, if there is one; else by chance, so that
     /// not everybody asks the same.
-    fn candidate(&self, key: &RequestKey, request: &Request) -> Option<PeerId> {
-        let members = &self.rooms.get(&key.room)?.members;
+    fn candidate(&mut self, key: &RequestKey, request: &Request) -> Option<PeerId> {
+        let hasher = self.rooms.hasher().clone();
+        let members = &mut self.rooms.get_mut(&key.room)?.members;
         let is_meant = |peer: &PeerId| *peer != key.from && !request.before.contains_key(peer);
         if let Wanted::Peer(peer) = &request.wanted {
             return (is_meant(peer) && members.contains_key(peer)).then(|| peer.clone());
         }
         let matcher = request.matcher.as_ref()?;
-        let members = members.iter();
-        let meant = members
-            .filter(|(peer, member)| is_meant(peer) && matcher.finds(member.attributes.body()));
-        let chance = |peer: &PeerId| self.rooms.hasher().hash_one((&key.id, peer.as_str()));
-        let first = meant.min_by_key(|(peer, member)| (member.waits(), chance(peer)));
+        let meant = members.iter_mut().filter_map(|(peer, member)| {
+            let is_one = is_meant(peer) && matcher.finds(member.searchable());
+            is_one.then(|| (peer, member.waits()))
+        });
+        let chance = |peer: &PeerId| hasher.hash_one((&key.id, peer.as_str()));
+        let first = meant.min_by_key(|(peer, waits)| (*waits, chance(peer)));
         first.map(|(peer, _)| peer.clone())
     }
 

@@ -4,7 +4,7 @@ use std::{
     time::Instant,
 };
 
-use protocol::{Form, Payload, PeerId, RoomId, ServerMessage};
+use protocol::{Form, Payload, PeerId, RoomId, ServerMessage, native::Searchable};
 
 use crate::{
     ConnectionId, Fence, Flush, NodeId, RosterChange,
@@ -81,6 +81,8 @@ pub(crate) struct Member {
     /// The last claim is one that the cluster has not seen; `fence` is of one before it.
     pub(crate) unseen: bool,
     pub(crate) attributes: Payload,
+    /// The same for requests, once one has looked for it.
+    searchable: Option<Searchable>,
     /// Its node, another one, says that the connection is lost.
     pub(crate) is_suspended: bool,
     /// A roster that was made anew lacks it: it is gone only when its node says so.
@@ -149,7 +151,7 @@ impl Room {
     }
 
     /// Tells a connection that has taken its seat of the room: who is there, or how many. Native clients do not answer
-    /// announcements, so that those who wait for that are told theirs.
+    /// announcements, so that those who wait for that are told theirs. Who announces itself again has heard all that.
     pub(crate) fn answer_announce(
         &self,
         connection: ConnectionId,
@@ -159,6 +161,7 @@ impl Room {
     ) {
         let others = self.members.iter().filter(|(peer, _)| **peer != seat.peer);
         if is_told_members {
+            let others = others.filter(|(_, member)| !is_update || member.waits());
             let peers = others.map(|(peer, member)| protocol::Member {
                 peer: peer.clone(),
                 attributes: member.attributes.clone(),
@@ -167,6 +170,7 @@ impl Room {
             let members = ServerMessage::Members {
                 room: seat.room.clone(),
                 peer: seat.peer.clone(),
+                is_whole: !is_update,
                 peers: peers.collect(),
             };
             effects.deliver(connection, members);
@@ -175,7 +179,6 @@ impl Room {
         let member_count = self.members.len();
         effects.deliver(connection, ServerMessage::RoomInfo { member_count });
         for (peer, member) in others {
-            // Who announces itself again has heard theirs.
             if member.attributes.form() == Form::Announcement && !is_update {
                 let joined = ServerMessage::Joined {
                     peer: peer.clone(),
@@ -210,7 +213,8 @@ impl Room {
         nodes.into_iter().cloned().collect()
     }
 
-    /// Tells every peer of this node but `except`.
+    /// Tells every peer of this node but `except`. Native clients that are away are told who is there when they return, so that
+    /// news of that do not take the place of messages.
     pub(crate) fn tell_others(
         &mut self,
         except: &PeerId,
@@ -225,7 +229,10 @@ impl Room {
             match &mut member.holder {
                 Holder::Local(connection) => to.push(*connection),
                 Holder::Suspended { held, .. } => {
-                    held.push(&message, effects);
+                    let is_native = member.attributes.form() == Form::Announcement;
+                    if !is_native || matches!(message, ServerMessage::Message { .. }) {
+                        held.push(&message, effects);
+                    }
                 }
                 Holder::Remote(_) => {}
             }
@@ -276,6 +283,7 @@ impl Member {
             fence,
             unseen: fence == 0,
             attributes,
+            searchable: None,
             is_suspended: false,
             unconfirmed: false,
             addressed: false,
@@ -292,7 +300,20 @@ impl Member {
         }
         self.unconfirmed = false;
         self.is_suspended = false;
-        self.attributes = attributes.clone();
+        self.announce(attributes.clone());
+    }
+
+    /// It has announced this.
+    pub(crate) fn announce(&mut self, attributes: Payload) {
+        self.attributes = attributes;
+        self.searchable = None;
+    }
+
+    /// What requests look at.
+    pub(crate) fn searchable(&mut self) -> &Searchable {
+        let attributes = &self.attributes;
+        self.searchable
+            .get_or_insert_with(|| Searchable::new(attributes.body()))
     }
 
     /// Whether its connection is lost, wherever it was.

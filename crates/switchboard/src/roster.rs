@@ -6,6 +6,7 @@ use protocol::{LeaveReason, PeerId, RoomId};
 
 use crate::{
     Change, ClusterCommand, ConnectionId, Fence, RosterChange, RosterEntry, Switchboard,
+    claims::is_guarded,
     effects::Timer,
     room::{Assert, Holder, Member, Room, RosterState},
 };
@@ -39,6 +40,16 @@ impl Switchboard {
             && matches!(state.roster, RosterState::Unknown { .. })
         {
             early = self.compare(room, (epoch, version), roster, now);
+        }
+        if self.is_anothers(connection) {
+            // The cluster has lost the owner's claim, or does not know yet that the owner is back.
+            self.refuse_granted(connection, fence);
+            for change in early {
+                self.changed(change, now);
+            }
+            self.assert_now(room);
+            self.settle(room, now);
+            return;
         }
         let seat = self.new_seat(connection);
         self.enter(connection, fence, now);
@@ -325,8 +336,14 @@ impl Switchboard {
             // of before.
             if !member.unseen || member.attributes == entry.attributes {
                 member.fence = entry.fence;
-                member.unseen = false;
+                if mem::take(&mut member.unseen) {
+                    self.tell_of_suspension(room, &entry.peer);
+                }
             }
+            return;
+        }
+        if member.unseen && is_guarded(&entry.attributes, &member.attributes) {
+            self.yield_to(room, entry, now);
             return;
         }
         match &member.holder {

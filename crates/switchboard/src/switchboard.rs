@@ -2,7 +2,7 @@ use std::{mem, time::Instant};
 
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
-use protocol::{ClientMessage, PeerId, RoomId};
+use protocol::{ClientMessage, PeerId, RoomId, native::server::Reason};
 
 use crate::{
     ClusterEvent, Config, ConnectionId, DropReason, Listing, NodeId, Output,
@@ -131,8 +131,8 @@ impl Switchboard {
                 }
             }
             Connection::Joining { held, closed, .. } => {
-                if !*closed {
-                    held.push(message, &mut self.effects);
+                if !*closed && !held.push(message, &mut self.effects) {
+                    self.answer_unheard(connection, message, Reason::Overloaded);
                 }
             }
             Connection::Muted { seat, elsewhere } => {

@@ -22,6 +22,7 @@ mod membership;
 mod model;
 mod native;
 mod own_changes;
+mod owners;
 mod repairs;
 mod requests;
 mod requests_model;
@@ -278,12 +279,19 @@ fn words(message: &ServerMessage) -> String {
         ServerMessage::Left { peer, reason } => format!("left {peer} {reason:?}"),
         ServerMessage::Message { from, payload } => format!("{from}: {}", payload.text()),
         ServerMessage::Superseded => "superseded".to_owned(),
-        ServerMessage::Members { peers, .. } => {
+        ServerMessage::Members {
+            peers, is_whole, ..
+        } => {
             let peers = peers.iter().map(|member| match member.suspended {
                 true => format!(" {}?", member.peer),
                 false => format!(" {}", member.peer),
             });
-            format!("members{}", peers.collect::<String>())
+            let which = if *is_whole {
+                ""
+            } else {
+                ", of those that are away,"
+            };
+            format!("members{which}{}", peers.collect::<String>())
         }
         ServerMessage::IdInUse { peer } => format!("in use {peer}"),
         ServerMessage::Answer { id, outcome } => match outcome {

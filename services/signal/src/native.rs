@@ -185,6 +185,7 @@ impl Native {
             .ok_or_else(|| unavailable("no credentials"))?;
         let welcome = ServerFrame::Welcome(Welcome {
             session: session.id.clone(),
+            resume: node.resume_key.token(&session),
             node: node.name.clone(),
             region: node.region.clone(),
             window_ms: u64::try_from(node.window.as_millis()).unwrap_or(u64::MAX),

@@ -11,10 +11,13 @@ use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 
 use crate::{CloseCode, frames};
 
-/// Bytes that wait for one client at most; one message has at most 256 KiB. Beyond it the client is closed as
+/// Bytes that wait for one client at most; what peers say has at most 256 KiB. Beyond it the client is closed as
 /// [`CloseCode::Slow`]: it connects again and is told everything anew, while a message left out would be
 /// missing for ever.
 pub(crate) const OUTBOX_BYTES: usize = 1024 * 1024;
+
+/// While no more than this waits, one message may be longer than that: who is in a large room.
+const FREE_BYTES: usize = 64 * 1024;
 
 /// Largest buffer that a thread keeps for the next outbox that needs one.
 const SPARE_BYTES: usize = 16 * 1024;
@@ -72,7 +75,8 @@ impl Outbox {
         if state.end.is_some() {
             return Pushed::Taken;
         }
-        if state.output.len() - state.written + text.len() > OUTBOX_BYTES {
+        let waiting = state.output.len() - state.written;
+        if waiting > FREE_BYTES && waiting + text.len() > OUTBOX_BYTES {
             state.end(CloseCode::Slow);
             return Pushed::Overflowed;
         }

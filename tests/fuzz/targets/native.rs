@@ -6,14 +6,14 @@
 use libfuzzer_sys::fuzz_target;
 use protocol::{
     Form, Payload, PeerId, ServerMessage,
-    native::{self, ClientFrame, Matcher, Seated, client, payload, server},
+    native::{self, ClientFrame, Matcher, Searchable, Seated, client, payload, server},
     rtcio,
 };
 
 fuzz_target!(|frame: &str| {
     if let Ok(said) = client::decode(frame) {
         if let ClientFrame::Announce(announce) = &said {
-            let _ = Matcher::new(&announce.data).finds(announce.data.as_str());
+            let _ = Matcher::new(&announce.data).finds(&Searchable::new(announce.data.as_str()));
         }
         assert_eq!(client::decode(&client::encode(&said)), Ok(said));
     }

@@ -45,7 +45,7 @@ macro_rules! conforms {
                 a_name_without_an_owner_is_taken_by_anybody,
                 a_guarded_name_is_free_when_its_member_has_left,
                 a_guarded_name_is_free_when_its_node_is_gone,
-                an_assert_asks_for_no_owner,
+                an_assert_of_a_claim_that_was_not_seen_takes_no_name_of_another_owner,
                 a_refused_join_keeps_no_room_in_the_queue,
                 who_is_refused_hears_of_the_room_until_forgetting_it,
                 what_holds_for_one_room_holds_for_many,

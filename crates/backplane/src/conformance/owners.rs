@@ -106,15 +106,22 @@ pub(super) async fn a_guarded_name_is_free_when_its_node_is_gone(c: &impl Cluste
     b.join_of("y").await;
 }
 
-pub(super) async fn an_assert_asks_for_no_owner(c: &impl Cluster) {
+pub(super) async fn an_assert_of_a_claim_that_was_not_seen_takes_no_name_of_another_owner(
+    c: &impl Cluster,
+) {
     let (mut a, mut b) = (Member::new(c, "a").await, Member::new(c, "b").await);
     a.join_of("x").await;
+    for data in [of("y", "mine"), of("", "mine")] {
+        let roster = b.assert_room(vec![("bob".into(), 0, data)]).await;
+        assert_eq!(names(&roster), ["bob@a"]);
+    }
+    a.assert_silent().await;
+    // The owner's is one that it has made since.
     let roster = b
-        .assert_room(vec![("bob".into(), 0, of("y", "mine"))])
+        .assert_room(vec![("bob".into(), 0, of("x", "mine"))])
         .await;
     assert_eq!(names(&roster), ["bob@b"]);
     assert_eq!(a.change().await, (2, "joined bob b".into()));
-    a.is_refused("x").await;
 }
 
 pub(super) async fn a_refused_join_keeps_no_room_in_the_queue(c: &impl Cluster) {

@@ -196,6 +196,11 @@ impl<'a> Step<'a> {
             let fence = match self.entry(room, &member) {
                 Some(entry) if entry.node == node && entry.data == data => continue,
                 Some(entry) if entry.node != node && claim != 0 && entry.fence > claim => continue,
+                Some(entry)
+                    if entry.node != node && claim == 0 && !may_take(&entry.data, &data) =>
+                {
+                    continue;
+                }
                 None if claim != 0 => claim,
                 Some(entry) if entry.node != node && entry.fence < claim => claim,
                 Some(_) | None => self.new_fence(room, &member, floor),

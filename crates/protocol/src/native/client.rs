@@ -4,8 +4,8 @@ use bytestring::ByteString;
 use serde::Serialize;
 
 use super::{
-    Digest, ErrorCode, FrameError, Json, MAX_REASON_BYTES, MAX_REQUEST_ID_BYTES, MAX_TIMEOUT_MS,
-    MAX_TOKEN_BYTES, VERSION,
+    Digest, ErrorCode, FrameError, Json, MAX_DATA_BYTES, MAX_REASON_BYTES, MAX_REQUEST_ID_BYTES,
+    MAX_TIMEOUT_MS, MAX_TOKEN_BYTES, VERSION,
     fields::{Fields, bad},
 };
 use crate::{PeerId, RoomId};
@@ -199,9 +199,7 @@ fn read(kind: &str, fields: &Fields<'_>) -> Result<ClientFrame, FrameError> {
         "announce" => ClientFrame::Announce(Announce {
             room: fields.room("room")?,
             peer: fields.optional_peer("peer")?,
-            data: fields
-                .optional_object("data")?
-                .unwrap_or_else(Json::nothing),
+            data: data(fields)?,
             known: fields.optional_digest("known")?,
         }),
         "leave" => ClientFrame::Leave,
@@ -246,6 +244,17 @@ fn hello(fields: &Fields<'_>) -> Result<Hello, FrameError> {
         resume: fields.optional_text("resume", MAX_TOKEN_BYTES)?,
         anew: fields.flag("anew")?,
     })
+}
+
+fn data(fields: &Fields<'_>) -> Result<Json, FrameError> {
+    let data = fields.optional_object("data")?;
+    match data {
+        Some(data) if data.as_str().len() > MAX_DATA_BYTES => Err(bad(
+            "data",
+            &format!("has more than {MAX_DATA_BYTES} bytes"),
+        )),
+        data => Ok(data.unwrap_or_else(Json::nothing)),
+    }
 }
 
 fn send(fields: &Fields<'_>) -> Result<Send, FrameError> {

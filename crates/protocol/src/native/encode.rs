@@ -24,9 +24,17 @@ pub struct Seated {
 /// Writes `message` for a native client, of whom more is asked only when it takes its seat; `None` where it is not told.
 pub fn encode(message: &ServerMessage, seated: impl FnOnce() -> Seated) -> Option<ByteString> {
     Some(write(&match message {
-        ServerMessage::Members { room, peer, peers } => {
+        ServerMessage::Members {
+            room,
+            peer,
+            is_whole,
+            peers,
+        } => {
             let Seated { resume, known } = seated();
-            let (parts, peers) = unknown(peers, known.as_ref());
+            let (parts, peers) = match is_whole {
+                true => unknown(peers, known.as_ref()),
+                false => (Some(Vec::new()), peers.iter().map(listed).collect()),
+            };
             ServerFrame::Members(Members {
                 room: room.clone(),
                 peer: peer.clone(),

@@ -15,12 +15,25 @@ impl Matcher {
         Self(serde_json::from_str(wanted.as_str()).ok())
     }
 
-    /// Whether it is there in what a peer has announced, a JSON object. What is nested deeper than is read matches nothing.
-    pub fn finds(&self, data: &str) -> bool {
-        match (&self.0, serde_json::from_str(data)) {
-            (Some(wanted), Ok(data)) => has(&data, wanted),
-            (None, _) | (_, Err(_)) => false,
+    /// Whether it is there in what a peer has announced.
+    pub fn finds(&self, data: &Searchable) -> bool {
+        match (&self.0, &data.0) {
+            (Some(wanted), Some(data)) => has(data, wanted),
+            (None, _) | (_, None) => false,
         }
+    }
+}
+
+/// What a peer has announced, read once for every request.
+#[derive(Clone, Debug)]
+pub struct Searchable(Option<Box<Value>>);
+
+impl Searchable {
+    /// `data` is a JSON object. What is nested deeper than is read, or longer than
+    /// [`MAX_DATA_BYTES`](super::MAX_DATA_BYTES), matches nothing.
+    pub fn new(data: &str) -> Self {
+        let is_short = data.len() <= super::MAX_DATA_BYTES;
+        Self(is_short.then(|| serde_json::from_str(data).ok()).flatten())
     }
 }
 
@@ -77,7 +90,7 @@ mod tests {
             (r#"{"a":"\u0053ue"}"#, r#"{"a":"Sue"}"#, true),
         ] {
             let json = |text: &str| Json::new(text).unwrap();
-            let found = Matcher::new(&json(wanted)).finds(data);
+            let found = Matcher::new(&json(wanted)).finds(&Searchable::new(data));
             assert_eq!(found, expected, "{data} {wanted}");
         }
     }
@@ -86,6 +99,6 @@ mod tests {
     fn whoever_is_nested_too_deep_matches_nothing() {
         let deep = format!("{}1{}", "{\"a\":".repeat(200), "}".repeat(200));
         let json = Json::new(&deep).unwrap();
-        assert!(!Matcher::new(&json).finds(&deep));
+        assert!(!Matcher::new(&json).finds(&Searchable::new(&deep)));
     }
 }

@@ -52,6 +52,8 @@ pub enum ServerFrame {
 pub struct Welcome {
     /// The client's session: it is the same after a connection was lost, and another one after a page was loaded anew.
     pub session: ByteString,
+    /// What to say hello with after the connection was lost, to have the same ids again.
+    pub resume: ByteString,
     /// The node.
     pub node: ByteString,
     /// Its region.
@@ -85,10 +87,10 @@ pub struct Members {
     pub room: RoomId,
     /// The id under which the client is in it.
     pub peer: PeerId,
-    /// What to say hello with after the connection was lost, to have this id again.
+    /// The same token as in `welcome`.
     pub resume: ByteString,
-    /// The parts that `peers` is of, where the client has said what it knows: the others are as it knows them. Whoever is
-    /// suspended is in `peers` in any case.
+    /// The parts that `peers` is of, where the client has said what it knows, or has been in the room already: the others are
+    /// as it knows them. Whoever is suspended is in `peers` in any case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parts: Option<Vec<u8>>,
     /// The others.

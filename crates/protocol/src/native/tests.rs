@@ -148,6 +148,14 @@ fn what_is_wrong_with_a_frame_is_named() {
             "\"data\"",
         ),
         (
+            &format!(
+                r#"{{"type":"announce","room":"r","data":{{"a":"{}"}}}}"#,
+                "x".repeat(4096)
+            ),
+            ErrorCode::BadField,
+            "4096",
+        ),
+        (
             r#"{"type":"announce","room":"r","known":["0"]}"#,
             ErrorCode::BadField,
             "\"known\"",

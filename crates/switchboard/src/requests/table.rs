@@ -41,8 +41,9 @@ impl Requests {
     }
 
     pub(super) fn of(&self, room: &RoomId, from: &PeerId) -> usize {
-        let all = self.0.get(room).into_iter().flatten();
-        all.filter(|((peer, _), _)| peer == from).count()
+        let all = self.0.get(room).into_iter();
+        let own = all.flat_map(|all| all.range((from.clone(), ByteString::new())..));
+        own.take_while(|((peer, _), _)| peer == from).count()
     }
 
     pub(super) fn get_mut(&mut self, key: &RequestKey) -> Option<&mut Request> {

@@ -115,8 +115,42 @@ fn what_was_missed_comes_before_the_roster_that_has_it() {
     board.connect_native(4);
     board.announce_native(4, "sue", "{}");
     let message = format!("bob: {}", said("sue", 1).text());
-    board.assert_told(4, &[&message, "joined ann", "members ann bob"]);
+    // Who has come meanwhile is in the roster.
+    board.assert_told(4, &[&message, "members ann bob"]);
     board.assert_told(1, &["resumed sue"]);
+}
+
+#[test]
+fn news_of_the_room_take_no_place_of_messages_for_a_native_peer_that_is_away() {
+    let config = Config {
+        hold_frames: 2,
+        ..Config::default()
+    };
+    let mut board = Board::with(config);
+    for (connection, id) in [(1, "bob"), (2, "sue")] {
+        board.connect_native(connection);
+        board.announce_native(connection, id, "{}");
+    }
+    board.disconnect(2);
+    for n in 0..5 {
+        board.announce_native(1, "bob", &format!(r#"{{"n":{n}}}"#));
+    }
+    board.forget_told();
+    board.say(1, "sue", said("sue", 1));
+    board.say(1, "sue", said("sue", 2));
+    board.connect_native(3);
+    board.announce_native(3, "sue", "{}");
+    let messages = [1, 2].map(|n| format!("bob: {}", said("sue", n).text()));
+    board.assert_told(3, &[&messages[0], &messages[1], "members bob"]);
+}
+
+#[test]
+fn who_announces_itself_again_is_told_only_who_is_away() {
+    let mut board = Board::with_natives(&[(1, "bob"), (2, "sue"), (3, "ann")]);
+    board.disconnect(2);
+    board.forget_told();
+    board.announce_native(1, "bob", r#"{"a":1}"#);
+    board.assert_told(1, &["members, of those that are away, sue?"]);
 }
 
 #[test]
@@ -274,78 +308,43 @@ fn rooms_without_native_clients_say_nothing_of_who_is_away() {
 }
 
 #[test]
-fn who_may_not_have_an_id_does_not_keep_it_from_being_left() {
+fn a_node_to_which_a_peer_moves_hears_who_is_away_here() {
     let mut board = Board::with_natives(&[(1, "bob"), (2, "sue")]);
     board.disconnect(2);
-    board.pass(Config::default().suspend_window - SECOND);
-    board.answers = false;
-    board.connect_native(3);
-    let announce = ClientMessage::Announce {
-        room: room("r"),
-        peer: peer("sue"),
-        attributes: announcement("eve", "{}"),
-    };
-    board.message(3, announce);
-    board.event(ClusterEvent::JoinRefused {
-        connection: ConnectionId(3),
-        room: room("r"),
-    });
-    board.assert_told(3, &["in use sue"]);
-    board.forget_told();
-    board.pass(SECOND);
-    board.assert_told(1, &["left sue Expired"]);
-}
-
-#[test]
-fn while_the_cluster_cannot_be_asked_an_id_is_kept_for_its_owner_at_its_node() {
-    let mut board = Board::with_natives(&[(1, "bob")]);
-    board.answers = false;
-    for (connection, owner) in [(2, "eve"), (3, "owner")] {
-        board.connect_native(connection);
-        let announce = ClientMessage::Announce {
-            room: room("r"),
-            peer: peer("bob"),
-            attributes: announcement(owner, "{}"),
+    board.asked.clear();
+    // Sue's suspension was told to nobody: all were here.
+    board.fence += 10;
+    board.has_remote(3, "bob", 90);
+    let told = board.asked.iter().find_map(|command| {
+        let ClusterCommand::Send {
+            from, to, payload, ..
+        } = command
+        else {
+            return None;
         };
-        board.message(connection, announce);
-        board.event(ClusterEvent::JoinFailed {
-            connection: ConnectionId(connection),
-            room: room("r"),
-        });
-    }
-    board.assert_told(2, &["in use bob"]);
-    board.assert_told(3, &["members"]);
-    board.assert_told(1, &["superseded"]);
+        Some((from, to, payload.form()))
+    });
+    assert_eq!(told, Some((&peer("sue"), &peer("bob"), Form::Suspension)));
 }
 
 #[test]
-fn who_was_refused_is_answered_that_nobody_is_there() {
-    let mut board = Board::with_natives(&[(1, "sue")]);
-    board.answers = false;
-    board.connect_native(2);
-    let announce = ClientMessage::Announce {
-        room: room("r"),
-        peer: peer("sue"),
-        attributes: announcement("eve", "{}"),
+fn more_than_waits_for_an_announcement_is_answered() {
+    let config = Config {
+        hold_frames: 1,
+        ..Config::default()
     };
-    board.message(2, announce);
-    board.say(2, "sue", said("sue", 1));
-    board.event(ClusterEvent::JoinRefused {
-        connection: ConnectionId(2),
-        room: room("r"),
-    });
-    board.say(2, "sue", said("sue", 2));
-    board.request(2, "q", Wanted::Peer(peer("sue")));
+    let mut board = Board::with(config);
+    board.answers = false;
+    board.connect_native(1);
+    board.announce_native(1, "bob", "{}");
+    board.say(1, "sue", said("sue", 1));
+    board.say(1, "sue", said("sue", 2));
+    board.request(1, "q", Wanted::Peer(peer("sue")));
     board.assert_told(
-        2,
+        1,
         &[
-            r#"sue: "session":"s","n":1,"reason":"no-match""#,
-            "in use sue",
-            r#"sue: "session":"s","n":2,"reason":"no-match""#,
-            "answer q: no-match",
+            r#"sue: "session":"s","n":2,"reason":"overloaded""#,
+            "answer q: overloaded",
         ],
     );
-    board.assert_dropped(&[DropReason::NotAnnounced; 3]);
-    board.pass(SECOND);
-    board.assert_nothing_else();
 }

@@ -17,6 +17,7 @@ for i = 8, #ARGV, 3 do
   if claim then
     local stored, node, known = unpack_claim(claim)
     local stays = node == ARGV[1] and known == data or node ~= ARGV[1] and claimed ~= 0 and stored > claimed
+      or node ~= ARGV[1] and claimed == 0 and guarded(known, data)
     local takes = node ~= ARGV[1] and claimed ~= 0 and stored < claimed
     if takes then
       fence = claimed

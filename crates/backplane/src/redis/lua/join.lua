@@ -5,8 +5,7 @@ local fence = math.max(now_us(), tonumber(ARGV[7]) + 1)
 local claim = redis.call('HGET', KEYS[5], '@' .. ARGV[4])
 if claim then
   local stored, _, known = unpack_claim(claim)
-  local guard = owner(known)
-  if guard ~= '' and guard ~= owner(ARGV[5]) then return { 2 } end
+  if guarded(known, ARGV[5]) then return { 2 } end
   fence = math.max(fence, stored + 1)
 end
 local epoch, version =

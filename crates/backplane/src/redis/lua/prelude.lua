@@ -46,6 +46,12 @@ local function owner(data)
   return string.sub(data, 2, length + 1)
 end
 
+-- Whether a member that the roster holds with the first data is kept from who comes with the second.
+local function guarded(known, data)
+  local guard = owner(known)
+  return guard ~= '' and guard ~= owner(data)
+end
+
 -- A change goes out as \2J or \2L, the numbers, and the three strings with their lengths before them.
 local function tell(channel, kind, epoch, version, fence, member, node, data)
   redis.call('SPUBLISH', channel, '\2' .. kind .. number(epoch) .. ' ' .. number(version) .. ' ' .. number(fence)

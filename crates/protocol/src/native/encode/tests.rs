@@ -242,6 +242,7 @@ fn members(names: &[(&str, bool)]) -> ServerMessage {
     ServerMessage::Members {
         room: RoomId::new("r").unwrap(),
         peer: peer("me"),
+        is_whole: true,
         peers: names.iter().map(member).collect(),
     }
 }

@@ -91,6 +91,7 @@ fn welcome(fields: &Fields<'_>) -> Result<Welcome, FrameError> {
     })?;
     Ok(Welcome {
         session: fields.text("session", MAX_TOKEN_BYTES)?,
+        resume: fields.text("resume", MAX_TOKEN_BYTES)?,
         node: fields.text("node", MAX_TOKEN_BYTES)?,
         region: fields.text("region", MAX_TOKEN_BYTES)?,
         window_ms: fields.number("window_ms")?,

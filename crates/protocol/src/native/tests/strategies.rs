@@ -133,7 +133,7 @@ pub(super) fn reasons() -> impl Strategy<Value = server::Reason> {
 
 pub(super) fn welcomes() -> impl Strategy<Value = ServerFrame> {
     (
-        vec(texts(), 3),
+        vec(texts(), 4),
         option::of(texts()),
         values(),
         vec(numbers(), 4),
@@ -143,6 +143,7 @@ pub(super) fn welcomes() -> impl Strategy<Value = ServerFrame> {
                 session: texts[0].clone(),
                 node: texts[1].clone(),
                 region: texts[2].clone(),
+                resume: texts[3].clone(),
                 window_ms: numbers[0],
                 ice_servers,
                 ttl: numbers[1],

@@ -60,7 +60,7 @@ pub use cluster::{
 pub use config::Config;
 pub use connection::{ConnectionId, Listing};
 pub use effects::{DropReason, Output, Recipients};
-pub use requests::{MAX_REQUESTS, REQUEST_PATIENCE};
+pub use requests::{MAX_REQUESTS, REQUEST_GRACE, REQUEST_PATIENCE};
 pub use switchboard::{Counters, Stats, Switchboard};
 
 #[cfg(test)]

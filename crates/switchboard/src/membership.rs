@@ -269,6 +269,7 @@ impl Switchboard {
         if is_back {
             self.ask_again(&seat.room, &seat.peer, now);
         }
+        self.ask_newcomer(&seat.room, now);
     }
 
     /// The connection is gone: its peer, if it still speaks for it, has the window to return.

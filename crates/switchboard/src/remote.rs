@@ -34,6 +34,7 @@ impl Switchboard {
             };
             state.tell_others(&peer, news, effects);
             self.tell_of_suspended(room, &peer, &node);
+            self.ask_newcomer(room, now);
             return;
         };
         if fence < member.fence || (member.unseen && matches!(member.holder, Holder::Local(_))) {
@@ -104,6 +105,7 @@ impl Switchboard {
             self.tell_of_suspended(room, &peer, &node);
         }
         self.ask_again(room, &peer, now);
+        self.ask_newcomer(room, now);
         if was_here {
             self.drop_requests(room, &peer);
             self.keep_room(room, now);

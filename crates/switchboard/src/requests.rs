@@ -44,6 +44,9 @@ use crate::{
 /// How long a peer that does not answer is the only one that is asked, where there are others.
 pub const REQUEST_PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long somebody who is meant may take to be heard of: that one has joined at another node is known there first.
+pub const REQUEST_GRACE: Duration = Duration::from_millis(250);
+
 /// Requests of one peer that are not answered; more are refused.
 pub const MAX_REQUESTS: usize = 64;
 
@@ -92,6 +95,7 @@ impl Switchboard {
             asked: None,
             before: BTreeMap::new(),
             until,
+            grace: until.min(now + REQUEST_GRACE),
             due: until,
             failure: None,
         };
@@ -120,6 +124,11 @@ impl Switchboard {
         if request.before.values().any(|may_say_yes| *may_say_yes) {
             let until = request.until;
             self.schedule(key, request, until);
+            return;
+        }
+        if request.failure.is_none() && now < request.grace {
+            let grace = request.grace;
+            self.schedule(key, request, grace);
             return;
         }
         let outcome = match request.failure.take() {
@@ -255,6 +264,18 @@ impl Switchboard {
             if let Some(request) = self.requests.take(&key) {
                 let timer = Timer::Request(key);
                 self.effects.timers.remove(&(request.due, timer));
+            }
+        }
+    }
+
+    /// A peer is here that was not, or tells of other data: it may be meant.
+    pub(crate) fn ask_newcomer(&mut self, room: &RoomId, now: Instant) {
+        for key in self
+            .requests
+            .keys(room, |_, request| request.asked.is_none())
+        {
+            if let Some(request) = self.requests.take(&key) {
+                self.ask_next(&key, request, now);
             }
         }
     }

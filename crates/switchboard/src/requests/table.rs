@@ -25,6 +25,8 @@ pub(super) struct Request {
     /// Whoever was asked before, and whether it may still say yes.
     pub(super) before: BTreeMap<PeerId, bool>,
     pub(super) until: Instant,
+    /// Until when somebody who is meant may come.
+    pub(super) grace: Instant,
     /// When it is looked at again.
     pub(super) due: Instant,
     /// What is answered when nobody else is there.

@@ -4,6 +4,7 @@ use protocol::{
 };
 
 use super::*;
+use crate::requests::REQUEST_GRACE;
 
 impl Board {
     pub(super) fn request(&mut self, connection: u64, id: &str, wanted: Wanted) {
@@ -59,7 +60,7 @@ fn whoever_is_meant_is_asked_and_says_yes() {
 }
 
 #[test]
-fn who_is_not_there_is_not_waited_for() {
+fn who_is_not_there_is_not_waited_for_for_long() {
     let mut board = Board::with_natives(&[(1, "bob"), (2, "sue")]);
     for wanted in [
         named("joe"),
@@ -68,9 +69,32 @@ fn who_is_not_there_is_not_waited_for() {
         named("bob"),
     ] {
         board.request(1, "q", wanted);
+        board.assert_told(1, &[]);
+        board.pass(REQUEST_GRACE);
         board.assert_told(1, &["answer q: no-match"]);
     }
     board.assert_nothing_else();
+}
+
+#[test]
+fn who_is_heard_of_just_after_a_request_is_asked() {
+    let mut board = Board::with_natives(&[(1, "bob")]);
+    board.request(1, "q", named("ann"));
+    board.has_remote(2, "ann", 7);
+    board.event(ClusterEvent::Received {
+        room: room("r"),
+        from: peer("ann"),
+        to: peer("bob"),
+        payload: payload::accept("q"),
+        hops: 0,
+    });
+    board.assert_told(1, &["joined ann", "answer q: ann"]);
+    board.request(1, "q", named("sue"));
+    board.connect_native(2);
+    board.announce_native(2, "sue", r#"{"name":"sue"}"#);
+    board.forget_told();
+    board.accept(2, "bob");
+    board.assert_told(1, &["answer q: sue"]);
 }
 
 #[test]
@@ -199,7 +223,7 @@ fn a_peer_of_a_node_that_cannot_be_reached_is_unreachable() {
 }
 
 #[test]
-fn who_may_be_at_a_node_that_cannot_be_reached_is_unreachable_at_once() {
+fn who_may_be_at_a_node_that_cannot_be_reached_is_unreachable() {
     let mut board = Board::new();
     board.answers = false;
     board.switchboard.handle_reachable(false);
@@ -211,6 +235,7 @@ fn who_may_be_at_a_node_that_cannot_be_reached_is_unreachable_at_once() {
     });
     board.forget_told();
     board.request(1, "q", named("ann"));
+    board.pass(REQUEST_GRACE);
     board.assert_told(1, &["answer q: unreachable"]);
 }
 

@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("protocol", &[]),
     ("switchboard", &["protocol"]),
     ("backplane", &[]),
+    ("client", &["protocol"]),
     ("daemon", &[]),
     ("turn-credentials", &[]),
     ("relay", &["turn-credentials"]),
@@ -34,7 +35,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("trunkline", &["daemon", "signal", "turn-server"]),
     (
         "trunkline-tests",
-        &["protocol", "switchboard", "backplane", "daemon", "signal"],
+        &[
+            "protocol",
+            "switchboard",
+            "backplane",
+            "client",
+            "daemon",
+            "signal",
+        ],
     ),
 ];
 

@@ -1,0 +1,1 @@
+//! Couples find each other while nodes die.

@@ -137,7 +137,7 @@ impl Link {
                 reason: Utf8Bytes::default(),
             };
             let farewell = async {
-                socket.close(Some(frame)).await?;
+                (**socket).close(Some(frame)).await?;
                 while socket.next().await.is_some_and(|heard| heard.is_ok()) {}
                 Ok::<_, tungstenite::Error>(())
             };

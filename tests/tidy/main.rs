@@ -214,6 +214,31 @@ fn pure_crates_have_no_runtime_and_are_banned_from_clocks_and_sockets() {
 }
 
 #[test]
+fn a_client_s_core_names_no_runtime_clock_or_random_number() {
+    let shell = ["crates/client/src/client.rs", "crates/client/src/client/"];
+    let core = files().into_iter().filter(|file| {
+        file.starts_with("crates/client/src/")
+            && !shell.iter().any(|path| file.starts_with(path))
+            && !file.contains("tests")
+    });
+    let mut count = 0;
+    for file in core {
+        let text = fs::read_to_string(root().join(&file)).unwrap();
+        for impure in [
+            "tokio",
+            "Instant::now",
+            "SystemTime",
+            "getrandom::fill",
+            "std::env",
+        ] {
+            assert!(!text.contains(impure), "{file} names {impure}");
+        }
+        count += 1;
+    }
+    assert!(count > 10, "{count} files");
+}
+
+#[test]
 fn no_file_of_code_is_too_long() {
     let mut long = Vec::new();
     for file in files() {

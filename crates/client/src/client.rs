@@ -45,7 +45,8 @@ pub struct Options {
     /// here; if not, it does so itself, or declines.
     pub accepts: bool,
     /// Events that wait for the application. When that many do, nothing more is read until it takes one: it misses
-    /// none, and others wait for what it would acknowledge. 256.
+    /// none, and others wait for what it would acknowledge. So does the application itself, if it waits for an answer
+    /// and takes no events meanwhile. 256.
     pub events: usize,
 }
 

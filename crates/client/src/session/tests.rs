@@ -1,3 +1,5 @@
+#![allow(clippy::wildcard_enum_match_arm, reason = "these are tests")]
+
 use std::time::{Duration, Instant};
 
 use protocol::{

@@ -7,8 +7,6 @@ use protocol::{PeerId, native::server::Member};
 
 use crate::Event;
 
-const RTC_IO: &str = "rtc.io";
-
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
     members: BTreeMap<PeerId, Member>,
@@ -32,7 +30,7 @@ impl Roster {
     /// Whether it speaks a dialect in which nothing is acknowledged.
     pub(crate) fn is_foreign(&self, peer: &PeerId) -> bool {
         let member = self.members.get(peer);
-        member.is_some_and(|member| member.dialect.as_deref() == Some(RTC_IO))
+        member.is_some_and(|member| member.dialect.is_some())
     }
 
     /// Everybody who is there, as a node says when one enters. Gives what is different from what was known, those who

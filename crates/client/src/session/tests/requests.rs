@@ -181,3 +181,23 @@ fn who_comes_after_an_earlier_client_takes_its_id_and_begins_a_session_of_its_ow
     };
     assert_eq!((hello.resume.as_deref(), hello.anew), (Some("t"), false));
 }
+
+#[test]
+fn an_id_that_a_node_which_died_had_taken_for_us_is_tried_until_the_cluster_has_swept_it() {
+    let mut bob = Bench::new(config(Some("bob")));
+    let ticket = bob.session.announce(bob.now, json("{}"));
+    bob.connect("s1");
+    // The node has heard the announce, and nobody has heard the node: there is no token to resume with.
+    bob.lose();
+    bob.connect("s2");
+    // Ten seconds of its lease, and four until the sweep.
+    for _ in 0..28 {
+        bob.frames.clear();
+        bob.hear(IN_USE);
+        bob.wait(Duration::from_millis(500));
+        let kinds: Vec<_> = bob.frames.iter().map(ClientFrame::kind).collect();
+        assert_eq!(kinds, ["announce"]);
+    }
+    bob.hear(MEMBERS);
+    assert_eq!(bob.outcome(ticket), Some(Ok(Settled::Announced(id("bob")))));
+}

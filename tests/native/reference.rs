@@ -124,6 +124,7 @@ fn told() -> Vec<ServerFrame> {
     vec![
         ServerFrame::Welcome(Welcome {
             session,
+            resume: "r".into(),
             node: "n".into(),
             region: "r".into(),
             window_ms: 1,

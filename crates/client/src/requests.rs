@@ -52,7 +52,7 @@ pub(crate) enum Heard {
     /// It has been asked.
     Wait,
     /// Say the answer that was given again, since the first one may be lost.
-    Again(ClientFrame),
+    Again(Box<ClientFrame>),
 }
 
 impl Requests {
@@ -123,7 +123,9 @@ impl Requests {
     pub(crate) fn heard(&mut self, from: &PeerId, id: &ByteString) -> Heard {
         let mut known = self.others.iter();
         if let Some((_, _, answer)) = known.find(|(peer, name, _)| peer == from && name == id) {
-            return answer.clone().map_or(Heard::Wait, Heard::Again);
+            return answer
+                .clone()
+                .map_or(Heard::Wait, |answer| Heard::Again(Box::new(answer)));
         }
         self.remember(from, id, None);
         Heard::Ask

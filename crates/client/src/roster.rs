@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytestring::ByteString;
-use protocol::{PeerId, native::server::Member};
+use protocol::{
+    PeerId,
+    native::{Digest, Tag, server::Member},
+};
 
 use crate::Event;
 
@@ -33,19 +36,36 @@ impl Roster {
         member.is_some_and(|member| member.dialect.is_some())
     }
 
-    /// Everybody who is there, as a node says when one enters. Gives what is different from what was known, those who
-    /// left first.
-    pub(crate) fn replace(&mut self, peers: Vec<Member>) -> Vec<Event> {
+    /// What a node need not tell again; none where nobody is known.
+    pub(crate) fn known(&self) -> Option<Digest> {
+        let mut digest = Digest::default();
+        for member in self.members.values() {
+            digest.toggle(Tag::read(&member.tag)?);
+        }
+        (!self.members.is_empty()).then_some(digest)
+    }
+
+    /// Who is there, as a node says when one enters: everybody, or those of the parts that are named and those who are
+    /// suspended. Gives what is different from what was known, those who left first.
+    pub(crate) fn replace(&mut self, parts: Option<&[u8]>, peers: Vec<Member>) -> Vec<Event> {
         let present: BTreeSet<&PeerId> = peers.iter().map(|member| &member.peer).collect();
-        let known = self.members.keys();
-        let gone: Vec<PeerId> = known
-            .filter(|peer| !present.contains(peer))
-            .cloned()
-            .collect();
+        let is_told = |member: &Member| match (parts, Tag::read(&member.tag)) {
+            (Some(parts), Some(tag)) => parts.contains(&tag.part()),
+            (None, _) | (_, None) => true,
+        };
+        let missing = self.members.values();
+        let missing = missing.filter(|member| !present.contains(&member.peer));
+        let (gone, kept): (Vec<Member>, Vec<Member>) = missing.cloned().partition(is_told);
         let mut changes: Vec<Event> = gone
             .iter()
-            .filter_map(|peer| self.left(peer, ByteString::from_static("left")))
+            .filter_map(|member| self.left(&member.peer, ByteString::from_static("left")))
             .collect();
+        for member in kept.into_iter().filter(|member| member.suspended) {
+            changes.extend(self.put(Member {
+                suspended: false,
+                ..member
+            }));
+        }
         for member in peers {
             changes.extend(self.put(member));
         }

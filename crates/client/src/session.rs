@@ -334,6 +334,8 @@ impl Session {
                 room: self.config.room.clone(),
                 peer: self.peer.clone(),
                 data,
+                // Who is in the room hears of what changes.
+                known: self.roster.known().filter(|_| !self.is_present),
             }));
         }
     }

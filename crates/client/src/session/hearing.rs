@@ -66,6 +66,7 @@ impl Session {
     fn on_welcome(&mut self, welcome: Welcome) {
         let Welcome {
             session,
+            resume: token,
             node,
             region,
             window_ms,
@@ -78,6 +79,7 @@ impl Session {
             self.mail.renew(&mut self.out);
         }
         self.id = Some(session.clone());
+        self.resume = Some(Resume { token, anew: false });
         // Longer than any node allows; what it says is added to the time.
         let day = 24 * 3600 * 1000;
         self.window = Duration::from_millis(window_ms.min(day));
@@ -108,13 +110,13 @@ impl Session {
         let Members {
             room: _,
             peer,
-            resume: token,
+            resume: _,
+            parts,
             peers,
         } = members;
         self.peer = Some(peer.clone());
-        self.resume = Some(Resume { token, anew: false });
         self.is_present = true;
-        let changes = self.roster.replace(peers);
+        let changes = self.roster.replace(parts.as_deref(), peers);
         for change in &changes {
             if let Event::Left { member, .. } = change {
                 self.mail.gone(&member.peer, &mut self.out);
@@ -145,11 +147,13 @@ impl Session {
         let Present {
             peer,
             data,
+            tag,
             dialect,
         } = present;
         let member = Member {
             peer: peer.clone(),
             data,
+            tag,
             suspended: false,
             dialect,
         };

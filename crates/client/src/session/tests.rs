@@ -90,7 +90,7 @@ impl Bench {
     fn connect(&mut self, session: &str) {
         self.session.handle_connected(self.now);
         self.hear(&format!(
-            r#"{{"type":"welcome","session":"{session}","node":"n","region":"r","window_ms":8000,
+            r#"{{"type":"welcome","session":"{session}","resume":"t","node":"n","region":"r","window_ms":8000,
             "ice_servers":[],"ttl":60,"limits":{{"frame_bytes":1000,"unacknowledged":4}}}}"#
         ));
     }
@@ -165,8 +165,7 @@ impl Bench {
     }
 }
 
-const MEMBERS: &str =
-    r#"{"type":"members","room":"r","peer":"bob","resume":"t","peers":[{"peer":"sue","data":{}}]}"#;
+const MEMBERS: &str = r#"{"type":"members","room":"r","peer":"bob","resume":"t","peers":[{"peer":"sue","data":{},"tag":"0123456789abcdef0"}]}"#;
 
 fn acked(n: u64) -> String {
     format!(r#"{{"type":"acked","by":"sue","session":"s1","n":{n}}}"#)
@@ -244,7 +243,9 @@ fn a_session_that_no_node_knows_any_more_counts_anew_and_says_what_may_have_come
 #[test]
 fn what_is_said_to_a_peer_that_acknowledges_nothing_is_settled_when_it_is_on_its_way() {
     let mut bob = Bench::bob();
-    bob.hear(r#"{"type":"joined","peer":"sue","data":{},"dialect":"rtc.io"}"#);
+    bob.hear(
+        r#"{"type":"joined","peer":"sue","data":{},"tag":"0123456789abcdef0","dialect":"rtc.io"}"#,
+    );
     let ticket = bob.send("1");
     assert_eq!(bob.outcome(ticket), Some(Ok(Settled::Delivered)));
     assert_eq!(bob.said(), [(1, 1)]);

@@ -132,7 +132,9 @@ impl World {
 
     fn tell_of(&mut self, who: usize, kind: &str) {
         let peer = NAMES[who];
-        let frame = format!(r#"{{"type":"{kind}","peer":"{peer}","data":{{}}}}"#);
+        let frame = format!(
+            r#"{{"type":"{kind}","peer":"{peer}","data":{{}},"tag":"0123456789abcdef0"}}}}"#
+        );
         self.tell(1 - who, server::decode(&frame).unwrap());
     }
 
@@ -170,7 +172,7 @@ impl World {
         match frame {
             ClientFrame::Hello(_) => {
                 let welcome = format!(
-                    r#"{{"type":"welcome","session":"{session}","node":"n","region":"r","window_ms":8000,
+                    r#"{{"type":"welcome","session":"{session}","resume":"t","node":"n","region":"r","window_ms":8000,
                     "ice_servers":[],"ttl":60,"limits":{{"frame_bytes":1000,"unacknowledged":256}}}}"#
                 );
                 self.tell(who, server::decode(&welcome).unwrap());
@@ -180,7 +182,7 @@ impl World {
                 let suspended = !self.sides[other].is_announced;
                 let peers = match is_there {
                     true => format!(
-                        r#"{{"peer":"{}","data":{{}},"suspended":{suspended}}}"#,
+                        r#"{{"peer":"{}","data":{{}},"tag":"0123456789abcdef0","suspended":{suspended}}}"#,
                         NAMES[other]
                     ),
                     false => String::new(),

@@ -42,9 +42,13 @@ fn what_is_not_acknowledged_is_said_again_in_order_on_the_next_socket_and_when_i
     bob.hear(MEMBERS);
     assert_eq!(bob.said(), [(2, 2), (3, 2)]);
     for kind in ["updated", "resumed", "joined"] {
-        bob.hear(&format!(r#"{{"type":"{kind}","peer":"sue","data":{{}}}}"#));
+        bob.hear(&format!(
+            r#"{{"type":"{kind}","peer":"sue","data":{{}},"tag":"0123456789abcdef0"}}}}"#
+        ));
         assert_eq!(bob.said(), [(2, 2), (3, 2)], "{kind}");
-        bob.hear(&format!(r#"{{"type":"{kind}","peer":"ann","data":{{}}}}"#));
+        bob.hear(&format!(
+            r#"{{"type":"{kind}","peer":"ann","data":{{}},"tag":"0123456789abcdef0"}}}}"#
+        ));
         assert!(bob.said().is_empty(), "{kind}");
     }
 }
@@ -67,7 +71,7 @@ fn suspended_is_a_notice_and_other_reasons_are_verdicts() {
 fn who_leaves_or_is_not_there_any_more_is_gone_for_all_that_waits() {
     for frame in [
         r#"{"type":"left","peer":"sue","reason":"expired"}"#,
-        &MEMBERS.replace(r#"{"peer":"sue","data":{}}"#, ""),
+        &MEMBERS.replace(r#"{"peer":"sue","data":{},"tag":"0123456789abcdef0"}"#, ""),
     ] {
         let mut bob = Bench::bob();
         let tickets = [bob.send("1"), bob.send("2")];

@@ -43,11 +43,11 @@ fn what_is_not_acknowledged_is_said_again_in_order_on_the_next_socket_and_when_i
     assert_eq!(bob.said(), [(2, 2), (3, 2)]);
     for kind in ["updated", "resumed", "joined"] {
         bob.hear(&format!(
-            r#"{{"type":"{kind}","peer":"sue","data":{{}},"tag":"0123456789abcdef0"}}}}"#
+            r#"{{"type":"{kind}","peer":"sue","data":{{}},"tag":"0123456789abcdef0"}}"#
         ));
         assert_eq!(bob.said(), [(2, 2), (3, 2)], "{kind}");
         bob.hear(&format!(
-            r#"{{"type":"{kind}","peer":"ann","data":{{}},"tag":"0123456789abcdef0"}}}}"#
+            r#"{{"type":"{kind}","peer":"ann","data":{{}},"tag":"0123456789abcdef0"}}"#
         ));
         assert!(bob.said().is_empty(), "{kind}");
     }

@@ -1,5 +1,5 @@
 // Random lives of sessions at a node that loses connections and is killed: whatever happens, messages arrive once and in
-// order, and every promise is kept or broken. `LIVES=10000` for more, `LIFE=42` for one of them.
+// order, every promise is kept or broken, and everybody knows in the end who is there. `LIVES=10000` for more, `LIFE=42` for one of them.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -14,7 +14,7 @@ const IDS = ['ann', 'bob', 'cy'];
 
 class Peer {
   heard = new Map(); // sender → what it has said, as it was told
-  roster = new Map();
+  roster = new Map(); // as events tell it: id → { id, data, suspended }
   sent = []; // { to, n, outcome }
   #next = 0;
   socket = null;
@@ -36,9 +36,15 @@ class Peer {
   #happened(type, detail) {
     const { id, from, body } = detail;
     if (type === 'message') this.heard.set(from, [...(this.heard.get(from) ?? []), body]);
-    // Nobody joins twice or leaves without having been there.
-    if (type === 'joined') assert.ok(!this.roster.has(id) && this.roster.set(id, true), `${id} joined twice`);
-    if (type === 'left') assert.ok(this.roster.delete(id), `${id} left and was not there`);
+    if (['joined', 'updated', 'suspended', 'resumed', 'left'].includes(type)) this.#changed(type, id, detail);
+  }
+
+  /** Nobody joins twice, or leaves, changes or comes back without having been there. */
+  #changed(type, id, { data, suspended }) {
+    assert.equal(this.roster.has(id), type !== 'joined', `${id} ${type}`);
+    if (type === 'resumed') assert.equal(this.roster.get(id).suspended, true, `${id} resumed`);
+    if (type === 'left') this.roster.delete(id);
+    else this.roster.set(id, { id, data, suspended });
   }
 
   open() {
@@ -84,7 +90,8 @@ async function live(seed) {
   for (let step = 0; step < STEPS; step += 1) {
     const peer = pick(peers);
     const draw = random();
-    if (draw < 0.15) peer.send(pick(IDS.filter((id) => id !== peer.id)));
+    if (draw < 0.01) peer.session.announce({ n: Math.floor(random() * 3) });
+    else if (draw < 0.15) peer.send(pick(IDS.filter((id) => id !== peer.id)));
     else if (draw < 0.19) peer.lose();
     else if (draw < 0.195) (node.kill(), peers.forEach((each) => each.socket && each.lost()));
     else if (draw < 0.28) peer.socket ?? peer.open();
@@ -101,7 +108,12 @@ async function live(seed) {
     pass(500);
   }
   await new Promise((done) => setImmediate(done));
-  for (const { id, sent } of peers) judge(id, sent, peers);
+  for (const { id, sent, roster, session } of peers) {
+    judge(id, sent, peers);
+    const there = new Map(node.list(id).map(({ peer, data, suspended }) => [peer, { id: peer, data, suspended }]));
+    assert.deepEqual(session.members, there, `${id} knows who is there`);
+    assert.deepEqual(roster, there, `${id} was told who is there`);
+  }
 }
 
 function judge(id, sent, peers) {
@@ -115,7 +127,7 @@ function judge(id, sent, peers) {
   }
 }
 
-test(`in ${LIVES} lives, messages arrive once and in order, or their senders hear why not`, async () => {
+test(`in ${LIVES} lives, messages arrive once and in order, or their senders hear why not, and all know who is there`, async () => {
   const seeds = process.env.LIFE ? [Number(process.env.LIFE)] : Array.from({ length: LIVES }, (_, seed) => seed);
   for (const seed of seeds) {
     await live(seed).catch((error) => {

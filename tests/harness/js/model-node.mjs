@@ -1,6 +1,8 @@
 // A node as the native dialect describes it, in memory, for sessions without sockets. What is on its way is in queues, and
 // is lost with the connection, or where the node is killed, with the node.
 
+import { createHash } from 'node:crypto';
+
 export class ModelNode {
   #time; #random; #window;
   #members = new Map(); // id → { session, data, socket, held, until }
@@ -75,7 +77,13 @@ export class ModelNode {
     }
   }
 
-  #announce(socket, { peer, data, room }, say) {
+  /** Everybody but `id`, as a node lists them. */
+  list(id) {
+    const others = [...this.#members].filter(([other]) => other !== id);
+    return others.map(([peer, { data, socket }]) => ({ peer, data, tag: tagOf(peer, data), suspended: socket === null }));
+  }
+
+  #announce(socket, { peer, data, room, known }, say) {
     const before = this.#members.get(peer);
     const isOwn = before?.socket === socket || socket.resumed?.peer === peer;
     if (before && !isOwn) return say({ type: 'error', code: 'id-in-use', message: '', temporary: true, about: 'announce' });
@@ -84,10 +92,9 @@ export class ModelNode {
     socket.id = peer;
     this.#members.set(peer, { session, data, socket, held: [], until: 0 });
     for (const held of before?.held ?? []) say(held);
-    const others = [...this.#members].filter(([id]) => id !== peer);
-    const peers = others.map(([id, member]) => ({ peer: id, data: member.data, suspended: member.socket === null }));
-    say({ type: 'members', room, peer, resume: JSON.stringify({ session, peer }), peers });
-    return this.#tellOthers(peer, { type: before ? (before.socket ? 'updated' : 'resumed') : 'joined', peer, data });
+    say({ type: 'members', room, peer, resume: JSON.stringify({ session, peer }), ...unknown(this.list(peer), known) });
+    const type = before ? (before.socket ? 'updated' : 'resumed') : 'joined';
+    return this.#tellOthers(peer, { type, peer, data, tag: tagOf(peer, data) });
   }
 
   #send(socket, { to, n, first, body }, say) {
@@ -107,6 +114,27 @@ export class ModelNode {
   #tellOthers(peer, frame) {
     for (const [id, member] of this.#members) if (id !== peer) this.#tell(member, frame);
   }
+}
+
+/** A digit for the peer's part of the room, and sixteen that are others when the data is. */
+export function tagOf(peer, data) {
+  const digits = (text) => createHash('sha256').update(text).digest('hex').slice(0, 16);
+  return digits(peer)[0] + digits(`${peer} ${JSON.stringify(data)}`);
+}
+
+/** The xor of the sums of tags, part by part. */
+export function sumsOf(tags) {
+  const sums = new Array(16).fill(0n);
+  for (const tag of tags) sums[Number.parseInt(tag[0], 16)] ^= BigInt(`0x${tag.slice(1)}`);
+  return sums.map((sum) => sum.toString(16).padStart(16, '0'));
+}
+
+/** Those of a list whom a client that knows so much has to be told of. */
+function unknown(list, known) {
+  if (!known) return { peers: list };
+  const sums = sumsOf(list.map(({ tag }) => tag));
+  const parts = sums.flatMap((sum, part) => (sum === known[part] ? [] : [part]));
+  return { parts, peers: list.filter(({ tag, suspended }) => suspended || parts.includes(Number.parseInt(tag[0], 16))) };
 }
 
 /** Numbers from 0 to 1 that a seed determines (mulberry32). */

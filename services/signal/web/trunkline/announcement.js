@@ -6,7 +6,7 @@ const SLACK_MS = 5000;
 export class Announcement {
   #wanted = null; // { data }
   #agreed = null; // the last one that a node has taken
-  #asked = []; // those that are not answered: { announced, ends, isOver }
+  #asked = []; // those that are not answered: { announced, ends, isOver, known }
   #waiting = []; // the ends of promises for which none is under way
   #claim = { until: 0, at: Infinity }; // while a connection that was lost still holds the id for us
 
@@ -23,20 +23,23 @@ export class Announcement {
     return this.#asked.some(({ isOver }) => !isOver);
   }
 
-  /** It is on its way; gives its data. */
-  say() {
+  /** It is on its way, together with what is `known` of the room; gives its data. */
+  say(known) {
     this.#claim.at = Infinity;
-    this.#asked.push({ announced: this.#wanted, ends: this.#waiting.splice(0), isOver: false });
+    this.#asked.push({ announced: this.#wanted, ends: this.#waiting.splice(0), isOver: false, known });
     return this.#wanted.data;
   }
 
-  /** The oldest is answered. Gives whose promises are kept by that, or null where we have left meanwhile. */
+  /**
+   * The oldest is answered. Gives whose promises are kept by that, and what was said to be known; or null where we have
+   * left meanwhile.
+   */
   taken() {
-    const { announced = this.#wanted, ends = [], isOver = false } = this.#asked.shift() ?? {};
+    const { announced = this.#wanted, ends = [], isOver = false, known = null } = this.#asked.shift() ?? {};
     if (isOver) return null;
     this.#agreed = announced;
     this.#claim = { until: 0, at: Infinity };
-    return ends;
+    return { ends, known };
   }
 
   /**

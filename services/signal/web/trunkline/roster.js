@@ -3,16 +3,36 @@
 // Nobody was there to be told whether it said that it left.
 const UNHEARD = 'unheard';
 
+// A node gives each member a tag: a digit for the part of the room that it is in, and a number that is another one when its
+// data is.
+const TAG = /^[\da-f]{17}$/;
+const PARTS = 16;
+const tags = new WeakMap(); // member → tag
+
 export class Roster {
   /** peer → { id, data, suspended, dialect }; the values are replaced, never changed. */
   members = new Map();
 
   /**
-   * Everybody who is there, as the node says when one enters. Gives what is different from what was known:
-   * [type, member] each, those who left first.
+   * Who is known now: `sums` for a node, which then lists only those parts of the room that are different, and `members`
+   * to put its list together with. Null where nobody is known, or somebody has no tag.
    */
-  replace(peers) {
-    const present = new Map(peers.map((peer) => [peer.peer, memberOf(peer)]));
+  known() {
+    const members = [...this.members.values()];
+    if (members.length === 0 || !members.every((member) => tags.has(member))) return null;
+    const sums = new Array(PARTS).fill(0n);
+    for (const member of members) sums[partOf(member)] ^= BigInt(`0x${tags.get(member).slice(1)}`);
+    return { sums: sums.map((sum) => sum.toString(16).padStart(16, '0')), members };
+  }
+
+  /**
+   * Everybody who is there, as the node says when one enters; where it was told who is `known`, it may list some `parts`
+   * alone, and who is suspended. Gives what is different from what was known: [type, member] each, those who left first.
+   */
+  replace(peers, { parts, known } = {}) {
+    const isSame = (member) => known && Array.isArray(parts) && !parts.includes(partOf(member));
+    const same = (known?.members ?? []).filter(isSame).map((member) => withSuspended(member, false));
+    const present = new Map([...same, ...peers.map(memberOf)].map((member) => [member.id, member]));
     const changes = [];
     for (const id of [...this.members.keys()]) {
       if (!present.has(id)) changes.push(...this.left(id, UNHEARD));
@@ -28,7 +48,7 @@ export class Roster {
 
   suspended(id) {
     const member = this.members.get(id);
-    return member ? this.#put({ ...member, suspended: true }) : [];
+    return member ? this.#put(withSuspended(member, true)) : [];
   }
 
   left(id, reason) {
@@ -47,7 +67,17 @@ export class Roster {
   }
 }
 
-function memberOf({ peer, data, suspended = false, dialect }) {
+function memberOf({ peer, data, suspended = false, dialect, tag }) {
   const member = { id: peer, data, suspended };
-  return Object.freeze(dialect === undefined ? member : { ...member, dialect });
+  return tagged(dialect === undefined ? member : { ...member, dialect }, tag);
 }
+
+const withSuspended = (member, suspended) =>
+  (member.suspended === suspended ? member : tagged({ ...member, suspended }, tags.get(member)));
+
+function tagged(member, tag) {
+  if (TAG.test(tag)) tags.set(member, tag);
+  return Object.freeze(member);
+}
+
+const partOf = (member) => Number.parseInt(tags.get(member)[0], 16);

@@ -182,14 +182,15 @@ export class Session {
     this.#onIceServers({ ice_servers, ttl });
   }
 
-  #onMembers({ peer, resume, peers }) {
-    const kept = this.#announcement.taken();
-    if (!kept) return;
+  #onMembers({ peer, resume, parts, peers }) {
+    const taken = this.#announcement.taken();
+    if (!taken) return;
+    const { ends: kept, known } = taken;
     const isFirst = !this.isPresent;
     this.peer = peer;
     this.#resume = { token: resume };
     this.isPresent = true;
-    const changes = this.#roster.replace(peers);
+    const changes = this.#roster.replace(peers, { parts, known });
     this.#forget(changes);
     // Before anybody is told, who may have more to say.
     if (isFirst) this.#catchUp();
@@ -257,7 +258,10 @@ export class Session {
   }
 
   #sayAnnounce() {
-    this.#say({ type: 'announce', room: this.#room, peer: this.peer ?? undefined, data: this.#announcement.say() });
+    // From before the last socket was lost; on this one all is told anyway.
+    const known = this.isPresent ? null : this.#roster.known();
+    const data = this.#announcement.say(known);
+    this.#say({ type: 'announce', room: this.#room, peer: this.peer ?? undefined, data, known: known?.sums });
   }
 
   #answer(frame) {

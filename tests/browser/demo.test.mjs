@@ -1,26 +1,22 @@
 // The demo page in Chromium, with a camera that films a test picture.
 
 import assert from 'node:assert/strict';
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 
 import { eventually, letPass } from '../harness/js/bounded.mjs';
 import { errorsOf, launchChromium } from '../harness/js/chromium.mjs';
-import { NARROW, openTab, WIDE } from '../harness/js/demo.mjs';
+import { openTab } from '../harness/js/demo.mjs';
+import { assertFits } from '../harness/js/fits.mjs';
 import { startProxy } from '../harness/js/proxy.mjs';
 import { scope } from '../harness/js/scope.mjs';
 import { startServer } from '../harness/js/server.mjs';
 
 const LIMIT = { timeout: 90000 };
-const SCREENSHOTS = process.env.SCREENSHOTS ?? fileURLToPath(new URL('screenshots-out', import.meta.url));
 const OUTAGE = 1000;
 const WINDOW = 4000;
 
 let browser;
 before(async () => {
-  await mkdir(SCREENSHOTS, { recursive: true });
   browser = await launchChromium();
 });
 after(() => browser?.close());
@@ -40,20 +36,6 @@ async function videoCall(ann, bob) {
   await bob.answer('answer-video');
   await Promise.all([ann.untilCall('connected'), bob.untilCall('connected')]);
   await Promise.all([ann.untilPictureMoves('at first'), bob.untilPictureMoves('at first')]);
-}
-
-/** Photographs the page at both sizes and checks that the page fits into each. */
-async function assertFits({ page, name }, moment) {
-  for (const size of [NARROW, WIDE]) {
-    await page.setViewportSize(size);
-    const file = join(SCREENSHOTS, `${moment}-${size.width}x${size.height}.png`);
-    await page.screenshot({ path: file, animations: 'disabled' });
-    const { scrollWidth, innerWidth } = await page.evaluate(() => ({
-      scrollWidth: document.scrollingElement.scrollWidth,
-      innerWidth,
-    }));
-    assert.ok(scrollWidth <= innerWidth, `${name} at ${size.width} wide is ${scrollWidth} wide: see ${file}`);
-  }
 }
 
 function assertNoErrors(...tabs) {

@@ -33,6 +33,13 @@ macro_rules! page {
 
 /// Every file, by the path it is served at.
 const PAGES: &[Page] = &[
+    page!("/connect/bob.js", "connect/bob.js"),
+    page!("/connect/", "connect/index.html"),
+    page!("/connect/page.css", "connect/page.css"),
+    page!("/connect/page.js", "connect/page.js"),
+    page!("/connect/phases.js", "connect/phases.js"),
+    page!("/connect/sue.js", "connect/sue.js"),
+    page!("/connect/wire.js", "connect/wire.js"),
     page!("/docs/page.css", "docs/page.css"),
     page!("/demo/board.js", "demo/board.js"),
     page!("/demo/call.js", "demo/call.js"),
@@ -172,7 +179,7 @@ mod tests {
     fn every_file_of_the_web_folder_is_served() {
         let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
         let mut files = 0;
-        for folder in ["", "demo", "docs", "trunkline"] {
+        for folder in ["", "connect", "demo", "docs", "trunkline"] {
             for file in fs::read_dir(web.join(folder)).unwrap() {
                 let path = file.unwrap().path();
                 let name = path.strip_prefix(&web).unwrap().to_str().unwrap();

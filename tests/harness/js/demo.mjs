@@ -2,9 +2,7 @@
 
 import { openPage } from './chromium.mjs';
 import { eventually } from './bounded.mjs';
-
-export const NARROW = { width: 390, height: 844 };
-export const WIDE = { width: 1280, height: 800 };
+import { WIDE } from './fits.mjs';
 
 /** A tab with the page open in it, the form filled in, nobody joined yet. `prepare` has the empty page first. */
 export async function openTab(browser, url, name, room, { relayOnly = false, prepare = async () => {} } = {}) {

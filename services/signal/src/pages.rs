@@ -43,7 +43,6 @@ const PAGES: &[Page] = &[
     page!("/docs/page.css", "docs/page.css"),
     page!("/demo/board.js", "demo/board.js"),
     page!("/demo/call.js", "demo/call.js"),
-    page!("/demo/ice.js", "demo/ice.js"),
     page!("/demo/icon.svg", "demo/icon.svg"),
     page!("/", "demo/index.html"),
     page!("/demo/log.js", "demo/log.js"),

@@ -9,17 +9,14 @@ const MAX_PEERS = 200;
 const MAX_CALLS = 8;
 const ENDED_SHOWN_MS = 6000;
 const MISSED_SHOWN_MS = 60000; // declined or unanswered: long enough to be read later
-const RETURN_MS = 10000;
 const ENDINGS = { busy: 'has no free line', declined: 'declined' };
 
 const inWords = (media) => (media === 'video' ? 'camera' : 'data only');
 
 export class Board {
   #me; #signalling; #log; #nodes; #onChange;
-  #peers = new Map(); // id -> { id, name, callable, seen, away, item }
+  #peers = new Map(); // id -> { id, name, callable, away, item }
   #calls = new Map(); // id -> { call, card, timer }
-  #round = 0;
-  #sweep = 0;
 
   constructor({ me, signalling, log, nodes, onChange }) {
     this.#me = me;
@@ -44,13 +41,10 @@ export class Board {
     return this.#peers.get(id)?.name ?? displayName(id, {});
   }
 
-  /** A frame from the room. */
+  /** What somebody in the room says. */
   receive({ cmd, from, data, directed }) {
-    if (!from) return;
     const entry = this.#calls.get(from);
     switch (cmd) {
-      case '/announce': this.#announced(from, data, directed); break;
-      case '/leave': this.#left(from); break;
       case '/call': if (directed) this.#called(from, data.media === 'video' ? 'video' : 'data'); break;
       case '/answered': if (directed) this.#answered(from, data.media); break;
       case '/hangup': if (directed) this.#hungUp(from, data.reason); break;
@@ -60,20 +54,13 @@ export class Board {
     }
   }
 
-  /** We are (again) in the room: who does not answer soon is gone. */
+  /** We are (again) in the room. */
   joined() {
-    this.#round += 1;
     for (const id of this.#calls.keys()) this.#resume(id);
-    clearTimeout(this.#sweep);
-    this.#sweep = setTimeout(() => {
-      const silent = [...this.#peers.values()].filter(({ seen }) => seen < this.#round);
-      silent.forEach(({ id }) => this.#left(id));
-    }, RETURN_MS);
   }
 
   /** Hang up on everybody and forget the room. */
   clear() {
-    clearTimeout(this.#sweep);
     for (const id of [...this.#calls.keys()]) {
       this.hangUp(id);
       this.#dropCall(id);
@@ -96,21 +83,20 @@ export class Board {
 
   // --- people ---
 
-  #announced(id, attributes, directed) {
+  /** Somebody is there, announces something else, or is back. */
+  present({ id, data }) {
     const known = this.#peers.get(id);
     if (!known && this.#peers.size >= MAX_PEERS) return;
-    const name = displayName(id, attributes);
+    const name = displayName(id, data);
     const peer = known ?? { id };
-    Object.assign(peer, { name, callable: attributes.agent === 'trunkline-demo' || Boolean(attributes.name), seen: this.#round, away: false });
-    if (!known) {
+    Object.assign(peer, { name, callable: data.agent === 'trunkline-demo' || Boolean(data.name), away: false });
+    if (known) {
+      this.#resume(id);
+    } else {
       peer.item = view.peerItem(peer);
       this.#peers.set(id, peer);
       this.#nodes.peers.append(peer.item);
-      this.#log(directed ? `${name} is here` : `${name} joined`);
-    }
-    if (!directed) {
-      this.#signalling.direct(id, '/announce', this.#signalling.attributes());
-      this.#resume(id);
+      this.#log(this.#signalling.state === 'joined' ? `${name} joined` : `${name} is here`);
     }
     const entry = this.#calls.get(id);
     if (entry && entry.call.peerName !== name) {
@@ -121,7 +107,7 @@ export class Board {
   }
 
   /** Someone left the room; a line that still carries bytes outlives that. */
-  #left(id) {
+  left({ id }) {
     const peer = this.#peers.get(id);
     if (!peer) return;
     const entry = this.#calls.get(id);
@@ -269,7 +255,8 @@ export class Board {
   #open(id, media, incoming) {
     this.#dropCall(id);
     const send = (cmd, data) => this.#signalling.direct(id, cmd, data);
-    const call = new Call({ selfId: this.#me.id, peerId: id, peerName: this.nameOf(id), media, incoming, send });
+    const open = () => this.#signalling.connect();
+    const call = new Call({ selfId: this.#me.id, peerId: id, peerName: this.nameOf(id), media, incoming, open, send });
     const card = view.callCard(call, this.#me.id, this.#me.name);
     const entry = { call, card, timer: 0 };
     this.#calls.set(id, entry);

@@ -1,4 +1,4 @@
-// One call with one peer: it rings, and once answered it is one RTCPeerConnection, by perfect
+// One call with one peer: it rings, and once answered it is one RTCPeerConnection, by the library's perfect
 // negotiation. Before the answer there is no connection, so nothing of either side is given away.
 //
 // Events:  "change"  something to show changed (state, detail, pair, channelRtt)
@@ -7,14 +7,14 @@
 //
 // state is ringing (they call) | calling (we call) | connecting | connected | failed | ended.
 
-import { iceConfiguration } from './ice.js';
+import { Negotiation } from '/trunkline/negotiation.js';
+
 import { milliseconds, pairText, readPair } from './stats.js';
 
 const RING_MS = 45000;
 const CONNECT_MS = 30000;
 const RECOVER_MS = 12000;
 const POLL_MS = 1000;
-const EARLY_LIMIT = 64; // candidates; a browser gathers a dozen or two
 
 export class Call extends EventTarget {
   state;
@@ -26,15 +26,13 @@ export class Call extends EventTarget {
   heard = false; // whether anything about the connection came from the other side
   peerId;
   peerName;
-  #send; #polite;
+  #open; #send; #polite;
   #answered = false;
-  #pc = null; // until the servers are known
+  #pc = null; // until it is answered
+  #negotiation = null;
   #channel = null;
-  #jobs = Promise.resolve();
-  #makingOffer = false;
-  #ignoreOffer = false;
   #stream = null;
-  #candidates = { early: [], sent: 0, got: 0 };
+  #candidates = { sent: 0, got: 0 };
   #everConnected = false;
   #restarted = false;
   #relayOffered = false;
@@ -43,9 +41,11 @@ export class Call extends EventTarget {
   #pings = new Map();
   #pairSeen = '';
 
-  constructor({ selfId, peerId, peerName, media, incoming, send }) {
+  /** `open` makes an RTCPeerConnection, `send` takes a command and data for the other side. */
+  constructor({ selfId, peerId, peerName, media, incoming, open, send }) {
     super();
     Object.assign(this, { peerId, peerName, media });
+    this.#open = open;
     this.#send = send;
     this.#polite = selfId > peerId;
     this.state = incoming ? 'ringing' : 'calling';
@@ -61,7 +61,7 @@ export class Call extends EventTarget {
     this.#answered = true;
     this.#expect(CONNECT_MS, () => this.#giveUp());
     this.#setState('connecting', 'Looking for a path');
-    this.#enqueue(() => this.#start());
+    this.#start();
   }
 
   get live() {
@@ -85,23 +85,24 @@ export class Call extends EventTarget {
   /** Send this camera to the other side, now or as soon as the connection allows it. */
   attach(stream) {
     this.#stream = stream;
-    if (this.up && this.#channel) this.#attachNow(); // else when the connection has begun
+    if (this.up) this.#attachNow(); // else when it is answered
   }
 
   onDescription(description) {
     this.heard ||= this.up;
-    this.#enqueue(() => this.#describe(description));
+    if (this.up) this.#negotiation?.receive({ description });
   }
 
+  /** One without an address says that there are no more. */
   onCandidate(candidate) {
-    this.#enqueue(() => this.#addCandidate(candidate));
+    if (!this.up) return;
+    if (candidate.candidate) this.#candidates.got += 1;
+    this.#negotiation?.receive({ candidate: candidate.candidate ? candidate : null });
   }
 
   /** Signalling came back: an offer or candidates may have been lost meanwhile. */
   nudge() {
-    if (!this.up || !this.#pc) return;
-    if (this.#pc.signalingState === 'have-local-offer') this.#tell();
-    else if (this.#pc.remoteDescription && this.#pc.connectionState !== 'connected') this.#pc.restartIce();
+    if (this.up) this.#negotiation?.nudge();
   }
 
   /** It cannot work, and the other side knows: say why. */
@@ -113,6 +114,7 @@ export class Call extends EventTarget {
     if (!this.live) return;
     clearTimeout(this.#deadline);
     clearInterval(this.#poll);
+    this.#negotiation?.stop();
     this.#channel?.close();
     this.#pc?.close();
     this.channelRtt = null;
@@ -121,36 +123,40 @@ export class Call extends EventTarget {
 
   // --- setting up ---
 
-  /** A connection that does not know its servers would never learn them: it waits, and what arrives waits for it. */
-  async #start() {
-    const configuration = await iceConfiguration();
-    if (!this.up) return;
-    this.#relayOffered = configuration.iceServers.some(({ urls }) => [urls].flat().some((url) => /^turns?:/.test(url)));
+  #start() {
     try {
-      this.#pc = new RTCPeerConnection(configuration);
+      this.#pc = this.#open();
     } catch (error) {
       this.#send('/hangup', { reason: 'failed' });
       this.close('failed', `This browser cannot use the server's list of STUN and TURN servers: ${error.message}`);
       return;
     }
+    const { iceServers } = this.#pc.getConfiguration();
+    this.#relayOffered = iceServers.some(({ urls }) => [urls].flat().some((url) => /^turns?:/.test(url)));
     this.#listen();
-    // Whoever called: always the same one offers first. A first offer taken back would
-    // leave Chromium unable to start its data channel, so there must never be two.
-    if (!this.#polite) this.#begin();
-  }
-
-  #begin() {
-    if (this.media === 'video') {
+    if (this.media === 'video' && !this.#polite) {
       this.#pc.addTransceiver('audio', { direction: 'recvonly' });
       this.#pc.addTransceiver('video', { direction: 'recvonly' });
     }
     this.#openChannel();
     this.#attachNow();
+    this.#negotiation = new Negotiation({
+      pc: this.#pc,
+      isPolite: this.#polite,
+      say: (words) => this.#say(words),
+      failed: (error) => this.live && this.#note(`negotiation went wrong: ${error.message}`),
+    });
+    this.#negotiation.start();
+  }
+
+  /** There is a channel to offer, so nobody asks the other side to begin. */
+  #say({ description, candidate }) {
+    if (description) this.#send('/description', description);
+    else this.#send('/candidate', candidate ?? { candidate: '' });
   }
 
   /** Both sides open channel 0 by agreement, so it matters not who calls. */
   #openChannel() {
-    if (this.#channel) return;
     const channel = this.#pc.createDataChannel('trunkline', { negotiated: true, id: 0 });
     this.#channel = channel;
     channel.onopen = () => {
@@ -170,80 +176,10 @@ export class Call extends EventTarget {
 
   #listen() {
     const pc = this.#pc;
-    pc.onnegotiationneeded = () => this.#negotiate();
-    pc.onicecandidate = ({ candidate }) => this.#onLocalCandidate(candidate);
+    pc.onicecandidate = ({ candidate }) => { if (candidate?.candidate) this.#candidates.sent += 1; };
     pc.ontrack = ({ track }) => this.#emit('track', track);
     pc.oniceconnectionstatechange = () => this.#note(`ICE ${pc.iceConnectionState}`);
     pc.onconnectionstatechange = () => this.#onConnection(pc.connectionState);
-  }
-
-  // --- perfect negotiation ---
-
-  async #negotiate() {
-    try {
-      this.#makingOffer = true;
-      await this.#pc.setLocalDescription();
-      this.#tell();
-    } catch (error) {
-      if (this.live) this.#note(`could not make an offer: ${error.message}`);
-    } finally {
-      this.#makingOffer = false;
-    }
-  }
-
-  #tell() {
-    const { type, sdp } = this.#pc.localDescription;
-    this.#send('/description', { type, sdp });
-  }
-
-  async #describe({ type, sdp }) {
-    const pc = this.#pc;
-    const busy = this.#makingOffer || pc.signalingState !== 'stable';
-    this.#ignoreOffer = type === 'offer' && busy && !this.#polite;
-    if (this.#ignoreOffer) return;
-    if (type === 'answer' && pc.signalingState !== 'have-local-offer') return;
-    await pc.setRemoteDescription({ type, sdp });
-    for (const early of this.#candidates.early.splice(0)) await this.#addCandidate(early);
-    if (type !== 'offer') return;
-    this.#openChannel();
-    this.#attachNow();
-    await pc.setLocalDescription();
-    this.#tell();
-  }
-
-  #onLocalCandidate(candidate) {
-    if (candidate?.candidate) this.#candidates.sent += 1;
-    if (candidate && !candidate.candidate) return; // Firefox says the end twice
-    this.#send('/candidate', candidate ? candidate.toJSON() : { candidate: '' });
-  }
-
-  /**
-   * Also while an offer is ignored: the other side takes that offer back, but its transports stay as its last answer
-   * made them, and with them their candidates, which it does not send again.
-   */
-  async #addCandidate(candidate) {
-    if (!this.#pc.remoteDescription) {
-      if (this.#candidates.early.length < EARLY_LIMIT) this.#candidates.early.push(candidate);
-      return;
-    }
-    try {
-      if (candidate.candidate) {
-        await this.#pc.addIceCandidate(candidate);
-        this.#candidates.got += 1;
-      } else {
-        await this.#pc.addIceCandidate();
-      }
-    } catch (error) {
-      // One of a part that only the ignored offer has is of no use, and none is missed.
-      if (!this.#ignoreOffer) this.#note(`a candidate was of no use (${error.name})`);
-    }
-  }
-
-  /** One message after the other: a candidate waits for its description. */
-  #enqueue(job) {
-    this.#jobs = this.#jobs.then(() => this.up && job()).catch((error) => {
-      if (this.live) this.#note(`negotiation went wrong: ${error.message}`);
-    });
   }
 
   // --- the connection's life ---
@@ -269,7 +205,7 @@ export class Call extends EventTarget {
     if (this.#everConnected && !this.#restarted) {
       this.#restarted = true;
       this.#setState('connecting', 'Line lost, looking for another path');
-      this.#pc.restartIce();
+      this.#negotiation.restart();
       this.#expect(RECOVER_MS, () => this.#giveUp());
     } else {
       this.#giveUp();
@@ -327,11 +263,11 @@ export class Call extends EventTarget {
     const stamp = Math.round(performance.now() * 1000);
     this.#pings.clear();
     this.#pings.set(stamp, performance.now());
-    this.#say({ ping: stamp });
+    this.#write({ ping: stamp });
   }
 
   /** A channel may close between the question whether it is open and the sending. */
-  #say(message) {
+  #write(message) {
     if (this.#channel?.readyState !== 'open') return;
     try { this.#channel.send(JSON.stringify(message)); } catch { /* its end is told by onclose */ }
   }
@@ -340,7 +276,7 @@ export class Call extends EventTarget {
     let message = null;
     try { message = JSON.parse(data); } catch { return; }
     if (Number.isSafeInteger(message?.ping)) {
-      this.#say({ pong: message.ping });
+      this.#write({ pong: message.ping });
     } else if (this.#pings.has(message?.pong)) {
       this.channelRtt = milliseconds(performance.now() - this.#pings.get(message.pong));
       this.#pings.delete(message.pong);

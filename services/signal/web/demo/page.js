@@ -23,7 +23,6 @@
 //   ?name= and ?room= (or the hash) prefill the form.
 
 import { Board } from './board.js';
-import { keepIceServers, setRelayOnly } from './ice.js';
 import { Log } from './log.js';
 import { newId, randomRoom, roomFromAddress, tidy } from './names.js';
 import { Signalling } from './signalling.js';
@@ -39,10 +38,7 @@ let returnTo = null;
 
 const journal = new Log($('log'));
 const log = (text, kind) => journal.add(text, kind);
-const signalling = new Signalling({
-  id: me.id,
-  url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/`,
-});
+const signalling = new Signalling({ id: me.id, url: location.origin });
 const board = new Board({
   me, signalling, log, nodes: { peers: $('peers'), calls: $('calls') }, onChange: showCounts,
 });
@@ -100,7 +96,6 @@ function onJoin(event) {
     return;
   }
   remember(name);
-  setRelayOnly($('relay-only').checked);
   enter({ name, room });
 }
 
@@ -117,7 +112,7 @@ function enter({ name, room }) {
   $('chat-log').replaceChildren();
   showChatEmpty();
   log(`Joining ${room} as ${name}`);
-  signalling.join({ room, name });
+  signalling.join({ room, name, relayOnly: $('relay-only').checked });
 }
 
 function leave() {
@@ -246,6 +241,8 @@ function wire() {
   $('copy-log').addEventListener('click', () => copy($('copy-log'), journal.text()));
   signalling.addEventListener('state', onState);
   signalling.addEventListener('refused', onRefused);
+  signalling.addEventListener('present', ({ detail }) => board.present(detail));
+  signalling.addEventListener('left', ({ detail }) => board.left(detail));
   signalling.addEventListener('note', ({ detail }) => log(detail));
   signalling.addEventListener('message', ({ detail }) => {
     if (detail.cmd === '/chat') onChat(detail);
@@ -257,6 +254,5 @@ function wire() {
 
 wire();
 prefill();
-keepIceServers(log);
 showCounts();
 showSendable();

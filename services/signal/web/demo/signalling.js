@@ -1,39 +1,26 @@
-// The wire: rtc.io 6.x text frames over one WebSocket that comes back by itself.
+// Our place in a room, by the library. What the pages say to each other are lines of text as the rtc.io dialect has them,
+// `/chat|ID|{"text":"hello"}`, so that peers of that dialect in the same room can read and say them, too.
 //
 // Events:  "state"   detail = offline | connecting | joined | reconnecting
+//          "present" detail = { id, data }       somebody is there, has other data, or is back
+//          "left"    detail = { id }
 //          "message" detail = { cmd, from, data, directed }
-//          "refused" detail = { code, reason }   the server asked us not to return
+//          "refused" detail = { code, reason }   the server does not want us
 //          "note"    detail = a line for the log
 
-const QUEUE_LIMIT = 256;
-const OPEN_TIMEOUT_MS = 8000;
-const ANSWER_TIMEOUT_MS = 8000;
-const FIRST_RETRY_MS = 50;
-const SHORT_OUTAGE_MS = 8000;
+import { createConnection, signaller } from '/trunkline.js';
 
-/** JSON for a frame: a bar inside it would end the part, so it is escaped. */
-export function encode(data) {
+/** JSON for a line: a bar inside it would end the part, so it is escaped. */
+function encode(data) {
   return JSON.stringify(data).replaceAll('|', '\\u007c');
 }
 
-/** One frame as { cmd, from, data, directed }, or null when it is not for us. */
-export function parse(frame, ownId) {
-  if (typeof frame !== 'string' || frame.startsWith('primus')) return null;
-  let text = frame;
-  let directed = false;
-  if (text.startsWith('/to|')) {
-    const end = text.indexOf('|', 4);
-    if (end < 0 || text.slice(4, end) !== ownId) return null;
-    text = text.slice(end + 1);
-    directed = true;
-  }
-  if (!text.startsWith('/')) return null;
-  const [cmd, from = ''] = text.split('|', 2);
-  const brace = text.indexOf('{', cmd.length + from.length + 1);
-  // `/roominfo|{...}` has no sender: its second part is the object itself.
-  const bare = from.startsWith('{');
-  const json = bare ? text.slice(cmd.length + 1) : brace < 0 ? '' : text.slice(brace);
-  return { cmd, from: bare ? '' : from, data: parseObject(json), directed };
+/** One line as { cmd, data }, or null when it is none. */
+function parse(line) {
+  if (typeof line !== 'string' || !line.startsWith('/')) return null;
+  const [cmd] = line.split('|', 1);
+  const brace = line.indexOf('{', cmd.length);
+  return { cmd, data: brace < 0 ? {} : parseObject(line.slice(brace)) };
 }
 
 function parseObject(json) {
@@ -45,167 +32,88 @@ function parseObject(json) {
   }
 }
 
-/** How long to wait before try number `attempt` (0 = first) of an outage. */
-export function retryDelay(attempt, outageMs, random = Math.random) {
-  if (attempt === 0) return FIRST_RETRY_MS;
-  const cap = outageMs < SHORT_OUTAGE_MS ? 1000 : 5000;
-  return random() * Math.min(cap, 100 * 2 ** Math.min(attempt, 10));
-}
-
 export class Signalling extends EventTarget {
   #id; #url;
-  #socket = null;
-  #member = null; // { room, name } while we want to be in a room
-  #announced = false;
-  #queue = [];
-  #attempt = 0;
-  #lostAt = 0;
-  #retryTimer = 0;
-  #watchdog = 0;
+  #peer = null; // while we want to be in a room
+  #relayOnly = false;
   state = 'offline';
 
   constructor({ id, url }) {
     super();
     this.#id = id;
     this.#url = url;
-    const now = () => this.#checkNow();
-    window.addEventListener('online', now);
-    document.addEventListener('visibilitychange', () => document.hidden || now());
   }
 
-  join({ room, name }) {
-    this.#member = { room, name };
-    this.#queue = [];
-    this.#attempt = 0;
-    this.#lostAt = 0;
+  /** With `relayOnly` connections use paths through the relay alone, to see that it works, or to hide addresses. */
+  join({ room, name, relayOnly = false }) {
+    this.#relayOnly = relayOnly;
     this.#setState('connecting');
-    this.#open();
+    // The id lives as long as the page, and is for no page that comes after it.
+    const peer = signaller(this.#url, { room, id: this.#id, storage: null });
+    this.#peer = peer;
+    this.#listen(peer);
+    peer.announce({ id: this.#id, room, name, agent: 'trunkline-demo' }).catch((error) => this.#refuse(peer, error));
   }
 
   leave() {
-    if (!this.#member) return;
-    this.#transmit(`/leave|${this.#id}|${encode({ id: this.#id })}`);
-    this.#stop('offline');
+    const peer = this.#peer;
+    this.#peer = null;
+    peer?.close();
+    this.#setState('offline');
   }
 
   broadcast(cmd, data) {
-    this.#post(`${cmd}|${this.#id}|${encode(data)}`);
+    try {
+      this.#peer?.broadcast(this.#line(cmd, data));
+    } catch (error) {
+      this.#emit('note', `Not said: ${error.message}`);
+    }
   }
 
   direct(target, cmd, data) {
-    this.#post(`/to|${target}|${cmd}|${this.#id}|${encode(data)}`);
+    const peer = this.#peer;
+    peer?.send(target, this.#line(cmd, data)).catch(({ reason, message }) => {
+      // That somebody has left is told anyway.
+      const isNews = peer === this.#peer && reason !== 'gone' && reason !== 'no-match';
+      if (isNews) this.#emit('note', `${cmd.slice(1)} did not arrive: ${message}`);
+    });
   }
 
-  /** What we announce; a member answers a newcomer with the same, directed. */
-  attributes() {
-    return { id: this.#id, ...this.#member, agent: 'trunkline-demo' };
+  /** A connection that has the node's STUN and TURN servers. */
+  connect() {
+    return createConnection({ signaller: this.#peer, iceTransportPolicy: this.#relayOnly ? 'relay' : 'all' });
   }
 
-  #post(frame) {
-    if (!this.#member) return;
-    if (this.#announced && this.#transmit(frame)) return;
-    this.#queue.push(frame);
-    if (this.#queue.length > QUEUE_LIMIT) {
-      this.#queue.shift();
-      this.#emit('note', 'Too much to say while offline: the oldest waiting message was dropped');
-    }
+  #line(cmd, data) {
+    return `${cmd}|${this.#id}|${encode(data)}`;
   }
 
-  #transmit(frame) {
-    if (this.#socket?.readyState !== WebSocket.OPEN) return false;
-    this.#socket.send(frame);
-    return true;
+  #listen(peer) {
+    const listen = (type, listener) => peer.addEventListener(type, ({ detail }) => peer === this.#peer && listener(detail));
+    for (const type of ['joined', 'updated', 'resumed']) listen(type, (member) => this.#emit('present', member));
+    listen('left', (member) => this.#emit('left', member));
+    listen('message', ({ from, body, isBroadcast }) => {
+      const said = parse(body);
+      if (said) this.#emit('message', { ...said, from, directed: !isBroadcast });
+    });
+    listen('state', ({ state, code }) => {
+      if (state === 'announced') this.#setState('joined');
+      if (state !== 'reconnecting' || this.state === 'reconnecting') return;
+      this.#emit('note', `Connection to the server lost (${code})`);
+      this.#setState('reconnecting');
+    });
+    listen('error', (error) => {
+      if (peer.state === 'closed') this.#refuse(peer, error);
+      else this.#emit('note', `The server says: ${error.message}`);
+    });
+    // Calls are asked for by lines; for other questions nobody is here.
+    peer.addEventListener('requested', (event) => event.decline('calls are made from the page'));
   }
 
-  #open() {
-    clearTimeout(this.#retryTimer);
-    this.#retryTimer = 0;
-    this.#announced = false;
-    const socket = new WebSocket(this.#url);
-    this.#socket = socket;
-    this.#watch(OPEN_TIMEOUT_MS);
-    socket.onopen = () => socket === this.#socket && this.#announce();
-    socket.onmessage = ({ data }) => socket === this.#socket && this.#receive(data);
-    socket.onclose = (event) => socket === this.#socket && this.#lost(event);
-  }
-
-  /** Give up on a socket that neither opens nor answers in time. */
-  #watch(ms) {
-    this.#unwatch();
-    const socket = this.#socket;
-    this.#watchdog = setTimeout(() => {
-      if (socket !== this.#socket) return;
-      this.#emit('note', 'The server did not answer in time');
-      socket.close();
-      this.#lost({ code: 1006, reason: '' });
-    }, ms);
-  }
-
-  #unwatch() {
-    clearTimeout(this.#watchdog);
-    this.#watchdog = 0;
-  }
-
-  #announce() {
-    this.#transmit(`/announce|${this.#id}|${encode(this.attributes())}`);
-    this.#announced = true;
-    const waiting = this.#queue.splice(0);
-    waiting.forEach((frame) => this.#transmit(frame));
-    if (waiting.length) this.#emit('note', `Sent ${waiting.length} waiting message(s)`);
-    this.#watch(ANSWER_TIMEOUT_MS);
-  }
-
-  #receive(frame) {
-    const message = parse(frame, this.#id);
-    if (!message) return;
-    if (message.cmd === '/roominfo') {
-      this.#unwatch();
-      this.#attempt = 0;
-      this.#lostAt = 0;
-      this.#setState('joined');
-    }
-    if (message.from !== this.#id) this.#emit('message', message);
-  }
-
-  #lost({ code, reason }) {
-    this.#unwatch();
-    this.#socket = null;
-    this.#announced = false;
-    if (code >= 3500 && code <= 3999) {
-      this.#stop('offline');
-      this.#emit('refused', { code, reason: reason || `code ${code}` });
-      return;
-    }
-    this.#lostAt ||= Date.now();
-    const wait = retryDelay(this.#attempt, Date.now() - this.#lostAt);
-    if (this.#attempt === 0) this.#emit('note', `Connection to the server lost (${code})`);
-    this.#attempt += 1;
-    this.#setState('reconnecting');
-    this.#retryTimer = setTimeout(() => this.#open(), wait);
-  }
-
-  /**
-   * The machine woke up or changed networks: do not wait for a retry, and do not
-   * trust a socket that looks open. It may be dead without a word; an announce that
-   * is not answered in time shows it. One at a time, or the watch would never end.
-   */
-  #checkNow() {
-    if (!this.#member) return;
-    if (this.#retryTimer) this.#open();
-    else if (this.#announced && !this.#watchdog) this.#announce();
-  }
-
-  #stop(state) {
-    clearTimeout(this.#retryTimer);
-    this.#unwatch();
-    this.#retryTimer = 0;
-    this.#member = null;
-    this.#announced = false;
-    this.#queue = [];
-    const socket = this.#socket;
-    this.#socket = null;
-    socket?.close(1000);
-    this.#setState(state);
+  #refuse(peer, { code, message }) {
+    if (peer !== this.#peer) return;
+    this.leave();
+    this.#emit('refused', { code, reason: message });
   }
 
   #setState(state) {

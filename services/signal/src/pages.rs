@@ -213,7 +213,7 @@ mod tests {
             let allowed = found.headers().get(header::ACCESS_CONTROL_ALLOW_ORIGIN);
             allowed.map(|origin| origin.to_str().unwrap().to_owned())
         };
-        assert_eq!(allowed("/demo/ice.js").as_deref(), Some("*"));
+        assert_eq!(allowed("/trunkline.js").as_deref(), Some("*"));
         for path in ["/", "/docs", "/docs/page.css"] {
             assert_eq!(allowed(path), None, "{path}");
         }

@@ -71,6 +71,14 @@ test('after a connection that was lost no member that is known is listed again',
   assert.deepEqual(events, []);
 });
 
+test('who announces itself again is told nothing again, and knows everybody as before', LIMIT, async (t) => {
+  const { bob, events } = await startRoom(t);
+  await bounded('the answer', bob.announce({ id: 'bob', is: 'another' }));
+  assert.deepEqual(listed.at(-1).peers, []);
+  assert.equal(bob.members.size, MEMBERS);
+  assert.deepEqual(events, []);
+});
+
 test('what has changed meanwhile is told, and a part of the room with it', LIMIT, async (t) => {
   const { proxy, others, bob, events, enter } = await startRoom(t);
   const [first, second] = others;

@@ -106,9 +106,34 @@ test('who knows nobody, or somebody without a tag, or is in the room already, do
   bob.hear('joined', SUE);
   bob.session.announce({ n: 1 });
   assert.equal(bob.said('announce')[0].known, undefined);
-  bob.members([SUE]);
+  bob.members([], { parts: [] });
   bob.hear('joined', { ...ANN, tag: 'of another node' });
   assert.equal(comeBack(bob).known, undefined);
+});
+
+test('an announce again on the same connection changes nothing that is known', async () => {
+  const bob = openSession();
+  await bob.enter([SUE, ANN]);
+  bob.hear('suspended', { peer: 'sue' });
+  bob.told();
+  bob.session.announce({ n: 1 });
+  bob.members([{ ...SUE, suspended: true }], { parts: [] });
+  assert.deepEqual(changes(bob), []);
+  assert.equal(bob.session.members.size, 2);
+});
+
+test('of two announces at once after a loss the first says what is known, and the second is answered by what is known then', async () => {
+  const bob = openSession();
+  await bob.enter([SUE, ANN]);
+  bob.session.lost();
+  bob.said();
+  bob.session.opened();
+  bob.session.announce({ n: 1 });
+  assert.deepEqual(bob.said('announce').map(({ known }) => known !== undefined), [true, false]);
+  bob.welcome();
+  bob.members([], { parts: [partOf(ANN)] });
+  bob.members([], { parts: [] });
+  assert.deepEqual(changes(bob), [['left', ANN.peer]]);
 });
 
 /** Others come, change, are lost and leave, while Bob is there or not. */
@@ -161,7 +186,8 @@ function live(seed) {
     if (draw < 0.12) enter(pick(OTHERS));
     else if (draw < 0.15) node.cut(others.get(pick(OTHERS))?.socket ?? {});
     else if (draw < 0.17 && socket) (node.cut(socket), bob.lost(), (socket = null));
-    else if (draw < 0.21) socket ?? open();
+    else if (draw < 0.2) socket ?? open();
+    else if (draw < 0.21) bob.announce({ n: Math.floor(random() * 3) });
     else if (draw < 0.22) (time.now += WINDOW / 2, node.expire());
     else node.step();
   }

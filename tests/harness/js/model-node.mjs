@@ -92,7 +92,11 @@ export class ModelNode {
     socket.id = peer;
     this.#members.set(peer, { session, data, socket, held: [], until: 0 });
     for (const held of before?.held ?? []) say(held);
-    say({ type: 'members', room, peer, resume: JSON.stringify({ session, peer }), ...unknown(this.list(peer), known) });
+    // Who announces itself again has been told who is there.
+    const isAgain = before?.socket === socket;
+    const away = this.list(peer).filter(({ suspended }) => suspended);
+    const told = isAgain ? { parts: [], peers: away } : unknown(this.list(peer), known);
+    say({ type: 'members', room, peer, resume: JSON.stringify({ session, peer }), ...told });
     const type = before ? (before.socket ? 'updated' : 'resumed') : 'joined';
     return this.#tellOthers(peer, { type, peer, data, tag: tagOf(peer, data) });
   }

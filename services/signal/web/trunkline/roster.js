@@ -26,12 +26,14 @@ export class Roster {
   }
 
   /**
-   * Everybody who is there, as the node says when one enters; where it was told who is `known`, it may list some `parts`
-   * alone, and who is suspended. Gives what is different from what was known: [type, member] each, those who left first.
+   * Who is there, as the node says when one enters: everybody, or where `parts` are named those of these parts, and who is
+   * suspended. The others are as they were `known` when we announced ourselves, or as they are now where that was not said.
+   * Gives what is different from what was known: [type, member] each, those who left first.
    */
   replace(peers, { parts, known } = {}) {
-    const isSame = (member) => known && Array.isArray(parts) && !parts.includes(partOf(member));
-    const same = (known?.members ?? []).filter(isSame).map((member) => withSuspended(member, false));
+    const before = known?.members ?? [...this.members.values()];
+    const isSame = (member) => Array.isArray(parts) && !parts.includes(partOf(member));
+    const same = before.filter(isSame).map((member) => withSuspended(member, false));
     const present = new Map([...same, ...peers.map(memberOf)].map((member) => [member.id, member]));
     const changes = [];
     for (const id of [...this.members.keys()]) {
@@ -80,4 +82,4 @@ function tagged(member, tag) {
   return Object.freeze(member);
 }
 
-const partOf = (member) => Number.parseInt(tags.get(member)[0], 16);
+const partOf = (member) => Number.parseInt(tags.get(member)?.[0], 16);

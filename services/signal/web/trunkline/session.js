@@ -258,8 +258,8 @@ export class Session {
   }
 
   #sayAnnounce() {
-    // From before the last socket was lost; on this one all is told anyway.
-    const known = this.isPresent ? null : this.#roster.known();
+    // From before the last socket was lost; who announces itself again on this one has been told.
+    const known = this.isPresent || this.#announcement.isAsked ? null : this.#roster.known();
     const data = this.#announcement.say(known);
     this.#say({ type: 'announce', room: this.#room, peer: this.peer ?? undefined, data, known: known?.sums });
   }

@@ -113,6 +113,25 @@ test('codes from 3500 to 3999 end it, others do not', () => {
   }
 });
 
+test('one that was superseded just after it has returned, by its own last socket perhaps, comes back once', () => {
+  const page = open();
+  page.accept();
+  page.connection.settled();
+  page.lose();
+  page.pass(1000);
+  page.accept();
+  page.connection.settled();
+  page.lose(3502);
+  page.pass(1000);
+  assert.equal(page.sockets.length, 3);
+  page.accept();
+  page.connection.settled();
+  page.lose(3502);
+  page.pass(60000);
+  assert.equal(page.sockets.length, 3);
+  assert.equal(page.told.at(-1), 'refused 3502');
+});
+
 test('a page that wakes does not wait for the next try', () => {
   const page = open();
   page.lose();

@@ -44,7 +44,8 @@ export class Answering extends EventTarget {
       this.dispatchEvent(new CustomEvent('coupling', { detail: coupling }));
       return coupling.begin(from, id);
     } catch (error) {
-      return this.#decline(from, id, event, error?.reason ?? error?.message);
+      // What went wrong in this page is nothing for others.
+      return this.#decline(from, id, event, error?.reason);
     }
   }
 

@@ -7,6 +7,10 @@ const GREETING_TIMEOUT_MS = 5000;
 // A network that has lost its way tells nobody. Nodes see to it on their side; browsers do not show us those pings.
 const QUIET_MS = 20000;
 const PONG_TIMEOUT_MS = 4000;
+// Another connection has taken our id, with our token.
+const SUPERSEDED = 3502;
+const FRESH_MS = 10000;
+const REPEAT_MS = 60000;
 const PING = '{"type":"ping"}';
 
 export class Connection {
@@ -16,6 +20,8 @@ export class Connection {
   #watch = null; // the timer of what is expected of this socket
   #attempt = 0;
   #lostAt = null;
+  #returnedAt = null;
+  #repeatedAt = null;
   #isWanted = true;
 
   /**
@@ -60,6 +66,7 @@ export class Connection {
   /** What we came for has been had: the next loss is a new one. */
   settled() {
     this.#attempt = 0;
+    if (this.#lostAt !== null) this.#returnedAt = this.#clock.now();
     this.#lostAt = null;
   }
 
@@ -87,7 +94,10 @@ export class Connection {
   #closed(code, reason) {
     this.#release();
     this.#cancel();
-    if (code >= 3500 && code <= 3999) {
+    // Our own last socket may be what the node heard of last: it is not asked to go on, so that once more decides.
+    const isOwn = code === SUPERSEDED && this.#isFresh();
+    if (isOwn) this.#repeatedAt = this.#clock.now();
+    if (code >= 3500 && code <= 3999 && !isOwn) {
       this.#isWanted = false;
       this.#events.refused({ code, reason });
       return;
@@ -100,6 +110,14 @@ export class Connection {
     this.#attempt += 1;
     this.#retry = this.#clock.after(delay, () => this.open());
     this.#events.lost({ code, reason, delay });
+  }
+
+  /** Whether this socket has taken the place of one that was lost just now, for the first time in a while. */
+  #isFresh() {
+    const now = this.#clock.now();
+    const since = this.#lostAt ?? this.#returnedAt;
+    const isNew = this.#repeatedAt === null || now - this.#repeatedAt > REPEAT_MS;
+    return isNew && since !== null && now - since < FRESH_MS;
   }
 
   /** The browser may take minutes to see that a socket is dead; nobody waits for that. */

@@ -1,6 +1,6 @@
 // A coupling: from the question for a peer to a connection that stays, or a reason why there is none.
 
-import { because, SignallingError } from './errors.js';
+import { because, knownReason, SignallingError } from './errors.js';
 import { Negotiation } from './negotiation.js';
 import { readPair, watchPair } from './pair.js';
 import { OldNegotiation, writeOld } from './rtcio.js';
@@ -141,7 +141,7 @@ export class Coupling extends EventTarget {
     if (this.isOver) return;
     if (words.bye === undefined) this.#negotiation.receive(words);
     else if (words.bye === null || this.state === 'active') this.#end('peer');
-    else this.#fail(words.bye, undefined, { isSilent: true });
+    else this.#fail(knownReason(words.bye), undefined, { isSilent: true });
   }
 
   /** Ends it, and the connection. */

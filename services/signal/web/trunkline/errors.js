@@ -13,6 +13,9 @@ const WORDS = {
   dialect: 'the peer speaks a dialect in which there are no calls',
 };
 
+/** A reason that another page gives: one of ours, or just that it does not want to. */
+export const knownReason = (word) => (Object.hasOwn(WORDS, word) ? word : 'declined');
+
 export class SignallingError extends Error {
   constructor({ reason, code, message, peer, temporary }) {
     super(message ?? WORDS[reason] ?? code ?? reason);

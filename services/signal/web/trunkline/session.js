@@ -15,6 +15,9 @@ const MOST_REASON = 80; // characters, of which each may have three bytes
 const LIMITS = { frameBytes: 262144, unacknowledged: 256 };
 const WINDOW_MS = 8000;
 
+/** Half a character is none, and a node would not understand the frame. */
+const wellFormed = (text) => text.replace(/\p{Surrogate}/gu, '\ufffd');
+
 export class Session {
   id = null; // the session's, as the node names it
   peer; // our id
@@ -123,7 +126,7 @@ export class Session {
   }
 
   decline(from, id, reason) {
-    this.#answer({ type: 'decline', from, id, reason: reason && String(reason).slice(0, MOST_REASON) });
+    this.#answer({ type: 'decline', from, id, reason: reason && wellFormed(String(reason).slice(0, MOST_REASON)) });
   }
 
   /** Nothing will come of what is under way. */
@@ -170,9 +173,11 @@ export class Session {
     }
   }
 
-  #onWelcome({ session, node, region, window_ms: windowMs, ice_servers, ttl, limits }) {
+  #onWelcome({ session, resume, node, region, window_ms: windowMs, ice_servers, ttl, limits }) {
     if (this.id !== null && session !== this.id) this.#mail.renew();
     this.id = session;
+    // Before the room has answered: the node may be lost in between, and keep our id from others.
+    if (resume) this.#resume = { token: resume };
     this.windowMs = windowMs ?? WINDOW_MS;
     this.#limits = {
       frameBytes: limits?.frame_bytes ?? LIMITS.frameBytes,

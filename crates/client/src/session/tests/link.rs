@@ -132,9 +132,8 @@ impl World {
 
     fn tell_of(&mut self, who: usize, kind: &str) {
         let peer = NAMES[who];
-        let frame = format!(
-            r#"{{"type":"{kind}","peer":"{peer}","data":{{}},"tag":"0123456789abcdef0"}}"#
-        );
+        let frame =
+            format!(r#"{{"type":"{kind}","peer":"{peer}","data":{{}},"tag":"0123456789abcdef0"}}"#);
         self.tell(1 - who, server::decode(&frame).unwrap());
     }
 

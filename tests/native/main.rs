@@ -10,6 +10,7 @@ mod handshake;
 mod identity;
 mod messages;
 mod mixed;
+mod outage;
 mod reference;
 mod requests;
 mod resume;

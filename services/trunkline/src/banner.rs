@@ -42,10 +42,11 @@ fn text(
     );
     line("tutorial", format!("{page}/docs/tutorial"));
     for address in public {
-        line("signalling", format!("ws://{address}/v1/connect"));
         line(
-            "",
-            format!("ws://{address}/   rtc.io 6.x clients, also at /primus"),
+            "signalling",
+            format!(
+                "ws://{address}/   rtc.io 6.x clients, also at /primus; native ones at /v1/connect"
+            ),
         );
     }
     for address in relay {
@@ -114,8 +115,8 @@ mod tests {
             text.contains("http://localhost:8080/docs/tutorial"),
             "{text}"
         );
-        assert!(text.contains("ws://127.0.0.1:8080/v1/connect\n"), "{text}");
         assert!(text.contains("ws://127.0.0.1:8080/ "), "{text}");
+        assert!(text.contains("/v1/connect"), "{text}");
         assert!(text.contains("http://127.0.0.1:8081/metrics"), "{text}");
         assert_eq!(text.matches("\n  ! ").count(), 3, "{text}");
     }

@@ -1,0 +1,77 @@
+//! Ids are their owners' also while Redis stands still, and an outage costs nobody an answer.
+
+use trunkline_tests::{Process, Redis, get, until};
+
+use super::*;
+
+/// Two nodes as processes, over one Redis.
+async fn processes(redis: &Redis) -> (Process, Process) {
+    let key = concat!(env!("CARGO_MANIFEST_DIR"), "/harness/cluster.key");
+    let url = redis.url();
+    let start = || Process::signal(&["--redis", &url, "--cluster-key-file", key]);
+    let (one, other) = (start(), start());
+    for node in [&one, &other] {
+        until("the cluster's health", async || {
+            get(node.public, "/healthz/cluster").await.status == 200
+        })
+        .await;
+    }
+    (one, other)
+}
+
+#[tokio::test]
+async fn an_id_that_is_taken_while_redis_stands_still_is_given_back_and_its_owner_notices_nothing()
+{
+    let mut redis = Redis::start();
+    let (one, other) = processes(&redis).await;
+    let (mut sue, _) = NativePeer::join(one.public, "r", "sue").await;
+    let (mut bob, _) = NativePeer::join(one.public, "r", "bob").await;
+    assert_eq!(kind(&sue.next_json().await), "joined");
+    let mut eve = NativePeer::hello(other.public, json!({})).await;
+    redis.freeze();
+    eve.announce("r", "sue").await;
+    // The node knows nobody of the room, and cannot ask.
+    assert_eq!(eve.members().await.peers, []);
+    redis.thaw();
+    // She may hear first who else is there.
+    let mut told = eve.next_json().await;
+    while kind(&told) != "error" {
+        told = eve.next_json().await;
+    }
+    assert_eq!(
+        (&told["code"], &told["about"]),
+        (&json!("id-in-use"), &json!("announce"))
+    );
+    bob.send("sue", 1, json!("secret")).await;
+    assert_eq!(sue.message().await.body.as_str(), r#""secret""#);
+    for peer in [&mut sue, &mut bob, &mut eve] {
+        peer.assert_silent().await;
+    }
+}
+
+#[tokio::test]
+async fn every_request_and_message_behind_an_announce_that_waits_is_answered() {
+    let mut redis = Redis::start();
+    let (one, _other) = processes(&redis).await;
+    let (mut bob, _) = NativePeer::join(one.public, "r", "bob").await;
+    redis.freeze();
+    bob.announce("r", "bob").await;
+    for id in 0..300 {
+        let request = json!({ "id": id.to_string(), "match": { "nobody": 1 } });
+        bob.say("request", request).await;
+    }
+    for n in 1..=100 {
+        bob.send("sue", n, json!(n)).await;
+    }
+    redis.thaw();
+    let (mut answers, mut undelivered) = (0, 0);
+    while answers < 300 || undelivered < 100 {
+        match kind(&bob.next_json().await) {
+            "answer" => answers += 1,
+            "undelivered" => undelivered += 1,
+            "members" => {}
+            other => panic!("{other}"),
+        }
+    }
+    assert_eq!((answers, undelivered), (300, 100));
+}

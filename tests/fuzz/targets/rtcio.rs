@@ -16,7 +16,7 @@ fuzz_target!(|frame: &str| {
             payload
         }
         Ok(ClientMessage::Announce { attributes, .. }) => attributes,
-        Ok(ClientMessage::Leave { .. }) | Err(_) => return,
+        Ok(ClientMessage::Leave { .. } | ClientMessage::Request { .. }) | Err(_) => return,
     };
     assert!(payload.text().ends_with(payload.body()));
     assert_eq!(decode(payload.text()), once);

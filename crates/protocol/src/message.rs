@@ -101,6 +101,17 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// Nobody in particular is why.
+    pub fn failed(reason: Reason) -> Self {
+        Self::Failed {
+            reason,
+            peer: None,
+            message: None,
+        }
+    }
+}
+
 /// Why a peer is no longer in a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaveReason {

@@ -36,8 +36,7 @@ impl Switchboard {
         else {
             return false;
         };
-        let room = self.rooms.get(&seat.room);
-        let member = room.and_then(|room| room.members.get(&seat.peer));
+        let member = self.member(&seat.room, &seat.peer);
         member.is_some_and(|member| !member.may_be_claimed(attributes))
     }
 
@@ -119,11 +118,7 @@ impl Switchboard {
         let answer = match message {
             ClientMessage::Request { id, .. } => ServerMessage::Answer {
                 id: id.clone(),
-                outcome: Outcome::Failed {
-                    reason,
-                    peer: None,
-                    message: None,
-                },
+                outcome: Outcome::failed(reason),
             },
             ClientMessage::Send { to, payload, .. } => {
                 let Some((session, n)) = payload::numbered(payload) else {
@@ -143,10 +138,7 @@ impl Switchboard {
 
     /// Whether a later claim on the id, made at another node, is known already.
     pub(crate) fn is_overtaken(&self, seat: &Seat, fence: Fence) -> bool {
-        let member = self
-            .rooms
-            .get(&seat.room)
-            .and_then(|room| room.members.get(&seat.peer));
+        let member = self.member(&seat.room, &seat.peer);
         member.is_some_and(|member| {
             matches!(member.holder, Holder::Remote(_)) && fence != 0 && member.fence > fence
         })

@@ -166,6 +166,17 @@ impl Effects {
         self.outputs.push_back(Output::Deliver { to, message });
     }
 
+    /// Several to one, in order.
+    pub(crate) fn deliver_each(
+        &mut self,
+        connection: ConnectionId,
+        messages: VecDeque<ServerMessage>,
+    ) {
+        for message in messages {
+            self.deliver(connection, message);
+        }
+    }
+
     pub(crate) fn deliver_all(&mut self, mut to: Vec<ConnectionId>, message: ServerMessage) {
         let to = match to.len() {
             0 => return,

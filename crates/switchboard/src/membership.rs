@@ -1,6 +1,6 @@
 //! How a connection's peer enters a room, is lost, returns and leaves.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{collections::VecDeque, mem, time::Instant};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -204,7 +204,7 @@ impl Switchboard {
         let peer = seat.peer.clone();
         let holder = Holder::Local(connection);
         let mut was_suspended = false;
-        let previous = match room.members.get_mut(&peer) {
+        let mut previous = match room.members.get_mut(&peer) {
             Some(member) => {
                 was_suspended = member.is_suspended;
                 member.claim(fence, &attributes);
@@ -217,33 +217,27 @@ impl Switchboard {
                 None
             }
         };
-        let previous = match previous {
-            Some(Previous::Suspended(missed)) if is_told_members => {
-                // Before the roster, which has all that they tell of.
-                for message in missed {
-                    effects.deliver(connection, message);
-                }
-                Some(Previous::Suspended(VecDeque::new()))
-            }
-            previous => previous,
+        let mut missed = match &mut previous {
+            Some(Previous::Suspended(missed)) => mem::take(missed),
+            Some(Previous::Local(_) | Previous::Remote(_)) | None => VecDeque::new(),
         };
+        if is_told_members {
+            // Before the roster, which has all that they tell of.
+            effects.deliver_each(connection, mem::take(&mut missed));
+        }
         let is_update = matches!(previous, Some(Previous::Local(before)) if before == connection);
         room.answer_announce(connection, seat, (is_told_members, is_update), effects);
+        effects.deliver_each(connection, missed);
         let is_back = previous.is_some();
         let news = match previous {
             None => ServerMessage::Joined {
                 peer: peer.clone(),
                 attributes,
             },
-            Some(Previous::Suspended(missed)) => {
-                for message in missed {
-                    effects.deliver(connection, message);
-                }
-                ServerMessage::Resumed {
-                    peer: peer.clone(),
-                    attributes,
-                }
-            }
+            Some(Previous::Suspended(_)) => ServerMessage::Resumed {
+                peer: peer.clone(),
+                attributes,
+            },
             Some(Previous::Local(other)) => {
                 if other != connection {
                     mute(&mut self.connections, other, seat, false, effects);

@@ -74,12 +74,7 @@ impl Switchboard {
             return;
         }
         if self.requests.of(&seat.room, &seat.peer) >= MAX_REQUESTS {
-            let failed = Outcome::Failed {
-                reason: Reason::Overloaded,
-                peer: None,
-                message: None,
-            };
-            self.answer(&key, failed);
+            self.answer(&key, Outcome::failed(Reason::Overloaded));
             return;
         }
         let until = now + timeout;
@@ -137,11 +132,7 @@ impl Switchboard {
                 peer: Some(peer),
                 message,
             },
-            None => Outcome::Failed {
-                reason: self.absence(&key.room),
-                peer: None,
-                message: None,
-            },
+            None => Outcome::failed(self.absence(&key.room)),
         };
         self.finish(key, &request, outcome);
     }
@@ -182,8 +173,7 @@ impl Switchboard {
     }
 
     fn announcement(&self, room: &RoomId, peer: &PeerId) -> Option<Payload> {
-        let member = self.rooms.get(room)?.members.get(peer)?;
-        Some(member.attributes.clone())
+        Some(self.member(room, peer)?.attributes.clone())
     }
 
     /// Whoever was asked says yes or no.
@@ -330,8 +320,7 @@ impl Switchboard {
 
     /// Why a peer has said nothing.
     fn silence(&self, room: &RoomId, peer: &PeerId) -> Reason {
-        let member = self.rooms.get(room).and_then(|room| room.members.get(peer));
-        match member {
+        match self.member(room, peer) {
             Some(member) if member.waits() => Reason::Suspended,
             Some(member) if matches!(member.holder, Holder::Remote(_)) && !self.is_reachable => {
                 Reason::Unreachable

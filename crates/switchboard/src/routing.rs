@@ -38,7 +38,7 @@ impl Switchboard {
     }
 
     fn waits(&self, room: &RoomId, peer: &PeerId) -> bool {
-        let member = self.rooms.get(room).and_then(|room| room.members.get(peer));
+        let member = self.member(room, peer);
         member.is_some_and(|member| member.waits())
     }
 

@@ -10,7 +10,7 @@ use crate::{
     directory::Lookups,
     effects::{Effects, Timer},
     requests::Requests,
-    room::{Holder, Room},
+    room::{Holder, Member, Room},
 };
 
 /// The state machine of one node; see the crate's documentation for how it is driven.
@@ -364,6 +364,10 @@ impl Switchboard {
             Holder::Remote(node) => (peer, node),
             Holder::Local(_) | Holder::Suspended { .. } => (peer, &self.node),
         })
+    }
+
+    pub(crate) fn member(&self, room: &RoomId, peer: &PeerId) -> Option<&Member> {
+        self.rooms.get(room)?.members.get(peer)
     }
 
     /// What has not fitted so far.

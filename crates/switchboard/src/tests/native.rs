@@ -39,17 +39,26 @@ impl Board {
     }
 
     pub(super) fn announce_native(&mut self, connection: u64, id: &str, data: &str) {
+        self.announce_of("owner", connection, id, data);
+    }
+
+    /// The same of a client whose ids belong to `owner`.
+    pub(super) fn announce_of(&mut self, owner: &str, connection: u64, id: &str, data: &str) {
         let announce = ClientMessage::Announce {
             room: room("r"),
             peer: peer(id),
-            attributes: announcement("owner", data),
+            attributes: announcement(owner, data),
         };
         self.message(connection, announce);
     }
 
     /// Native peers that have announced their names, with nothing told yet.
     pub(super) fn with_natives(members: &[(u64, &str)]) -> Self {
-        let mut board = Self::new();
+        Self::with_natives_and(Config::default(), members)
+    }
+
+    pub(super) fn with_natives_and(config: Config, members: &[(u64, &str)]) -> Self {
+        let mut board = Self::with(config);
         for (connection, id) in members {
             board.connect_native(*connection);
             board.announce_native(*connection, id, &format!(r#"{{"name":"{id}"}}"#));
@@ -126,11 +135,7 @@ fn news_of_the_room_take_no_place_of_messages_for_a_native_peer_that_is_away() {
         hold_frames: 2,
         ..Config::default()
     };
-    let mut board = Board::with(config);
-    for (connection, id) in [(1, "bob"), (2, "sue")] {
-        board.connect_native(connection);
-        board.announce_native(connection, id, "{}");
-    }
+    let mut board = Board::with_natives_and(config, &[(1, "bob"), (2, "sue")]);
     board.disconnect(2);
     for n in 0..5 {
         board.announce_native(1, "bob", &format!(r#"{{"n":{n}}}"#));
@@ -183,11 +188,7 @@ fn a_message_that_cannot_wait_comes_back() {
         hold_frames: 1,
         ..Config::default()
     };
-    let mut board = Board::with(config);
-    for (connection, id) in [(1, "bob"), (2, "sue")] {
-        board.connect_native(connection);
-        board.announce_native(connection, id, "{}");
-    }
+    let mut board = Board::with_natives_and(config, &[(1, "bob"), (2, "sue")]);
     board.disconnect(2);
     board.say(1, "sue", said("sue", 1));
     board.forget_told();

@@ -15,12 +15,7 @@ fn who_may_not_have_an_id_does_not_keep_it_from_being_left() {
     board.pass(Config::default().suspend_window - SECOND);
     board.answers = false;
     board.connect_native(3);
-    let announce = ClientMessage::Announce {
-        room: room("r"),
-        peer: peer("sue"),
-        attributes: announcement("eve", "{}"),
-    };
-    board.message(3, announce);
+    board.announce_of("eve", 3, "sue", "{}");
     board.event(ClusterEvent::JoinRefused {
         connection: ConnectionId(3),
         room: room("r"),
@@ -37,12 +32,7 @@ fn while_the_cluster_cannot_be_asked_an_id_is_kept_for_its_owner_at_its_node() {
     board.answers = false;
     for (connection, owner) in [(2, "eve"), (3, "owner")] {
         board.connect_native(connection);
-        let announce = ClientMessage::Announce {
-            room: room("r"),
-            peer: peer("bob"),
-            attributes: announcement(owner, "{}"),
-        };
-        board.message(connection, announce);
+        board.announce_of(owner, connection, "bob", "{}");
         board.event(ClusterEvent::JoinFailed {
             connection: ConnectionId(connection),
             room: room("r"),
@@ -58,12 +48,7 @@ fn who_was_refused_is_answered_that_nobody_is_there() {
     let mut board = Board::with_natives(&[(1, "sue")]);
     board.answers = false;
     board.connect_native(2);
-    let announce = ClientMessage::Announce {
-        room: room("r"),
-        peer: peer("sue"),
-        attributes: announcement("eve", "{}"),
-    };
-    board.message(2, announce);
+    board.announce_of("eve", 2, "sue", "{}");
     board.say(2, "sue", said("sue", 1));
     board.event(ClusterEvent::JoinRefused {
         connection: ConnectionId(2),
@@ -90,12 +75,7 @@ fn whoever_took_an_id_while_the_cluster_could_not_be_asked_gives_it_back_to_its_
     let mut board = Board::with_natives(&[(1, "bob")]);
     board.answers = false;
     board.connect_native(2);
-    let announce = ClientMessage::Announce {
-        room: room("r"),
-        peer: peer("sue"),
-        attributes: announcement("eve", "{}"),
-    };
-    board.message(2, announce);
+    board.announce_of("eve", 2, "sue", "{}");
     board.event(ClusterEvent::JoinFailed {
         connection: ConnectionId(2),
         room: room("r"),
@@ -132,12 +112,7 @@ fn an_id_that_the_cluster_has_lost_is_not_given_away_by_a_node_that_knows_its_ow
     board.has_remote(2, "sue", 7);
     board.forget_told();
     board.connect_native(2);
-    let announce = ClientMessage::Announce {
-        room: room("r"),
-        peer: peer("sue"),
-        attributes: announcement("eve", "{}"),
-    };
-    board.message(2, announce);
+    board.announce_of("eve", 2, "sue", "{}");
     board.assert_told(2, &["in use sue"]);
     board.assert_told(1, &[]);
     let is_withdrawn = |command: &ClusterCommand| matches!(command, ClusterCommand::Leave { peer, .. } if peer.as_str() == "sue");

@@ -258,11 +258,7 @@ fn who_cannot_be_told_since_too_much_waits_for_it_is_overloaded() {
         hold_frames: 0,
         ..Config::default()
     };
-    let mut board = Board::with(config);
-    for (connection, id) in [(1, "bob"), (2, "sue")] {
-        board.connect_native(connection);
-        board.announce_native(connection, id, &format!(r#"{{"name":"{id}"}}"#));
-    }
+    let mut board = Board::with_natives_and(config, &[(1, "bob"), (2, "sue")]);
     board.disconnect(2);
     board.forget_told();
     board.request(1, "q", named("sue"));

@@ -1,6 +1,6 @@
 //! Ids are their owners' also while Redis stands still, and an outage costs nobody an answer.
 
-use trunkline_tests::{Process, Redis, get, until};
+use trunkline_tests::{Process, Redis, Reply, get, until};
 
 use super::*;
 
@@ -19,6 +19,17 @@ async fn processes(redis: &Redis) -> (Process, Process) {
     (one, other)
 }
 
+/// Expects to be told that the id is another's; who else is there may be told before.
+async fn has_to_give_back(thief: &mut NativePeer) {
+    let mut told = thief.next_json().await;
+    while kind(&told) == "joined" {
+        told = thief.next_json().await;
+    }
+    assert_eq!(kind(&told), "error");
+    let told = (&told["code"], &told["about"]);
+    assert_eq!(told, (&json!("id-in-use"), &json!("announce")));
+}
+
 #[tokio::test]
 async fn an_id_that_is_taken_while_redis_stands_still_is_given_back_and_its_owner_notices_nothing()
 {
@@ -33,20 +44,52 @@ async fn an_id_that_is_taken_while_redis_stands_still_is_given_back_and_its_owne
     // The node knows nobody of the room, and cannot ask.
     assert_eq!(eve.members().await.peers, []);
     redis.thaw();
-    // She may hear first who else is there.
-    let mut told = eve.next_json().await;
-    while kind(&told) != "error" {
-        told = eve.next_json().await;
-    }
-    assert_eq!(
-        (&told["code"], &told["about"]),
-        (&json!("id-in-use"), &json!("announce"))
-    );
+    has_to_give_back(&mut eve).await;
     bob.send("sue", 1, json!("secret")).await;
     assert_eq!(sue.message().await.body.as_str(), r#""secret""#);
     for peer in [&mut sue, &mut bob, &mut eve] {
         peer.assert_silent().await;
     }
+}
+
+#[tokio::test]
+async fn an_id_that_redis_lost_and_another_got_goes_back_to_its_owner_who_notices_nothing() {
+    let mut redis = Redis::start();
+    let (one, other) = processes(&redis).await;
+    let (mut sue, _) = NativePeer::join(one.public, "r", "sue").await;
+    let (mut bob, _) = NativePeer::join(one.public, "r", "bob").await;
+    assert_eq!(kind(&sue.next_json().await), "joined");
+    let mut eve = NativePeer::hello(other.public, json!({})).await;
+    // Sue's node says nothing of her until another has her id, and Redis believes it.
+    one.freeze();
+    redis.kill();
+    redis.start_again();
+    until("the other node's lease", async || {
+        redis.cli(&["DBSIZE"]).number() > 0
+    })
+    .await;
+    eve.announce("r", "sue").await;
+    assert_eq!(eve.members().await.peers, []);
+    let rosters = redis.cli(&["KEYS", "*:r:r"]);
+    assert!(
+        matches!(&rosters, Reply::List(found) if found.len() == 1),
+        "{rosters:?}"
+    );
+    one.thaw();
+    has_to_give_back(&mut eve).await;
+    bob.send("sue", 1, json!("secret")).await;
+    assert_eq!(sue.message().await.body.as_str(), r#""secret""#);
+    for peer in [&mut sue, &mut bob] {
+        peer.assert_silent().await;
+    }
+    let found = eve.enter("r", "eve").await;
+    let mut found: Vec<_> = found
+        .peers
+        .iter()
+        .map(|member| member.peer.as_str().to_owned())
+        .collect();
+    found.sort();
+    assert_eq!(found, ["bob", "sue"]);
 }
 
 #[tokio::test]

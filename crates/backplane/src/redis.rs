@@ -52,7 +52,7 @@ const COMMAND_QUEUE: usize = 4096;
 const COMMAND_QUEUE_BYTES: usize = 64 * 1024 * 1024;
 
 /// The version of what is kept in Redis: belongs into the prefix, so that nodes with another layout do not meet.
-pub const LAYOUT: u32 = 2;
+pub const LAYOUT: u32 = 3;
 
 /// What all nodes of a cluster agree on, besides the URLs and their order.
 #[derive(Clone, Debug)]

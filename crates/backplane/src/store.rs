@@ -69,6 +69,8 @@ struct Data {
     /// The number of each node's last link.
     links: BTreeMap<NodeId, u64>,
     life: u64,
+    /// When this life began.
+    began: u64,
 }
 
 #[derive(Clone, Debug, Default)]

@@ -2,14 +2,17 @@
 
 use std::time::Instant;
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use protocol::{
-    ClientMessage, LeaveReason, Outcome, Payload, RoomId, ServerMessage,
+    ClientMessage, LeaveReason, Outcome, Payload, PeerId, RoomId, ServerMessage,
     native::{payload, server::Reason},
 };
 
 use crate::{
     ClusterCommand, ConnectionId, DropReason, Fence, RosterEntry, Switchboard,
     connection::{Connection, Seat},
+    effects::Effects,
     room::{Holder, Member},
 };
 
@@ -18,12 +21,36 @@ impl Member {
     pub(crate) fn may_be_claimed(&self, attributes: &Payload) -> bool {
         !is_guarded(&self.attributes, attributes)
     }
+
+    /// Whether the peer that is here must not have been, now that the cluster has another that announces this: its claim was
+    /// never seen, or is of after the roster was lost in which the other owner has been all the time. Without an owner an
+    /// id may be lost to anybody.
+    pub(crate) fn is_impostor_of(&self, attributes: &Payload) -> bool {
+        let is_unseen = self.fence == 0;
+        is_guarded(attributes, &self.attributes)
+            && (is_unseen || !self.attributes.owner().is_empty())
+    }
 }
 
 /// Whether an id that is announced thus is kept from who announces it otherwise.
 pub(crate) fn is_guarded(held: &Payload, attributes: &Payload) -> bool {
     let owner = held.owner();
     !owner.is_empty() && owner != attributes.owner()
+}
+
+/// Ends what a connection has to say for a peer, since it is another owner's: it has not announced itself, and was not
+/// there.
+pub(crate) fn put_out(
+    connections: &mut HashMap<ConnectionId, Connection, FixedState>,
+    connection: ConnectionId,
+    peer: &PeerId,
+    effects: &mut Effects,
+) {
+    if let Some(state @ Connection::Member(_)) = connections.get_mut(&connection) {
+        *state = Connection::waiting();
+        let peer = peer.clone();
+        effects.deliver(connection, ServerMessage::IdInUse { peer });
+    }
 }
 
 impl Switchboard {
@@ -80,8 +107,7 @@ impl Switchboard {
         self.refuse(connection);
     }
 
-    /// A peer that came here while the cluster could not be asked has an id that is another owner's: it has not announced
-    /// itself, and was not there.
+    /// A peer that came here while the cluster could not be asked has an id that is another owner's.
     pub(crate) fn yield_to(&mut self, room: &RoomId, entry: RosterEntry, now: Instant) {
         let Some(member) = self
             .rooms
@@ -93,12 +119,6 @@ impl Switchboard {
         // Whatever the cluster has seen is later than nothing.
         member.unseen = false;
         member.fence = 0;
-        if let Holder::Local(connection) = member.holder {
-            self.connections.insert(connection, Connection::waiting());
-            let peer = entry.peer.clone();
-            self.effects
-                .deliver(connection, ServerMessage::IdInUse { peer });
-        }
         self.remote_joined(room, entry, now);
     }
 

@@ -6,6 +6,7 @@ use protocol::{LeaveReason, PeerId, RoomId, ServerMessage};
 
 use crate::{
     ClusterCommand, Fence, NodeId, RosterEntry, Switchboard,
+    claims::put_out,
     connection::Seat,
     membership::mute,
     room::{Holder, Member, Previous},
@@ -46,6 +47,7 @@ impl Switchboard {
             // Entered again, after the cluster had lost its roster.
             return;
         }
+        let is_impostor = member.is_impostor_of(&attributes);
         member.fence = fence;
         member.unseen = false;
         member.announce(attributes.clone());
@@ -65,11 +67,13 @@ impl Switchboard {
                 }
             }
             Previous::Local(connection) => {
-                let seat = Seat {
-                    room: room.clone(),
-                    peer: peer.clone(),
-                };
-                mute(&mut self.connections, connection, &seat, true, effects);
+                let connections = &mut self.connections;
+                if is_impostor {
+                    put_out(connections, connection, &peer, effects);
+                } else {
+                    let (room, peer) = (room.clone(), peer.clone());
+                    mute(connections, connection, &Seat { room, peer }, true, effects);
+                }
                 ServerMessage::Updated {
                     peer: peer.clone(),
                     attributes,

@@ -29,7 +29,7 @@ pub struct RosterVersion {
 /// - the *rooms* of each node: every room in which the roster has, or had, a member of it;
 /// - the *roster* of each room: a *birth* (a random number below 2³¹, drawn when the room was empty before), a
 ///   version, and the members with their nodes, fences and data; a room without members does not exist;
-/// - the *life* of the store itself (below 2²¹);
+/// - the *life* of the store itself (below 2²¹), and when it began: with the first beat that named it;
 /// - the *link* of each node: the highest number that a beat of it has brought. What a node asks on a link with a
 ///   lower number changes nothing: such a link is dead, and what was on its way there is not wanted any more,
 ///   however late it arrives.
@@ -111,12 +111,13 @@ pub enum Request {
     ///
     /// The node's members that are not listed leave first. Then, for each listed member:
     /// - held by the node with the same data: stays;
+    /// - held by another node with data of an [`owner`](crate::owner()) that this data does not name: stays with the
+    ///   other, unless this data has an owner too, whose claim was made before the store's life began, and that of the
+    ///   roster after. Then the roster had been lost, and has got another member meanwhile: it enters with a new fence;
     /// - held by another node, with a fence above that of the claim, which is not 0: stays with the other;
     /// - not in the roster, or held by another node with a lower fence: enters with the claim's fence, or with a
     ///   new one when that is 0;
     /// - else (its data changed, or it took the id over unseen): enters with a new fence.
-    ///
-    /// Owners do not matter here: an assert says what the node has had, maybe since before the roster was lost.
     Assert {
         /// The node that asks.
         node: NodeId,
@@ -124,7 +125,8 @@ pub enum Request {
         link: u64,
         /// The room.
         room: ByteString,
-        /// Who, the fence of the claim (0 for a claim that the roster has not seen), data.
+        /// Who, the fence of the claim (0 for a claim that the roster has not seen, 1 for such a one that is older than
+        /// any that it has), data.
         members: Vec<(ByteString, u64, Bytes)>,
         /// The room's birth if it is born now.
         birth: u64,

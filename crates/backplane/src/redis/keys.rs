@@ -1,4 +1,4 @@
-//! Names of keys and channels, layout 1.
+//! Names of keys and channels.
 //!
 //! All of a partition's names start with the same `<prefix>{pNN}:`. What is in braces is all that a Redis Cluster
 //! hashes, so that one script may touch all of a partition.
@@ -38,7 +38,7 @@ impl Keys {
         format!("{}link", self.base)
     }
 
-    /// The store's life.
+    /// The store's life, and when it began.
     pub(crate) fn life(&self) -> String {
         format!("{}life", self.base)
     }

@@ -1,7 +1,7 @@
 //! Carrying out one request.
 
 use super::*;
-use crate::owner::may_take;
+use crate::owner::{may_take, owner};
 
 /// One request at one time.
 pub(super) struct Step<'a> {
@@ -118,7 +118,10 @@ impl<'a> Step<'a> {
             };
         }
         self.data.links.insert(node.clone(), link);
-        self.data.life = life;
+        if self.data.life != life || self.data.began == 0 {
+            self.data.life = life;
+            self.data.began = self.now;
+        }
         let expiry = self.now + ttl * 1000;
         self.data.leases.insert(node.clone(), expiry);
         let lapsed = self.data.leases.iter();
@@ -195,12 +198,7 @@ impl<'a> Step<'a> {
         for (member, claim, data) in members {
             let fence = match self.entry(room, &member) {
                 Some(entry) if entry.node == node && entry.data == data => continue,
-                Some(entry) if entry.node != node && claim != 0 && entry.fence > claim => continue,
-                Some(entry)
-                    if entry.node != node && claim == 0 && !may_take(&entry.data, &data) =>
-                {
-                    continue;
-                }
+                Some(entry) if entry.node != node && self.stays(entry, claim, &data) => continue,
                 None if claim != 0 => claim,
                 Some(entry) if entry.node != node && entry.fence < claim => claim,
                 Some(_) | None => self.new_fence(room, &member, floor),
@@ -218,6 +216,18 @@ impl<'a> Step<'a> {
             version: self.version(room),
             roster: self.roster(room),
         }
+    }
+
+    /// Whether an entry of another node outlasts the claim that is asserted with this data.
+    fn stays(&self, entry: &Entry, claim: u64, data: &Bytes) -> bool {
+        let is_anothers = !may_take(&entry.data, data);
+        if claim == 0 {
+            return is_anothers;
+        }
+        // What the roster had before it was lost is the owner's still, whoever has come since.
+        let began = self.data.began;
+        let is_lost = claim > 1 && claim < began && entry.fence >= began;
+        entry.fence > claim && !(is_anothers && is_lost && !owner(data).is_empty())
     }
 
     fn sweep(&mut self, dead: &NodeId, rooms_at_most: u64) -> Reply {

@@ -222,6 +222,33 @@ fn a_name_of_an_owner_is_refused_to_others_whether_its_node_is_alive_or_not() {
 }
 
 #[test]
+fn who_came_after_a_roster_was_lost_gives_a_name_back_to_its_owner() {
+    const X: &str = "\u{1}x";
+    const Y: &str = "\u{1}y";
+    let held = |store: &Store| store.rosters()["r"]["p"].clone();
+    for (lost, taken) in [(false, "b"), (true, "a")] {
+        let mut store = store();
+        let (before, ..) = joined(&join_with(&mut store, "a", "p", X.as_bytes(), 101 * SECOND));
+        match lost {
+            true => store.flush(),
+            // It has left in order, and its node does not know.
+            false => assert_eq!(leave(&mut store, "a", "p", before), 1),
+        }
+        beat(&mut store, "a", 105 * SECOND);
+        beat(&mut store, "b", 105 * SECOND);
+        let (after, ..) = joined(&join_with(&mut store, "b", "p", Y.as_bytes(), 106 * SECOND));
+        // Whoever has no owner, or a claim that the roster never had, takes nothing.
+        assert(&mut store, "a", &[("p", before, "")]);
+        assert(&mut store, "a", &[("p", 1, X)]);
+        assert_eq!(held(&store), node("b"));
+        assert(&mut store, "a", &[("p", before, X)]);
+        assert_eq!(held(&store), node(taken));
+        assert(&mut store, "b", &[("p", after, Y)]);
+        assert_eq!(held(&store), node(taken));
+    }
+}
+
+#[test]
 fn an_empty_room_is_born_again_and_another_life_is_another_epoch() {
     let mut store = store();
     let (fence, first, _) = joined(&join(&mut store, "a", "p", 101 * SECOND));

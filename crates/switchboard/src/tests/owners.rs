@@ -107,6 +107,27 @@ fn whoever_took_an_id_while_the_cluster_could_not_be_asked_gives_it_back_to_its_
 }
 
 #[test]
+fn whoever_got_an_id_that_the_cluster_had_lost_gives_it_back_to_its_owner() {
+    let mut board = Board::with_natives(&[(1, "bob"), (2, "sue")]);
+    // Of another owner.
+    board.has_remote(3, "sue", 100);
+    board.assert_told(2, &["in use sue"]);
+    board.assert_told(1, &["updated sue"]);
+    board.forget_told();
+    board.announce_of("owner", 2, "ann", "{}");
+    board.assert_told(1, &["joined ann"]);
+    board.assert_told(2, &["members bob sue"]);
+}
+
+#[test]
+fn whoever_has_an_id_without_an_owner_is_superseded_by_one_that_has_one() {
+    let mut board = Board::with_members(&[(1, "bob")]);
+    board.forget_told();
+    board.has_remote(2, "bob", 100);
+    board.assert_told(1, &["superseded"]);
+}
+
+#[test]
 fn an_id_that_the_cluster_has_lost_is_not_given_away_by_a_node_that_knows_its_owner() {
     let mut board = Board::with_natives(&[(1, "bob")]);
     board.has_remote(2, "sue", 7);

@@ -1,7 +1,7 @@
 -- KEYS: leases, links, life, the node's rooms, the roster. ARGV: node, link, room, birth, floor, the room's channel,
 -- until when, and for each member its name, fence and data.
 if not alive(KEYS[1], ARGV[1]) or overtaken(KEYS[2], ARGV[1], ARGV[2]) or late(ARGV[7]) then return { 0 } end
-local life = life_at(KEYS[3])
+local life, began = life_at(KEYS[3])
 local listed = {}
 for i = 8, #ARGV, 3 do listed[ARGV[i]] = true end
 
@@ -16,10 +16,18 @@ for i = 8, #ARGV, 3 do
   local claim = redis.call('HGET', KEYS[5], '@' .. member)
   if claim then
     local stored, node, known = unpack_claim(claim)
-    local stays = node == ARGV[1] and known == data or node ~= ARGV[1] and claimed ~= 0 and stored > claimed
-      or node ~= ARGV[1] and claimed == 0 and guarded(known, data)
-    local takes = node ~= ARGV[1] and claimed ~= 0 and stored < claimed
-    if takes then
+    local is_anothers = guarded(known, data)
+    -- What the roster had before it was lost is the owner's still, whoever has come since.
+    local is_lost = claimed > 1 and claimed < began and stored >= began
+    local stays
+    if node == ARGV[1] then
+      stays = known == data
+    elseif claimed == 0 then
+      stays = is_anothers
+    else
+      stays = stored > claimed and not (is_anothers and is_lost and owner(data) ~= '')
+    end
+    if node ~= ARGV[1] and claimed ~= 0 and stored < claimed then
       fence = claimed
     elseif not stays then
       fence = math.max(now_us(), tonumber(ARGV[5]) + 1, stored + 1)

@@ -5,7 +5,8 @@ local expiry = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0)
 if late(ARGV[7]) then return { expiry > now and 1 or 0, {}, -1, number(now) } end
 redis.call('ZADD', KEYS[1], number(now + tonumber(ARGV[3])), ARGV[1])
 redis.call('HSET', KEYS[3], ARGV[1], ARGV[2])
-redis.call('SET', KEYS[2], ARGV[5])
+local life, began = life_at(KEYS[2])
+if began == 0 or life ~= tonumber(ARGV[5]) then redis.call('SET', KEYS[2], ARGV[5] .. ' ' .. number(now_us())) end
 redis.call('SPUBLISH', ARGV[6], '\2B' .. ARGV[4])
 -- A few at a time: whoever is swept makes room for the next.
 local lapsed = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', number(now), 'LIMIT', 0, 16)

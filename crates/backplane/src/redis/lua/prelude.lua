@@ -1,4 +1,4 @@
--- What the scripts share; put before each of them. Layout 1: redis/keys.rs names the keys.
+-- What the scripts share; put before each of them. `redis/keys.rs` names the keys.
 --
 -- A roster is a hash: `#b` its birth, `#v` its version, and `@<member>` for each member, as
 -- `<fence> <bytes in node>:<node><data>`. Members, nodes and data may hold any bytes; numbers are written with
@@ -26,8 +26,11 @@ end
 -- Whether what is asked until a time, in milliseconds, comes too late.
 local function late(time) return now_ms() > tonumber(time) end
 
--- The store's life, which is part of every epoch.
-local function life_at(key) return tonumber(redis.call('GET', key) or 0) end
+-- The store's life, which is part of every epoch, and when it began, in microseconds: `<life> <began>`.
+local function life_at(key)
+  local life, began = string.match(redis.call('GET', key) or '', '^(%d+) (%d+)$')
+  return tonumber(life or 0), tonumber(began or 0)
+end
 
 local function epoch_of(birth, life) return tonumber(birth) * 2097152 + life end
 

@@ -52,9 +52,15 @@ fn data() -> impl Strategy<Value = Bytes> {
     prop::sample::select(&DATA[..]).prop_map(Bytes::from_static)
 }
 
-/// Old claims and new ones, and none.
+/// None, one older than any, one of before the first life, and new ones.
 fn claim() -> impl Strategy<Value = u64> {
-    prop_oneof![Just(0), Just(1), FLOOR..FLOOR + 100, Just((1 << 53) - 1000)]
+    prop_oneof![
+        Just(0),
+        Just(1),
+        Just(2),
+        FLOOR..FLOOR + 100,
+        Just((1 << 53) - 1000)
+    ]
 }
 
 fn request() -> impl Strategy<Value = Request> {

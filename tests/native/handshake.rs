@@ -1,4 +1,4 @@
-use trunkline_tests::{Peer, get};
+use trunkline_tests::{Peer, Process, get};
 
 use super::*;
 
@@ -15,6 +15,29 @@ async fn a_client_that_says_hello_is_welcomed() {
     assert_eq!(welcome.limits.unacknowledged, 256);
     assert_eq!(welcome.ttl, 3600);
     assert_eq!(welcome.ice_servers.as_str(), "[]");
+}
+
+#[tokio::test]
+async fn a_client_is_told_fresh_credentials_as_long_as_it_is_connected() {
+    let node = Process::dev(&["--ice-ttl", "2s"]);
+    let mut peer = NativePeer::hello(node.public, json!({})).await;
+    assert_eq!(peer.welcome.ttl, 2);
+    let expiry = |servers: &Value| {
+        let servers = servers.as_array().unwrap();
+        let username = servers
+            .iter()
+            .find_map(|server| server["username"].as_str());
+        let (expiry, _) = username.unwrap().split_once(':').unwrap();
+        expiry.parse::<u64>().unwrap()
+    };
+    let mut last = expiry(&serde_json::from_str(peer.welcome.ice_servers.as_str()).unwrap());
+    for _ in 0..2 {
+        let told = peer.next_json().await;
+        assert_eq!((kind(&told), &told["ttl"]), ("ice_servers", &json!(2)));
+        let next = expiry(&told["ice_servers"]);
+        assert!(next > last, "{next} after {last}");
+        last = next;
+    }
 }
 
 #[tokio::test]

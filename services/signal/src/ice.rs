@@ -42,8 +42,8 @@ pub use self::{
 };
 use crate::http::{App, refuse};
 
-/// How long a credential may be used to make allocations.
-const TTL: Duration = Duration::from_secs(60 * 60);
+/// How long a credential is good where nothing else is said.
+const DEFAULT_TTL: Duration = Duration::from_secs(60 * 60);
 
 /// Most servers that a client is told where the fleet's relays are among them: each makes it gather for longer.
 const MAX_SERVERS: usize = 3;
@@ -52,7 +52,7 @@ const MAX_SERVERS: usize = 3;
 const MAX_USER: usize = 128;
 
 /// What clients are told: the servers that we mint credentials for, and those of others.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct IceServers {
     /// In this process, under the name by which the client reaches the node.
     beside: Option<OwnRelay>,
@@ -62,6 +62,8 @@ pub struct IceServers {
     /// Those that have registered, with secrets that we share.
     fleet: Option<Region>,
     foreign: Vec<ForeignServer>,
+    /// How long a credential may be used to make allocations.
+    ttl: Duration,
 }
 
 /// The relays of the cluster, as seen from one region.
@@ -87,6 +89,8 @@ struct Asked<'a> {
     host: Option<&'a str>,
     /// Whose credential it is to be, if that was said.
     user: Option<&'a str>,
+    /// For how long it is to be good.
+    ttl: Duration,
 }
 
 /// Of `/v1/ice`.
@@ -110,6 +114,7 @@ pub(crate) async fn servers(
         own: own.ip(),
         host: host(&headers),
         user: user.as_deref().filter(|user| is_user(user)),
+        ttl: app.ice.ttl,
     };
     answer(&app.ice, asked, getrandom::u64)
 }
@@ -134,7 +139,9 @@ fn answer(
     random: impl FnMut() -> Result<u64, getrandom::Error>,
 ) -> Response<Body> {
     let mut response = match ice.list(asked, random) {
-        Ok(servers) => Json(json!({ "iceServers": servers, "ttl": TTL.as_secs() })).into_response(),
+        Ok(servers) => {
+            Json(json!({ "iceServers": servers, "ttl": asked.ttl.as_secs() })).into_response()
+        }
         Err(error) => no_random_numbers(error),
     };
     allow_every_origin(&mut response);
@@ -168,7 +175,20 @@ impl IceServers {
         Self {
             beside: Some(relay),
             foreign: args.ice_server.clone(),
-            ..Self::default()
+            ttl: args.ice_ttl,
+            ..Self::none()
+        }
+    }
+
+    /// No server is known, and no credential minted.
+    pub(crate) fn none() -> Self {
+        Self {
+            beside: None,
+            urls: Vec::new(),
+            secrets: MintSecrets::default(),
+            fleet: None,
+            foreign: Vec::new(),
+            ttl: DEFAULT_TTL,
         }
     }
 
@@ -200,10 +220,10 @@ impl IceServers {
             let user = user(asked, &mut random)?;
             for chosen in self.relays(&secrets, &mut random)? {
                 let secret = secrets.iter().find(|secret| knows(&chosen, secret));
-                list.extend(secret.map(|secret| relay(secret, &chosen.urls, &user)));
+                list.extend(secret.map(|secret| relay(secret, &chosen.urls, &user, asked.ttl)));
             }
             if !self.urls.is_empty() {
-                list.push(relay(first, &self.urls, &user));
+                list.push(relay(first, &self.urls, &user, asked.ttl));
             }
         }
         list.extend(self.foreign.iter().map(ForeignServer::to_json));
@@ -226,7 +246,7 @@ impl IceServers {
             urls.extend(self.urls.iter().cloned());
             if !urls.is_empty() {
                 let user = user(asked, &mut random)?;
-                let credential = credential(&secret, &user);
+                let credential = credential(&secret, &user, asked.ttl);
                 return Ok(Some(Grant { urls, credential }));
             }
         }
@@ -280,8 +300,8 @@ fn is_user(name: &str) -> bool {
 }
 
 /// An element of `iceServers`, with a fresh credential of `user`'s.
-fn relay(secret: &Secret, urls: &[String], user: &str) -> Value {
-    let credential = credential(secret, user);
+fn relay(secret: &Secret, urls: &[String], user: &str, ttl: Duration) -> Value {
+    let credential = credential(secret, user, ttl);
     json!({
         "urls": urls,
         "username": credential.username,
@@ -289,9 +309,9 @@ fn relay(secret: &Secret, urls: &[String], user: &str) -> Value {
     })
 }
 
-fn credential(secret: &Secret, user: &str) -> Credential {
+fn credential(secret: &Secret, user: &str, ttl: Duration) -> Credential {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let expires_at = since.unwrap_or_default().as_secs() + TTL.as_secs();
+    let expires_at = since.unwrap_or_default().as_secs() + ttl.as_secs();
     mint(secret, expires_at, user, None)
 }
 

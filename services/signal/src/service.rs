@@ -93,7 +93,7 @@ impl Signal {
             admin: listen::tcp("admin-listen", &args.admin_listen)?,
             ping_interval: args.ping_interval,
             registry,
-            ice: IceServers::default(),
+            ice: IceServers::none(),
             handover: None,
         })
     }

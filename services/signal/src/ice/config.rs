@@ -1,10 +1,10 @@
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use backplane::redis::UrlError;
 use clap::{Args, builder::FalseyValueParser};
 use daemon::reload::FileError;
 
-use crate::RedisArgs;
+use crate::{RedisArgs, config::between};
 
 use super::{
     ForeignServer, IceServers, MAX_SERVERS, MintSecrets, Region,
@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Which servers of others clients are told.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "ICE servers")]
 pub struct IceArgs {
     /// A STUN or TURN server of somebody else's that clients are told at /v1/ice besides: stun:HOST:PORT or
@@ -26,6 +26,23 @@ pub struct IceArgs {
         hide_env_values = true
     )]
     pub ice_server: Vec<ForeignServer>,
+
+    /// How long the TURN credentials that clients are given may be used to make allocations; connected clients of the native
+    /// dialect are told fresh ones at half that time
+    #[arg(
+        long,
+        env = "TRUNKLINE_ICE_TTL",
+        value_name = "DURATION",
+        value_parser = ttl,
+        default_value = "1h"
+    )]
+    pub ice_ttl: Duration,
+}
+
+/// Whole seconds are what credentials are told and made in.
+fn ttl(text: &str) -> Result<Duration, String> {
+    let ttl = between(text, Duration::from_secs(2), Duration::from_secs(7 * 86400))?;
+    Ok(Duration::from_secs(ttl.as_secs()))
 }
 
 /// What a node mints credentials with that runs no relay itself.
@@ -136,6 +153,7 @@ impl IceServers {
             secrets,
             foreign: ice.ice_server.clone(),
             beside: None,
+            ttl: ice.ice_ttl,
         };
         match (servers.secrets.is_empty(), servers.urls.is_empty()) {
             (true, false) => return Err(IceConfigError::NoSecret),
@@ -154,5 +172,31 @@ impl IceServers {
             return Err(IceConfigError::Open { option });
         }
         Ok(servers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        ice: IceArgs,
+    }
+
+    #[test]
+    fn credentials_are_good_for_as_long_as_without_options() {
+        assert_eq!(Cli::parse_from(["x"]).ice.ice_ttl, IceServers::none().ttl);
+        let told = Cli::parse_from(["x", "--ice-ttl", "90m500ms"]);
+        assert_eq!(told.ice.ice_ttl, Duration::from_secs(90 * 60));
+        for value in ["1s", "8d", "3600"] {
+            let error = Cli::try_parse_from(["x", "--ice-ttl", value])
+                .err()
+                .unwrap();
+            assert!(error.to_string().contains("--ice-ttl"), "{error}");
+        }
     }
 }

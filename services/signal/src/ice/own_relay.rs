@@ -47,7 +47,7 @@ impl OwnRelay {
         }
         let secrets = self.secrets.all();
         let secret = secrets.first().filter(|_| !turn.is_empty());
-        servers.extend(secret.map(|secret| relay(secret, &turn, &user(asked))));
+        servers.extend(secret.map(|secret| relay(secret, &turn, &user(asked), asked.ttl)));
         servers
     }
 
@@ -56,7 +56,7 @@ impl OwnRelay {
         let urls = self.turn(asked);
         let secrets = self.secrets.all();
         let secret = secrets.first().filter(|_| !urls.is_empty())?;
-        let credential = credential(secret, &user(asked));
+        let credential = credential(secret, &user(asked), asked.ttl);
         Some(Grant { urls, credential })
     }
 
@@ -147,6 +147,8 @@ fn address(client: IpAddr) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn parsed(addresses: &[&str]) -> Vec<SocketAddr> {
@@ -159,6 +161,7 @@ mod tests {
             own: own.parse().unwrap(),
             host: Some(host),
             user: None,
+            ttl: Duration::from_secs(3600),
         }
     }
 

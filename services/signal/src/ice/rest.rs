@@ -13,9 +13,7 @@ use daemon::serve::OwnAddress;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{
-    Asked, Grant, IceServers, TTL, allow_every_origin, host, is_user, no_random_numbers, set,
-};
+use super::{Asked, Grant, IceServers, allow_every_origin, host, is_user, no_random_numbers, set};
 use crate::http::{App, refuse};
 
 /// The draft's parameters; its `key` is of no use here.
@@ -38,6 +36,7 @@ pub(crate) async fn turn(
         own: own.ip(),
         host: host(&headers),
         user: None,
+        ttl: app.ice.ttl,
     };
     let mut response = match &query {
         Ok(Query(parameters)) => answer(&app.ice, asked, parameters, getrandom::u64),
@@ -70,7 +69,7 @@ fn answer<'a>(
         Ok(Some(Grant { urls, credential })) => Json(json!({
             "username": credential.username,
             "password": credential.password.as_str(),
-            "ttl": TTL.as_secs(),
+            "ttl": asked.ttl.as_secs(),
             "uris": urls,
         }))
         .into_response(),

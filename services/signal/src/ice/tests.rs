@@ -24,6 +24,7 @@ fn asked() -> Asked<'static> {
         own: IpAddr::from([192, 0, 2, 2]),
         host: None,
         user: None,
+        ttl: Duration::from_secs(3600),
     }
 }
 
@@ -31,7 +32,7 @@ fn with_urls() -> IceServers {
     IceServers {
         urls: vec!["turn:example.org".to_owned()],
         secrets: MintSecrets::open(&["s".to_owned()], None).unwrap(),
-        ..IceServers::default()
+        ..IceServers::none()
     }
 }
 
@@ -70,7 +71,7 @@ fn with_fleet(
             fleet: memory.attach().0,
             name: "eu".to_owned(),
         }),
-        ..IceServers::default()
+        ..IceServers::none()
     };
     (servers, attached)
 }

@@ -9,7 +9,7 @@ use daemon::serve::OwnAddress;
 use protocol::native::Json;
 use serde_json::Value;
 
-use super::{Asked, IceServers, TTL, host};
+use super::{Asked, IceServers, host};
 
 /// A client that is told of ICE servers as long as it is connected.
 #[derive(Debug)]
@@ -41,14 +41,15 @@ impl Visitor {
             own: self.own,
             host: self.host.as_deref(),
             user: None,
+            ttl: self.ice.ttl,
         };
         let servers = self.ice.list(asked, getrandom::u64).ok()?;
         let servers = Json::new(&Value::Array(servers).to_string()).ok()?;
-        Some((servers, TTL))
+        Some((servers, self.ice.ttl))
     }
 
     /// How long after that it is told of others.
     pub(crate) fn refresh(&self) -> Duration {
-        TTL / 2
+        self.ice.ttl / 2
     }
 }

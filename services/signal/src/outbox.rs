@@ -16,8 +16,9 @@ use crate::{CloseCode, frames};
 /// missing for ever.
 pub(crate) const OUTBOX_BYTES: usize = 1024 * 1024;
 
-/// While no more than this waits, one message may be longer than that: who is in a large room.
-const FREE_BYTES: usize = 64 * 1024;
+/// While no more than this waits, one message may be longer than that: who is in a large room. Whoever comes back is told
+/// that behind all that it has missed, 256 KiB at most.
+const FREE_BYTES: usize = 512 * 1024;
 
 /// Largest buffer that a thread keeps for the next outbox that needs one.
 const SPARE_BYTES: usize = 16 * 1024;
@@ -274,6 +275,19 @@ mod tests {
         client.read_exact(&mut bytes).await.unwrap();
         assert_eq!(&bytes, b"\x81\x03one\x81\x03two\x81\x05three");
         assert_eq!(outbox.lock().output.capacity(), 0);
+    }
+
+    #[tokio::test]
+    async fn who_has_missed_all_that_is_kept_is_told_who_is_in_a_large_room_besides() {
+        let (outbox, client) = connected().await;
+        let missed = "x".repeat(1024);
+        for _ in 0..256 {
+            assert_ne!(outbox.push(&missed), Pushed::Overflowed);
+        }
+        let members = "m".repeat(4 * OUTBOX_BYTES);
+        assert_eq!(outbox.push(&members), Pushed::Taken);
+        assert_eq!(outbox.push("one more"), Pushed::Overflowed);
+        drop(client);
     }
 
     #[tokio::test]

@@ -247,13 +247,19 @@ fn hello(fields: &Fields<'_>) -> Result<Hello, FrameError> {
 }
 
 fn data(fields: &Fields<'_>) -> Result<Json, FrameError> {
-    let data = fields.optional_object("data")?;
-    match data {
-        Some(data) if data.as_str().len() > MAX_DATA_BYTES => Err(bad(
-            "data",
-            &format!("has more than {MAX_DATA_BYTES} bytes"),
-        )),
-        data => Ok(data.unwrap_or_else(Json::nothing)),
+    let data = short_object(fields, "data")?;
+    Ok(data.unwrap_or_else(Json::nothing))
+}
+
+/// Data, or what is compared with it.
+fn short_object(fields: &Fields<'_>, name: &str) -> Result<Option<Json>, FrameError> {
+    let object = fields.optional_object(name)?;
+    match object {
+        Some(object) if object.as_str().len() > MAX_DATA_BYTES => {
+            let what = format!("has more than {MAX_DATA_BYTES} bytes");
+            Err(bad(name, &what))
+        }
+        object => Ok(object),
     }
 }
 
@@ -273,7 +279,7 @@ fn send(fields: &Fields<'_>) -> Result<Send, FrameError> {
 
 fn request(fields: &Fields<'_>) -> Result<Request, FrameError> {
     let wanted = (
-        fields.optional_object("match")?,
+        short_object(fields, "match")?,
         fields.optional_peer("peer")?,
     );
     let wanted = match wanted {

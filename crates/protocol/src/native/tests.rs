@@ -156,6 +156,14 @@ fn what_is_wrong_with_a_frame_is_named() {
             "4096",
         ),
         (
+            &format!(
+                r#"{{"type":"request","id":"q","match":{{{}}}}}"#,
+                " ".repeat(4095)
+            ),
+            ErrorCode::BadField,
+            "\"match\" has more than 4096",
+        ),
+        (
             r#"{"type":"announce","room":"r","known":["0"]}"#,
             ErrorCode::BadField,
             "\"known\"",

@@ -5,7 +5,7 @@ use std::time::Instant;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use protocol::{
-    ClientMessage, LeaveReason, Outcome, Payload, PeerId, RoomId, ServerMessage,
+    ClientMessage, LeaveReason, Outcome, Payload, RoomId, ServerMessage,
     native::{payload, server::Reason},
 };
 
@@ -43,12 +43,14 @@ pub(crate) fn is_guarded(held: &Payload, attributes: &Payload) -> bool {
 pub(crate) fn put_out(
     connections: &mut HashMap<ConnectionId, Connection, FixedState>,
     connection: ConnectionId,
-    peer: &PeerId,
+    seat: &Seat,
     effects: &mut Effects,
 ) {
-    if let Some(state @ Connection::Member(_)) = connections.get_mut(&connection) {
+    if let Some(state) = connections.get_mut(&connection)
+        && state.speaks_for(seat)
+    {
         *state = Connection::waiting();
-        let peer = peer.clone();
+        let peer = seat.peer.clone();
         effects.deliver(connection, ServerMessage::IdInUse { peer });
     }
 }
@@ -67,8 +69,9 @@ impl Switchboard {
         member.is_some_and(|member| !member.may_be_claimed(attributes))
     }
 
-    /// The id is another's: the connection has not announced itself.
-    pub(crate) fn refuse(&mut self, connection: ConnectionId) {
+    /// The id is another's: the connection has not announced itself, or not under this id, if that was another's already
+    /// when it was let in.
+    pub(crate) fn refuse(&mut self, connection: ConnectionId, now: Instant) {
         let (seat, held, closed) = match self.connections.remove(&connection) {
             Some(Connection::Joining {
                 seat, held, closed, ..
@@ -82,19 +85,28 @@ impl Switchboard {
         if let Some(room) = self.rooms.get_mut(&seat.room) {
             room.joining -= 1;
         }
-        for message in held.release(&mut self.effects) {
-            self.turn_away(connection, &message);
+        let held = held.release(&mut self.effects);
+        if closed {
+            for message in held {
+                self.turn_away(connection, &message);
+            }
+            return;
         }
-        if !closed {
-            self.connections.insert(connection, Connection::waiting());
-            let peer = seat.peer;
-            let message = ServerMessage::IdInUse { peer };
-            self.effects.deliver(connection, message);
+        self.connections.insert(connection, Connection::waiting());
+        let member = self.member(&seat.room, &seat.peer);
+        if member.is_some_and(|member| member.is_held_by(connection)) {
+            self.leave(connection, &seat, now);
+        }
+        let peer = seat.peer;
+        let message = ServerMessage::IdInUse { peer };
+        self.effects.deliver(connection, message);
+        for message in held {
+            self.handle_message(connection, &message, now);
         }
     }
 
     /// The same, where the cluster has granted it the id: it is given back.
-    pub(crate) fn refuse_granted(&mut self, connection: ConnectionId, fence: Fence) {
+    pub(crate) fn refuse_granted(&mut self, connection: ConnectionId, fence: Fence, now: Instant) {
         if let Some(Connection::Joining { seat, .. }) = self.connections.get(&connection) {
             let (room, peer) = (seat.room.clone(), seat.peer.clone());
             self.effects.cluster(ClusterCommand::Leave {
@@ -104,7 +116,7 @@ impl Switchboard {
                 reason: LeaveReason::Left,
             });
         }
-        self.refuse(connection);
+        self.refuse(connection, now);
     }
 
     /// A peer that came here while the cluster could not be asked has an id that is another owner's.

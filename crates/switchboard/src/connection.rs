@@ -63,6 +63,11 @@ impl Connection {
             until: None,
         }
     }
+
+    /// Whether it is what the peer of this seat says that counts.
+    pub(crate) fn speaks_for(&self, seat: &Seat) -> bool {
+        matches!(self, Self::Member(own) if own == seat)
+    }
 }
 
 /// A client's frames that cannot be handled yet, in order, bounded.
@@ -70,16 +75,24 @@ impl Connection {
 pub(crate) struct Held {
     frames: VecDeque<ClientMessage>,
     bytes: usize,
+    /// The last with which it comes or goes, for which there always is room; nothing is kept behind it.
+    last: Option<ClientMessage>,
 }
 
 impl Held {
     /// Keeps `message`; counts it as dropped, and is false, when there is no room for it.
     pub(crate) fn push(&mut self, message: &ClientMessage, effects: &mut Effects) -> bool {
         let size = message.size();
-        if self.frames.len() >= effects.config.hold_frames
+        if self.last.is_some()
+            || self.frames.len() >= effects.config.hold_frames
             || self.bytes + size > effects.config.hold_bytes
             || !effects.hold(size)
         {
+            // Left out, it would be in the room as long as it is connected, or wait for ever to be.
+            if let ClientMessage::Announce { .. } | ClientMessage::Leave { .. } = message {
+                self.last = Some(message.clone());
+                return true;
+            }
             effects.dropped(DropReason::HoldFull);
             return false;
         }
@@ -89,8 +102,9 @@ impl Held {
     }
 
     /// Gives the frames up, and their bytes back.
-    pub(crate) fn release(self, effects: &mut Effects) -> VecDeque<ClientMessage> {
+    pub(crate) fn release(mut self, effects: &mut Effects) -> VecDeque<ClientMessage> {
         effects.release(self.bytes);
+        self.frames.extend(self.last);
         self.frames
     }
 }

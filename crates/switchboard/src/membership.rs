@@ -275,7 +275,7 @@ impl Switchboard {
         let Some(member) = room.members.get_mut(&seat.peer) else {
             return;
         };
-        if !matches!(member.holder, Holder::Local(holder) if holder == connection) {
+        if !member.is_held_by(connection) {
             return;
         }
         let until = now + effects.config.suspend_window;
@@ -293,6 +293,7 @@ impl Switchboard {
     pub(crate) fn leave(&mut self, connection: ConnectionId, seat: &Seat, now: Instant) {
         if self.connections.contains_key(&connection) {
             self.connections.insert(connection, Connection::waiting());
+            self.refuse_requests(connection, &seat.room, &seat.peer);
         }
         self.remove(seat, LeaveReason::Left, now);
     }
@@ -383,7 +384,9 @@ pub(crate) fn mute(
     elsewhere: bool,
     effects: &mut Effects,
 ) {
-    if let Some(state @ Connection::Member(_)) = connections.get_mut(&connection) {
+    if let Some(state) = connections.get_mut(&connection)
+        && state.speaks_for(seat)
+    {
         let seat = seat.clone();
         *state = Connection::Muted { seat, elsewhere };
         effects.deliver(connection, ServerMessage::Superseded);

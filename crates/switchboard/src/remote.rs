@@ -52,6 +52,7 @@ impl Switchboard {
         member.unseen = false;
         member.announce(attributes.clone());
         let was_suspended = mem::take(&mut member.is_suspended);
+        let mut impostor = None;
         let was_here = !matches!(member.holder, Holder::Remote(_));
         let moves = !matches!(&member.holder, Holder::Remote(before) if *before == node);
         let news = match member.move_to(holder, room, &peer, effects) {
@@ -67,12 +68,13 @@ impl Switchboard {
                 }
             }
             Previous::Local(connection) => {
-                let connections = &mut self.connections;
+                let (room, id) = (room.clone(), peer.clone());
+                let (connections, seat) = (&mut self.connections, Seat { room, peer: id });
                 if is_impostor {
-                    put_out(connections, connection, &peer, effects);
+                    impostor = Some(connection);
+                    put_out(connections, connection, &seat, effects);
                 } else {
-                    let (room, peer) = (room.clone(), peer.clone());
-                    mute(connections, connection, &Seat { room, peer }, true, effects);
+                    mute(connections, connection, &seat, true, effects);
                 }
                 ServerMessage::Updated {
                     peer: peer.clone(),
@@ -110,6 +112,9 @@ impl Switchboard {
         }
         self.ask_again(room, &peer, now);
         self.ask_newcomer(room, now);
+        if let Some(connection) = impostor {
+            self.refuse_requests(connection, room, &peer);
+        }
         if was_here {
             self.drop_requests(room, &peer);
             self.keep_room(room, now);

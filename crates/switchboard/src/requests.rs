@@ -35,7 +35,7 @@ use protocol::{
 use self::table::Request;
 pub(crate) use self::table::{RequestKey, Requests};
 use crate::{
-    Switchboard,
+    ConnectionId, Switchboard,
     connection::Seat,
     effects::Timer,
     room::{Holder, Told},
@@ -132,7 +132,7 @@ impl Switchboard {
                 peer: Some(peer),
                 message,
             },
-            None => Outcome::failed(self.absence(&key.room)),
+            None => Outcome::failed(self.absence()),
         };
         self.finish(key, &request, outcome);
     }
@@ -157,9 +157,8 @@ impl Switchboard {
     }
 
     /// Why nobody is found: whoever is at another node may not be known of.
-    pub(crate) fn absence(&self, room: &RoomId) -> Reason {
-        let is_known = self.rooms.get(room).is_some_and(|room| room.is_known());
-        match is_known || self.is_reachable {
+    pub(crate) fn absence(&self) -> Reason {
+        match self.is_reachable {
             true => Reason::NoMatch,
             false => Reason::Unreachable,
         }
@@ -258,6 +257,21 @@ impl Switchboard {
         }
     }
 
+    /// Whoever asked is in the room no more, and its client still here.
+    pub(crate) fn refuse_requests(
+        &mut self,
+        connection: ConnectionId,
+        room: &RoomId,
+        from: &PeerId,
+    ) {
+        for RequestKey { id, .. } in self.requests.keys(room, |peer, _| peer == from) {
+            let outcome = Outcome::failed(Reason::NoMatch);
+            self.effects
+                .deliver(connection, ServerMessage::Answer { id, outcome });
+        }
+        self.drop_requests(room, from);
+    }
+
     /// A peer is here that was not, or tells of other data: it may be meant.
     pub(crate) fn ask_newcomer(&mut self, room: &RoomId, now: Instant) {
         for key in self
@@ -307,7 +321,8 @@ impl Switchboard {
         let peer = peer.or_else(|| open.next().map(|(peer, _)| peer.clone()));
         let reason = match &peer {
             Some(peer) => self.silence(&key.room, peer),
-            None => Reason::Timeout,
+            // It was not even asked for long enough for somebody to be heard of.
+            None => self.absence(),
         };
         let message = None;
         let failed = Outcome::Failed {

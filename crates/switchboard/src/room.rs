@@ -189,11 +189,6 @@ impl Room {
         }
     }
 
-    /// Whether the cluster's roster is known, as far as it has come.
-    pub(crate) fn is_known(&self) -> bool {
-        matches!(self.roster, RosterState::Known { .. })
-    }
-
     /// Whether a native client is here, wherever: those alone are told who is suspended.
     pub(crate) fn has_native(&self) -> bool {
         let mut members = self.members.values();
@@ -290,6 +285,11 @@ impl Member {
             handover: None,
             flushes: Vec::new(),
         }
+    }
+
+    /// Whether it is here, over this connection.
+    pub(crate) fn is_held_by(&self, connection: ConnectionId) -> bool {
+        matches!(self.holder, Holder::Local(holder) if holder == connection)
     }
 
     /// A newer claim on the id. 0, of a join that the cluster has not seen, hides no fence that it has.

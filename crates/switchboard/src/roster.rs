@@ -15,7 +15,7 @@ impl Switchboard {
     /// The cluster cannot be asked: the join counts here alone.
     pub(crate) fn join_failed(&mut self, connection: ConnectionId, room: &RoomId, now: Instant) {
         match self.is_anothers(connection) {
-            true => self.refuse(connection),
+            true => self.refuse(connection, now),
             false => {
                 self.enter(connection, 0, now);
                 self.assert_later(room, now);
@@ -43,7 +43,7 @@ impl Switchboard {
         }
         if self.is_anothers(connection) {
             // The cluster has lost the owner's claim, or does not know yet that the owner is back.
-            self.refuse_granted(connection, fence);
+            self.refuse_granted(connection, fence, now);
             for change in early {
                 self.changed(change, now);
             }

@@ -26,7 +26,7 @@ impl Switchboard {
         let reason = match self.say(&seat.room, &seat.peer, to, payload, now) {
             None => {
                 self.effects.dropped(DropReason::NoSuchPeer);
-                self.absence(&seat.room)
+                self.absence()
             }
             Some(Told::Full) => Reason::Overloaded,
             // A notice: it is delivered if the peer returns.

@@ -271,7 +271,7 @@ impl Switchboard {
                 self.join_failed(connection, &room, now);
             }
             ClusterEvent::JoinRefused { connection, room } => {
-                self.refuse(connection);
+                self.refuse(connection, now);
                 self.settle(&room, now);
             }
             ClusterEvent::Changed(change) => self.changed(change, now),

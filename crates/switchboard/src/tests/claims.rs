@@ -78,6 +78,9 @@ fn a_connection_whose_join_is_refused_has_not_announced_itself() {
     board.event(refused(1));
     let forget = ClusterCommand::Forget { room: room("r") };
     assert_eq!(board.asked, [forget]);
+    // As what comes before an announce, it waits for one.
+    board.assert_dropped(&[]);
+    board.pass(Config::default().announce_window);
     board.assert_dropped(&[DropReason::NotAnnounced]);
     board.assert_told(1, &["in use ann"]);
     // Once more is too late.

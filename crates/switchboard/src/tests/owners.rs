@@ -59,8 +59,8 @@ fn who_was_refused_is_answered_that_nobody_is_there() {
     board.assert_told(
         2,
         &[
-            r#"sue: "session":"s","n":1,"reason":"no-match""#,
             "in use sue",
+            r#"sue: "session":"s","n":1,"reason":"no-match""#,
             r#"sue: "session":"s","n":2,"reason":"no-match""#,
             "answer q: no-match",
         ],
@@ -70,8 +70,8 @@ fn who_was_refused_is_answered_that_nobody_is_there() {
     board.assert_nothing_else();
 }
 
-#[test]
-fn whoever_took_an_id_while_the_cluster_could_not_be_asked_gives_it_back_to_its_owner() {
+/// Bob is here, and connection 2, eve's, has sue's id, since the cluster could not be asked.
+fn with_an_impostor() -> Board {
     let mut board = Board::with_natives(&[(1, "bob")]);
     board.answers = false;
     board.connect_native(2);
@@ -82,28 +82,130 @@ fn whoever_took_an_id_while_the_cluster_could_not_be_asked_gives_it_back_to_its_
     });
     board.assert_told(1, &["joined sue"]);
     board.assert_told(2, &["members bob"]);
-    let sue = RosterEntry {
-        attributes: announcement("sue", "{}"),
-        ..entry("sue", "there", 1)
-    };
-    let bob = RosterEntry {
-        attributes: announcement("owner", r#"{"name":"bob"}"#),
-        ..entry("bob", "here", 1)
-    };
+    board.forget_told();
+    board
+}
+
+impl Board {
+    fn refused(&mut self, connection: u64) {
+        self.event(ClusterEvent::JoinRefused {
+            connection: ConnectionId(connection),
+            room: room("r"),
+        });
+    }
+
+    /// The cluster says who is in the room: sue at another node, and these here, with their owners.
+    fn compared(&mut self, here: &[(&str, &str)]) {
+        let here = here.iter().map(|(owner, id)| RosterEntry {
+            attributes: announcement(owner, &format!(r#"{{"name":"{id}"}}"#)),
+            ..entry(id, "here", 50)
+        });
+        let sue = RosterEntry {
+            attributes: announcement("sue", "{}"),
+            ..entry("sue", "there", 1)
+        };
+        let roster = here.chain([sue]).collect();
+        self.event(ClusterEvent::Asserted {
+            room: room("r"),
+            epoch: 1,
+            version: 9,
+            roster,
+        });
+    }
+
+    fn asserts(&self) -> usize {
+        let asked = self.asked.iter();
+        asked
+            .filter(|command| matches!(command, ClusterCommand::Assert { .. }))
+            .count()
+    }
+}
+
+#[test]
+fn whoever_took_an_id_while_the_cluster_could_not_be_asked_gives_it_back_to_its_owner() {
+    let mut board = with_an_impostor();
     board.pass(SECOND);
-    board.event(ClusterEvent::Asserted {
-        room: room("r"),
-        epoch: 1,
-        version: 7,
-        roster: vec![bob, sue],
-    });
-    board.assert_told(2, &["in use sue"]);
+    board.request(2, "q", Wanted::Peer(peer("bob")));
+    board.forget_told();
+    board.compared(&[("owner", "bob")]);
+    // What it has asked is answered.
+    board.assert_told(2, &["in use sue", "answer q: no-match"]);
     board.assert_told(1, &["updated sue"]);
     board.forget_told();
     board.say(1, "sue", said("sue", 1));
-    assert!(matches!(board.asked[..], [ClusterCommand::Send { .. }]));
+    let last = board.asked.last();
+    assert!(
+        matches!(last, Some(ClusterCommand::Send { .. })),
+        "{last:?}"
+    );
     board.say(2, "bob", said("bob", 1));
     board.assert_told(1, &[]);
+}
+
+#[test]
+fn an_id_is_given_back_also_by_who_is_announcing_itself_under_it_again() {
+    let mut board = with_an_impostor();
+    board.pass(SECOND);
+    board.announce_of("eve", 2, "sue", r#"{"mood":"busy"}"#);
+    board.request(2, "q", Wanted::Peer(peer("bob")));
+    board.compared(&[("owner", "bob")]);
+    board.assert_told(1, &["updated sue"]);
+    board.assert_told(2, &[]);
+    board.refused(2);
+    board.assert_told(2, &["in use sue", "answer q: no-match"]);
+    let before = board.asserts();
+    board.event(ClusterEvent::Gap { room: room("r") });
+    assert_eq!(board.asserts(), before + 1);
+}
+
+#[test]
+fn who_is_refused_an_id_is_not_in_the_room_under_it_since_before() {
+    let mut board = with_an_impostor();
+    board.announce_of("eve", 2, "sue", r#"{"mood":"busy"}"#);
+    board.refused(2);
+    board.assert_told(2, &["in use sue"]);
+    board.assert_told(1, &["left sue Left"]);
+    board.forget_told();
+    board.announce_of("eve", 2, "eve", "{}");
+    board.event(ClusterEvent::Joined {
+        connection: ConnectionId(2),
+        room: room("r"),
+        fence: 50,
+        epoch: 1,
+        version: 8,
+        roster: None,
+    });
+    board.pass(SECOND);
+    board.compared(&[("owner", "bob"), ("eve", "eve")]);
+    board.assert_told(1, &["joined eve", "joined sue"]);
+    board.assert_told(2, &["members bob", "joined sue"]);
+    board.forget_told();
+    board.say(2, "bob", said("bob", 1));
+    assert_eq!(board.told[&1].len(), 1);
+    board.disconnect(2);
+    board.pass(Config::default().suspend_window);
+    assert!(
+        board.told[&1].contains(&"left eve Expired".to_owned()),
+        "{:?}",
+        board.told[&1]
+    );
+}
+
+#[test]
+fn an_announce_behind_one_that_is_refused_counts() {
+    let mut board = Board::with_natives(&[(1, "sue")]);
+    board.answers = false;
+    board.connect_native(2);
+    board.announce_of("eve", 2, "sue", "{}");
+    board.announce_of("eve", 2, "eve", "{}");
+    board.asked.clear();
+    board.refused(2);
+    board.assert_told(2, &["in use sue"]);
+    let asked = &board.asked[..];
+    let [ClusterCommand::Join { peer, .. }] = asked else {
+        panic!("{asked:?}");
+    };
+    assert_eq!(peer.as_str(), "eve");
 }
 
 #[test]

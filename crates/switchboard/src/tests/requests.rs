@@ -4,7 +4,7 @@ use protocol::{
 };
 
 use super::*;
-use crate::requests::REQUEST_GRACE;
+use crate::{requests::REQUEST_GRACE, tests::native::said};
 
 impl Board {
     pub(super) fn request(&mut self, connection: u64, id: &str, wanted: Wanted) {
@@ -240,6 +240,47 @@ fn who_may_be_at_a_node_that_cannot_be_reached_is_unreachable() {
 }
 
 #[test]
+fn whoever_is_not_known_here_may_be_where_nobody_can_be_asked() {
+    let mut board = Board::with_natives(&[(1, "bob")]);
+    board.switchboard.handle_reachable(false);
+    board.request(1, "q", named("ann"));
+    board.say(1, "ann", said("ann", 1));
+    board.pass(REQUEST_GRACE);
+    let unreachable = r#"ann: "session":"s","n":1,"reason":"unreachable""#;
+    board.assert_told(1, &[unreachable, "answer q: unreachable"]);
+}
+
+#[test]
+fn where_nobody_is_meant_a_request_says_so_however_short_its_time() {
+    let mut board = Board::with_natives(&[(1, "bob")]);
+    let request = ClientMessage::Request {
+        id: "q".into(),
+        wanted: named("ann"),
+        timeout: REQUEST_GRACE / 5,
+    };
+    board.message(1, request);
+    board.pass(REQUEST_GRACE / 5);
+    board.assert_told(1, &["answer q: no-match"]);
+}
+
+#[test]
+fn whoever_leaves_the_room_is_answered_that_nobody_is_there() {
+    let mut board = Board::with_natives(&[(1, "bob"), (2, "sue")]);
+    board.request(1, "q", named("sue"));
+    board.announce(1, "elsewhere", "bob");
+    board.request(1, "p", named("sue"));
+    board.leave(1);
+    let told = board.told.remove(&1).unwrap();
+    let answers: Vec<_> = told
+        .iter()
+        .filter(|told| told.starts_with("answer"))
+        .collect();
+    assert_eq!(answers, ["answer q: no-match", "answer p: no-match"]);
+    board.pass(10 * SECOND);
+    board.assert_told(1, &[]);
+}
+
+#[test]
 fn more_requests_than_may_be_open_are_refused() {
     let mut board = Board::with_natives(&[(1, "bob"), (2, "sue")]);
     for id in 0..64 {
@@ -247,6 +288,7 @@ fn more_requests_than_may_be_open_are_refused() {
     }
     board.request(1, "q", named("sue"));
     board.assert_told(1, &["answer q: overloaded"]);
+    board.forget_told();
     board.leave(1);
     assert_eq!(board.switchboard.stats().requests, 0);
     board.pass(10 * SECOND);

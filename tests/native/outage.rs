@@ -53,6 +53,43 @@ async fn an_id_that_is_taken_while_redis_stands_still_is_given_back_and_its_owne
 }
 
 #[tokio::test]
+async fn who_has_to_give_an_id_back_while_it_announces_itself_again_is_in_the_room_as_somebody_else()
+ {
+    let mut redis = Redis::start();
+    let (one, other) = processes(&redis).await;
+    let (mut sue, _) = NativePeer::join(one.public, "r", "sue").await;
+    let mut eve = NativePeer::hello(other.public, json!({})).await;
+    redis.freeze();
+    eve.announce("r", "sue").await;
+    assert_eq!(eve.members().await.peers, []);
+    for _ in 0..3 {
+        eve.announce("r", "sue").await;
+    }
+    redis.thaw();
+    // Every one is answered, the last by a no.
+    let mut answers = 0;
+    while answers < 3 {
+        match kind(&eve.next_json().await) {
+            "members" | "error" => answers += 1,
+            "joined" | "updated" => {}
+            other => panic!("{other}"),
+        }
+    }
+    eve.announce("r", "eve").await;
+    let mut told = eve.next_json().await;
+    while kind(&told) != "members" {
+        told = eve.next_json().await;
+    }
+    assert_eq!(told["peer"], "eve");
+    while kind(&sue.next_json().await) != "joined" {}
+    eve.send("sue", 1, json!("hello")).await;
+    assert_eq!(sue.message().await.from.as_str(), "eve");
+    eve.say("leave", json!({})).await;
+    let left = sue.next_json().await;
+    assert_eq!((kind(&left), &left["peer"]), ("left", &json!("eve")));
+}
+
+#[tokio::test]
 async fn an_id_that_redis_lost_and_another_got_goes_back_to_its_owner_who_notices_nothing() {
     let mut redis = Redis::start();
     let (one, other) = processes(&redis).await;

@@ -18,6 +18,7 @@ mod cluster;
 mod delays;
 mod directory;
 mod handover;
+mod joins;
 mod membership;
 mod model;
 mod native;

@@ -4,7 +4,13 @@ use protocol::{
 };
 
 use super::*;
-use crate::{requests::REQUEST_GRACE, tests::native::said};
+use crate::{
+    requests::REQUEST_GRACE,
+    tests::{
+        cluster::entry,
+        native::{announcement, said},
+    },
+};
 
 impl Board {
     pub(super) fn request(&mut self, connection: u64, id: &str, wanted: Wanted) {
@@ -209,6 +215,29 @@ fn a_peer_of_another_node_is_asked_there_and_again_where_it_has_moved() {
         hops: 0,
     });
     board.assert_told(1, &["joined ann", "updated ann", "answer q: ann"]);
+}
+
+#[test]
+fn a_peer_of_another_node_that_tells_of_other_data_may_be_meant() {
+    let mut board = Board::with_natives(&[(1, "bob")]);
+    board.has_remote(2, "ann", 7);
+    board.request(1, "q", named("sue"));
+    let renamed = RosterEntry {
+        attributes: announcement("other", r#"{"name":"sue"}"#),
+        ..entry("ann", "there", 8)
+    };
+    board.asked.clear();
+    let version = 3;
+    board.event(ClusterEvent::Changed(RosterChange {
+        room: room("r"),
+        epoch: 1,
+        version,
+        change: Change::Joined(renamed),
+    }));
+    let [ClusterCommand::Send { to, payload, .. }] = &board.asked[..] else {
+        panic!("{:?}", board.asked);
+    };
+    assert_eq!((to, payload.form()), (&peer("ann"), Form::Request));
 }
 
 #[test]

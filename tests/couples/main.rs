@@ -1,6 +1,6 @@
 //! Couples find each other while nodes die: clients of `crates/client`, real nodes, a real Redis.
 //!
-//! `CHAOS_SEED=n` repeats a run's choices; `CHAOS_LONG=1` makes it 500 couples instead of 100.
+//! `CHAOS_SEED=n` repeats a run's choices.
 
 #![allow(
     clippy::unwrap_used,
@@ -27,8 +27,10 @@ use recorded::SIGNALS;
 use tokio::time::sleep;
 use trunkline_tests::Seed;
 
+const COUPLES: usize = 500;
+
 /// Between the beginnings of two couples.
-const APART: Duration = Duration::from_millis(150);
+const APART: Duration = Duration::from_millis(100);
 
 /// A request is answered within its four seconds, or half a second later by the client itself; the rest is the machine's.
 const ANSWERED: Duration = Duration::from_millis(5500);
@@ -45,14 +47,12 @@ fn seed() -> Seed {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_signal_of_a_couple_is_lost_or_told_twice_while_nodes_are_killed() {
-    let is_long = std::env::var("CHAOS_LONG").is_ok_and(|long| long != "0");
-    let couples = if is_long { 500 } else { 100 };
     let mut seed = seed();
     let nodes = Nodes::start(3);
     let urls = nodes.urls.clone();
     let killing = nodes.are_killed(seed.fork());
     let mut under_way = Vec::new();
-    for couple in 0..couples {
+    for couple in 0..COUPLES {
         let has_channel = couple % 10 == 0;
         let lives = live(couple, urls.clone(), has_channel, seed.fork());
         under_way.push(tokio::spawn(lives));

@@ -110,11 +110,13 @@ impl Session {
         let Members {
             room: _,
             peer,
-            resume: _,
+            resume: token,
             parts,
             peers,
         } = members;
         self.peer = Some(peer.clone());
+        // Who has left before has forgotten it.
+        self.resume = Some(Resume { token, anew: false });
         self.is_present = true;
         let changes = self.roster.replace(parts.as_deref(), peers);
         for change in &changes {

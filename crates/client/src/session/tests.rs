@@ -275,3 +275,20 @@ fn leaving_settles_everything_and_a_later_announce_enters_again() {
     let is_announced = |event: &Event| matches!(event, Event::State(State::Announced { .. }));
     assert!(bob.events.iter().any(is_announced));
 }
+
+#[test]
+fn who_has_left_and_entered_again_comes_back_as_the_same_peer() {
+    let mut bob = Bench::bob();
+    bob.session.leave();
+    bob.session.announce(bob.now, json("{}"));
+    bob.hear(&MEMBERS.replace(r#""resume":"t""#, r#""resume":"u""#));
+    bob.lose();
+    bob.clear();
+    bob.session.handle_connected(bob.now);
+    bob.poll();
+    let ClientFrame::Hello(hello) = &bob.frames[0] else {
+        panic!("{:?}", bob.frames);
+    };
+    assert_eq!(hello.resume.as_deref(), Some("u"));
+    assert!(!hello.anew);
+}

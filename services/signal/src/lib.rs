@@ -13,7 +13,8 @@
 //! - `frames` are what the WebSocket protocol makes of bytes;
 //! - the `node` owns the switchboard behind one lock, carries its outputs out, and lets its time pass;
 //! - `pages` are the files of `web/`, `docs` makes pages of those in Markdown;
-//! - `cluster` translates between the switchboard's words and the backplane's.
+//! - `cluster` translates between the switchboard's words and the backplane's, `meaning` from a native client's to the
+//!   switchboard's.
 
 mod close;
 pub mod cluster;
@@ -24,6 +25,7 @@ mod frames;
 mod handshake;
 mod http;
 mod ice;
+pub mod meaning;
 mod metrics;
 mod native;
 mod node;

@@ -13,20 +13,19 @@ use protocol::{
     native::{
         ClientFrame, ErrorCode, FrameError, ServerFrame, client,
         client::{Announce, Hello},
-        payload, server,
+        server,
         server::{ErrorFrame, IceServers, Limits, Welcome},
     },
 };
 use switchboard::ConnectionId;
 use tokio::time::{Instant, Sleep};
 
-use crate::{CloseCode, frames::MAX_MESSAGE_BYTES, ice::Visitor, node::Node, resume::Session};
+use crate::{
+    CloseCode, frames::MAX_MESSAGE_BYTES, ice::Visitor, meaning, node::Node, resume::Session,
+};
 
 /// How long a client may take to say hello.
 pub(crate) const HELLO_PATIENCE: Duration = Duration::from_secs(5);
-
-/// Longest that a request may take where its client does not say.
-pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Messages to one peer that a client may keep unacknowledged: as many as wait for one whose connection is lost.
 pub(crate) const MAX_UNACKNOWLEDGED: u64 = 256;
@@ -155,7 +154,7 @@ impl Native {
             return Err(FrameError::new(ErrorCode::NotAnnounced, message));
         }
         self.has_announced = frame != ClientFrame::Leave;
-        if let Some(message) = said(session, frame) {
+        if let Some(message) = meaning::said(&session.id, frame) {
             node.message(connection, &message);
         }
         Ok(())
@@ -224,9 +223,8 @@ fn unavailable(error: impl std::fmt::Display) -> FrameError {
 }
 
 /// A peer that names no id is given a UUID, RFC 9562 §5.4.
-fn announced(session: &Session, announce: Announce) -> Result<ClientMessage, FrameError> {
-    let attributes = payload::announcement(&session.owner, &announce);
-    let peer = match announce.peer {
+fn announced(session: &Session, mut announce: Announce) -> Result<ClientMessage, FrameError> {
+    let peer = match announce.peer.take() {
         Some(peer) => peer,
         None => {
             let mut random = [0; 16];
@@ -235,48 +233,5 @@ fn announced(session: &Session, announce: Announce) -> Result<ClientMessage, Fra
             PeerId::new(id.to_string()).map_err(|error| unavailable(format!("{error:?}")))?
         }
     };
-    Ok(ClientMessage::Announce {
-        room: announce.room,
-        peer,
-        attributes,
-    })
-}
-
-/// What it means to the room. Who sends is known by its connection.
-fn said(session: &Session, frame: ClientFrame) -> Option<ClientMessage> {
-    let sender = None;
-    let (to, payload) = match frame {
-        ClientFrame::Leave => return Some(ClientMessage::Leave { sender }),
-        ClientFrame::Broadcast(said) => {
-            let payload = payload::broadcast(&session.id, &said);
-            return Some(ClientMessage::Broadcast { sender, payload });
-        }
-        ClientFrame::Request(request) => {
-            let timeout = request.timeout_ms.map(Duration::from_millis);
-            return Some(ClientMessage::Request {
-                id: request.id,
-                wanted: request.wanted,
-                timeout: timeout.unwrap_or(REQUEST_TIMEOUT),
-            });
-        }
-        ClientFrame::Send(send) => {
-            let payload = payload::message(&session.id, &send);
-            (send.to, payload)
-        }
-        ClientFrame::Ack(ack) => {
-            let payload = payload::ack(&ack);
-            (ack.from, payload)
-        }
-        ClientFrame::Accept(accept) => (accept.from, payload::accept(&accept.id)),
-        ClientFrame::Decline(decline) => {
-            let payload = payload::decline(&decline.id, decline.reason.as_deref());
-            (decline.from, payload)
-        }
-        ClientFrame::Hello(_) | ClientFrame::Announce(_) | ClientFrame::Ping => return None,
-    };
-    Some(ClientMessage::Send {
-        sender,
-        to,
-        payload,
-    })
+    Ok(meaning::announced(&session.owner, peer, announce))
 }

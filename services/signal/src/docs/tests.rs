@@ -149,7 +149,7 @@ fn the_limits_on_the_page_are_those_of_the_node() {
         ("longest time of a request", dialect::MAX_TIMEOUT_MS),
         (
             "time of a request that names none",
-            ms(native::REQUEST_TIMEOUT),
+            ms(meaning::REQUEST_TIMEOUT),
         ),
         (
             "silence after which another peer is asked",

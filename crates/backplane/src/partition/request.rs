@@ -110,14 +110,14 @@ pub enum Request {
     /// difference. Answered by [`Reply::Asserted`], or by [`Reply::NoLease`] as for a join.
     ///
     /// The node's members that are not listed leave first. Then, for each listed member:
-    /// - held by the node with the same data: stays;
+    /// - held by the node with the same data, and a claim that is not 0: stays;
     /// - held by another node with data of an [`owner`](crate::owner()) that this data does not name: stays with the
     ///   other, unless this data has an owner too, whose claim was made before the store's life began, and that of the
     ///   roster after. Then the roster had been lost, and has got another member meanwhile: it enters with a new fence;
     /// - held by another node, with a fence above that of the claim, which is not 0: stays with the other;
     /// - not in the roster, or held by another node with a lower fence: enters with the claim's fence, or with a
     ///   new one when that is 0;
-    /// - else (its data changed, or it took the id over unseen): enters with a new fence.
+    /// - else (its data changed, it came again unseen, or it took the id over unseen): enters with a new fence.
     Assert {
         /// The node that asks.
         node: NodeId,

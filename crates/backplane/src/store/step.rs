@@ -197,7 +197,8 @@ impl<'a> Step<'a> {
         }
         for (member, claim, data) in members {
             let fence = match self.entry(room, &member) {
-                Some(entry) if entry.node == node && entry.data == data => continue,
+                // Whoever came again unseen has a later claim, of which the others must hear.
+                Some(entry) if entry.node == node && entry.data == data && claim != 0 => continue,
                 Some(entry) if entry.node != node && self.stays(entry, claim, &data) => continue,
                 None if claim != 0 => claim,
                 Some(entry) if entry.node != node && entry.fence < claim => claim,

@@ -305,6 +305,9 @@ fn an_assert_makes_the_node_s_members_those_that_are_listed() {
     assert!(roster.iter().all(|entry| entry.node == node("a")));
     assert_eq!(roster[1].fence, 106 * SECOND);
     assert_eq!(roster[2].fence, 106 * SECOND);
+    // Whoever came again unseen is told of anew, with the same data too.
+    let listed = [("p", 0, "other"), ("new", 42, "n"), ("s", 0, "mine")];
+    assert_eq!(assert(&mut store, "a", &listed).1, 2);
     // A room that becomes empty does not exist.
     let (reply, changes) = assert(&mut store, "a", &[]);
     assert_eq!(changes, 3);

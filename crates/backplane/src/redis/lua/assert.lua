@@ -21,7 +21,8 @@ for i = 8, #ARGV, 3 do
     local is_lost = claimed > 1 and claimed < began and stored >= began
     local stays
     if node == ARGV[1] then
-      stays = known == data
+      -- Whoever came again unseen has a later claim, of which the others must hear.
+      stays = known == data and claimed ~= 0
     elseif claimed == 0 then
       stays = is_anothers
     else

@@ -1,6 +1,6 @@
 use std::{collections::VecDeque, time::Instant};
 
-use protocol::{ClientMessage, PeerId, RoomId};
+use protocol::{ClientMessage, Payload, PeerId, RoomId};
 
 use crate::{DropReason, effects::Effects};
 
@@ -42,7 +42,7 @@ pub(crate) enum Connection {
     /// Has announced itself; the cluster has not answered yet, and later frames wait for that.
     Joining {
         seat: Seat,
-        attributes: protocol::Payload,
+        attributes: Payload,
         held: Held,
         closed: bool,
     },
@@ -67,6 +67,16 @@ impl Connection {
     /// Whether it is what the peer of this seat says that counts.
     pub(crate) fn speaks_for(&self, seat: &Seat) -> bool {
         matches!(self, Self::Member(own) if own == seat)
+    }
+
+    /// The seat that it is about to take, and with which announcement.
+    pub(crate) fn joining(&self) -> Option<(&Seat, &Payload)> {
+        match self {
+            Self::Joining {
+                seat, attributes, ..
+            } => Some((seat, attributes)),
+            Self::Member(_) | Self::Waiting { .. } | Self::Muted { .. } => None,
+        }
     }
 }
 

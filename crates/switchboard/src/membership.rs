@@ -5,7 +5,8 @@ use std::{collections::VecDeque, mem, time::Instant};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use protocol::{
-    ClientMessage, LeaveReason, Payload, PeerId, RoomId, ServerMessage, native::server::Reason,
+    ClientMessage, Form, LeaveReason, Payload, PeerId, RoomId, ServerMessage,
+    native::server::Reason,
 };
 
 use crate::{
@@ -126,13 +127,11 @@ impl Switchboard {
 
     /// The seat that a connection is about to take, unless its peer is at this node already and hears all news.
     pub(crate) fn new_seat(&self, connection: ConnectionId) -> Option<Seat> {
-        let Some(Connection::Joining { seat, .. }) = self.connections.get(&connection) else {
-            return None;
-        };
+        let (seat, attributes) = self.connections.get(&connection)?.joining()?;
         let member = self.rooms.get(&seat.room)?.members.get(&seat.peer);
         let hears = member.is_some_and(|member| !matches!(member.holder, Holder::Remote(_)));
         // Who is told who is there knows of them all.
-        let hears = hears || self.told_members.contains(&connection);
+        let hears = hears || attributes.form() == Form::Announcement;
         (!hears).then(|| seat.clone())
     }
 

@@ -39,7 +39,10 @@ impl Switchboard {
             && let Some(state) = self.rooms.get(room)
             && matches!(state.roster, RosterState::Unknown { .. })
         {
-            early = self.compare(room, (epoch, version), roster, now);
+            let joining = self.connections.get(&connection);
+            let joining = joining.and_then(|connection| connection.joining());
+            let entering = joining.map(|(seat, _)| seat.peer.clone());
+            early = self.compare(room, (epoch, version), roster, entering, now);
         }
         if self.is_anothers(connection) {
             // The cluster has lost the owner's claim, or does not know yet that the owner is back.
@@ -79,7 +82,7 @@ impl Switchboard {
             let ghost = roster
                 .iter()
                 .any(|entry| entry.node == self.node && !state.members.contains_key(&entry.peer));
-            for change in self.compare(room, version, roster, now) {
+            for change in self.compare(room, version, roster, None, now) {
                 self.changed(change, now);
             }
             if let Some(state) = self.rooms.get_mut(room) {
@@ -272,6 +275,7 @@ impl Switchboard {
         room: &RoomId,
         (epoch, version): (u64, u64),
         roster: Vec<RosterEntry>,
+        entering: Option<PeerId>,
         now: Instant,
     ) -> Vec<RosterChange> {
         let Some(state) = self.rooms.get_mut(room) else {
@@ -316,12 +320,19 @@ impl Switchboard {
             }
         }
         for entry in roster {
-            self.compare_entry(room, entry, same_epoch, now);
+            let is_entering = entering.as_ref() == Some(&entry.peer);
+            self.compare_entry(room, entry, (same_epoch, is_entering), now);
         }
         early
     }
 
-    fn compare_entry(&mut self, room: &RoomId, entry: RosterEntry, same_epoch: bool, now: Instant) {
+    fn compare_entry(
+        &mut self,
+        room: &RoomId,
+        entry: RosterEntry,
+        (same_epoch, is_entering): (bool, bool),
+        now: Instant,
+    ) {
         let Some(state) = self.rooms.get_mut(room) else {
             return;
         };
@@ -332,9 +343,15 @@ impl Switchboard {
             return;
         };
         if entry.node == self.node {
+            if is_entering {
+                // It is not away under this claim.
+                return;
+            }
             // Entered while the cluster could not be asked: this is the claim it got. One that says something else is
-            // of before.
-            if !member.unseen || member.attributes == entry.attributes {
+            // of before, and so is one that is no later than the last, unless nobody has come after that.
+            let is_away = matches!(member.holder, Holder::Suspended { .. });
+            let is_later = is_away || entry.fence > member.fence;
+            if !member.unseen || member.attributes == entry.attributes && is_later {
                 member.fence = entry.fence;
                 if mem::take(&mut member.unseen) {
                     self.tell_of_suspension(room, &entry.peer);

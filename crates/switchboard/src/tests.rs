@@ -27,6 +27,7 @@ mod owners;
 mod repairs;
 mod requests;
 mod requests_model;
+mod returns;
 mod routing;
 
 struct Board {

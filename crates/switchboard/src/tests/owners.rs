@@ -70,6 +70,31 @@ fn who_was_refused_is_answered_that_nobody_is_there() {
     board.assert_nothing_else();
 }
 
+#[test]
+fn what_was_announced_behind_a_refused_announcement_is_answered_too() {
+    let mut board = Board::with_natives(&[(1, "sue")]);
+    board.answers = false;
+    board.connect_native(2);
+    board.announce_of("eve", 2, "sue", "{}");
+    board.leave(2);
+    board.announce_of("eve", 2, "sue", "{}");
+    board.say(2, "sue", said("sue", 1));
+    board.announce_of("eve", 2, "eve", "{}");
+    board.refused(2);
+    board.assert_told(2, &["in use sue"]);
+    board.forget_told();
+    board.answers = true;
+    board.refused(2);
+    board.assert_told(
+        2,
+        &[
+            "in use sue",
+            r#"sue: "session":"s","n":1,"reason":"no-match""#,
+            "members sue",
+        ],
+    );
+}
+
 /// Bob is here, and connection 2, eve's, has sue's id, since the cluster could not be asked.
 fn with_an_impostor() -> Board {
     let mut board = Board::with_natives(&[(1, "bob")]);

@@ -68,18 +68,15 @@ impl Switchboard {
                 }
             }
             Previous::Local(connection) => {
-                let (room, id) = (room.clone(), peer.clone());
-                let (connections, seat) = (&mut self.connections, Seat { room, peer: id });
-                if is_impostor {
-                    impostor = Some(connection);
-                    put_out(connections, connection, &seat, effects);
-                } else {
-                    mute(connections, connection, &seat, true, effects);
+                let (room, peer) = (room.clone(), peer.clone());
+                let (connections, seat) = (&mut self.connections, Seat { room, peer });
+                match is_impostor {
+                    true => put_out(connections, connection, &seat, effects),
+                    false => mute(connections, connection, &seat, true, effects),
                 }
-                ServerMessage::Updated {
-                    peer: peer.clone(),
-                    attributes,
-                }
+                impostor = is_impostor.then_some(connection);
+                let peer = seat.peer;
+                ServerMessage::Updated { peer, attributes }
             }
             Previous::Suspended(missed) => {
                 member.addressed |= !missed.is_empty();

@@ -102,11 +102,15 @@ impl Board {
 
     /// What bob, or his node for him, says to ann.
     fn said_to_ann(&self) -> Vec<&str> {
-        let said = self.asked.iter().filter_map(|command| match command {
-            ClusterCommand::Send {
+        let said = self.asked.iter().filter_map(|command| {
+            let ClusterCommand::Send {
                 from, to, payload, ..
-            } if (from, to) == (&peer("bob"), &peer("ann")) => Some(&**payload.text()),
-            _ => None,
+            } = command
+            else {
+                return None;
+            };
+            let is_one = (from, to) == (&peer("bob"), &peer("ann"));
+            is_one.then(|| &**payload.text())
         });
         said.collect()
     }

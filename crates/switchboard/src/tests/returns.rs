@@ -48,14 +48,12 @@ fn asserted(fence: u64) -> ClusterEvent {
 
 /// The claims of the last assert.
 fn claims(board: &mut Board) -> Vec<u64> {
-    let last = board
-        .asked
-        .drain(..)
-        .rev()
-        .find_map(|command| match command {
-            ClusterCommand::Assert { members, .. } => Some(members),
-            _ => None,
-        });
+    let last = board.asked.drain(..).rev().find_map(|command| {
+        let ClusterCommand::Assert { members, .. } = command else {
+            return None;
+        };
+        Some(members)
+    });
     let members = last.unwrap_or_default().into_iter();
     members.map(|(_, fence, _)| fence).collect()
 }

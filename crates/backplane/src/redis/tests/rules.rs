@@ -280,7 +280,7 @@ async fn of_an_assert_what_is_not_listed_leaves_first() {
 async fn of_an_assert_what_is_as_it_was_stays() {
     let mut client = with_nodes(&["a"]).await;
     let (fence, ..) = client.join("a", "r", "bob", 0).await.unwrap();
-    for claim in [0, 1, fence, fence + 1] {
+    for claim in [1, fence, fence + 1] {
         let (roster, told) = asserted(&mut client, "a", &[("bob", claim, "\0d")]).await;
         assert_eq!((roster, told), (vec![("bob@a".into(), fence)], vec![]));
     }
@@ -311,15 +311,18 @@ async fn of_an_assert_new_data_and_unseen_claims_get_a_new_fence() {
     let (theirs, ..) = client.join("b", "r", "sue", 0).await.unwrap();
     let (equal, ..) = client.join("b", "r", "tie", 0).await.unwrap();
     assert!(fence < 1 << 52 && theirs < 1 << 52);
+    let (back, ..) = client.join("a", "r", "ann", 0).await.unwrap();
+    assert!(back < 1 << 52);
     let members = [
+        ("ann", 0, "\0d"),
         ("bob", fence, "other"),
         ("sue", 0, "x"),
         ("tie", equal, "x"),
     ];
     let (roster, told) = asserted(&mut client, "a", &members).await;
     let new = (1 << 52) + 1;
-    let expected = ["bob@a", "sue@a", "tie@a"].map(|name| (name.to_owned(), new));
-    assert_eq!((roster, told.len()), (expected.to_vec(), 3));
+    let expected = ["ann@a", "bob@a", "sue@a", "tie@a"].map(|name| (name.to_owned(), new));
+    assert_eq!((roster, told.len()), (expected.to_vec(), 4));
 }
 
 #[tokio::test]

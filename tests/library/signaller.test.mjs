@@ -1,109 +1,15 @@
 // The browser library's signaller, on a WebSocket and a page that are the test's.
 
 import assert from 'node:assert/strict';
-import { afterEach, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
 
 import { signaller } from '../../services/signal/web/trunkline.js';
+import { FakeStorage, useFakePage } from '../harness/js/fake-page.mjs';
 import { outcome } from '../harness/js/session.mjs';
 
-const WELCOME = { session: 's', node: 'n', region: 'r', window_ms: 8000, ttl: 60, limits: { frame_bytes: 4096, unacknowledged: 8 } };
 const REQUESTED = { type: 'requested', id: 'q', from: 'bob', data: { name: 'Bob' } };
 
-let sockets;
-let opened;
-
-class FakeSocket {
-  readyState = 0;
-  frames = [];
-
-  constructor(url) {
-    this.url = url;
-    sockets.push(this);
-  }
-
-  send(text) {
-    this.frames.push(JSON.parse(text));
-  }
-
-  close() {
-    this.readyState = 3;
-  }
-
-  open() {
-    this.readyState = 1;
-    this.onopen();
-  }
-
-  hear(...frames) {
-    for (const frame of frames) this.onmessage({ data: JSON.stringify(frame) });
-  }
-
-  /** Frames that were sent since the last time. */
-  said(type) {
-    return this.frames.splice(0).filter((frame) => frame.type === type);
-  }
-}
-
-class FakePage extends EventTarget {
-  visibilityState = 'visible';
-
-  show(state) {
-    this.visibilityState = state;
-    this.dispatchEvent(new Event('visibilitychange'));
-  }
-}
-
-class FakeStorage extends Map {
-  getItem(key) {
-    return this.get(key) ?? null;
-  }
-
-  setItem(key, value) {
-    this.set(key, value);
-  }
-
-  removeItem(key) {
-    this.delete(key);
-  }
-}
-
-const before = {};
-beforeEach(() => {
-  [sockets, opened] = [[], []];
-  const frame = new EventTarget();
-  const stand = {
-    WebSocket: FakeSocket,
-    document: new FakePage(),
-    addEventListener: frame.addEventListener.bind(frame),
-    dispatchEvent: frame.dispatchEvent.bind(frame),
-  };
-  for (const [name, value] of Object.entries(stand)) {
-    before[name] = globalThis[name];
-    globalThis[name] = value;
-  }
-});
-afterEach(() => {
-  for (const peer of opened) peer.close();
-  Object.assign(globalThis, before);
-});
-
-function open(options = {}) {
-  const peer = signaller('https://node.example/', { room: 'room', storage: null, ...options });
-  opened.push(peer);
-  return { peer, socket: sockets.at(-1) };
-}
-
-function enter(options) {
-  const { peer, socket } = open(options);
-  peer.announce({ name: 'Sue' });
-  socket.open();
-  socket.hear(
-    { type: 'welcome', ...WELCOME, ice_servers: [{ urls: 'stun:node' }] },
-    { type: 'members', room: 'room', peer: 'sue', resume: 'token', peers: [{ peer: 'bob', data: {} }] },
-  );
-  socket.frames.length = 0;
-  return { peer, socket };
-}
+const { sockets, open, enter, own } = useFakePage();
 
 test('it connects to the place where nodes listen, wherever the page says they are', () => {
   for (const [url, expected] of [
@@ -112,7 +18,7 @@ test('it connects to the place where nodes listen, wherever the page says they a
     ['wss://node.example/v1/connect', 'wss://node.example/v1/connect'],
     ['wss://node.example/behind/?token=t#x', 'wss://node.example/behind/v1/connect?token=t'],
   ]) {
-    opened.push(signaller(url, { room: 'room', storage: null }));
+    own(signaller(url, { room: 'room', storage: null }));
     assert.equal(sockets.at(-1).url, expected);
   }
 });

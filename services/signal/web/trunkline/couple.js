@@ -71,6 +71,7 @@ export class Coupling extends EventTarget {
   /** Asks for a peer. */
   call(match, { timeout } = {}) {
     const { id, promise } = this.#ask(match, { timeout, signal: this.#ended.signal });
+    this.#signaller.desk.expect(id, this);
     // A page that gives a peer its time to answer has not used up our own.
     if (timeout === undefined) this.#askedAt = performance.now();
     promise.then(

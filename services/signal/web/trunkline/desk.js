@@ -1,5 +1,6 @@
 // Where messages between couplings are told from others, and go to the coupling that they are for.
 
+import { Early } from './early.js';
 import { readOld } from './rtcio.js';
 
 const PARKED_MS = 3000;
@@ -10,6 +11,7 @@ export class Desk {
   #signaller;
   #places = new Map(); // coupling → { peer, id, isOld, isPolite }
   #parked = new Map(); // `peer id` → { peer, id, words, timer }: accepted, and nobody is there for it yet
+  #early = new Early();
   #answering = null;
   #isUsed = false;
 
@@ -19,11 +21,17 @@ export class Desk {
 
   // --- who is there ---
 
+  /** A coupling has asked for a peer, and waits for the answer. */
+  expect(id, coupling) {
+    this.#early.expect(id, coupling);
+  }
+
   /** A coupling has found its peer. */
   place(coupling, peer, id, { isOld, isPolite }) {
     this.#isUsed = true;
     const place = { peer, id, isOld, isPolite };
     this.#places.set(coupling, place);
+    this.#catchUp(coupling, peer);
     if (isOld) return this.#unpark(keyOf(peer, null), coupling);
     this.#unpark(keyOf(peer, id), coupling);
     for (const parked of [...this.#parked.values()]) this.#follow(coupling, place, parked);
@@ -32,6 +40,7 @@ export class Desk {
 
   clear(coupling) {
     this.#places.delete(coupling);
+    this.#catchUp(coupling, null);
   }
 
   /** Whoever is asked for is asked whether it will talk; `null` for nobody. */
@@ -46,6 +55,7 @@ export class Desk {
 
   /** We are about to be in no room any more: nobody can be talked to. */
   leave() {
+    this.#early.clear();
     for (const coupling of [...this.#places.keys()]) coupling.close();
     for (const { timer } of this.#parked.values()) clearTimeout(timer);
     this.#parked.clear();
@@ -88,6 +98,7 @@ export class Desk {
     const parked = this.#parked.get(keyOf(from, id));
     if (coupling) coupling.receive(words);
     else if (parked) keepWords(parked, words);
+    else if (this.#early.keep(from, id, words)) return;
     else if (words.bye === undefined) this.#bye(from, id, 'gone');
   }
 
@@ -106,6 +117,14 @@ export class Desk {
   }
 
   // --- what waits ---
+
+  /** What was said before the answer: it is for the coupling if the one who has said it is its peer. */
+  #catchUp(coupling, peer) {
+    const { id, heard } = this.#early.take(coupling);
+    for (const { from, words } of heard) if (from === peer) coupling.receive(words);
+    const others = heard.filter(({ from, words }) => from !== peer && words.bye === undefined);
+    for (const from of new Set(others.map((other) => other.from))) this.#bye(from, id, 'gone');
+  }
 
   /** What is said meanwhile waits, and nobody waits for ever. */
   #park(peer, id, within) {

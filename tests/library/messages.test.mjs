@@ -155,6 +155,13 @@ test('a message that no frame has room for is refused at once, by its bytes', as
   assert.deepEqual(numbers(bob.said('send')), [[1, 1]]);
 });
 
+test('a message that fits a frame fits it also when it is said again under greater numbers', async () => {
+  const bob = await inRoom();
+  const least = { type: 'send', to: 'sue', n: 1, first: 1, body: '' };
+  const fits = 'e'.repeat(65536 - JSON.stringify(least).length);
+  assert.equal((await outcome(bob.session.send('sue', fits))).code, 'too-long');
+});
+
 test('peers of old dialects acknowledge nothing: what is on its way to them is done', async () => {
   const bob = await inRoom([{ ...SUE, dialect: 'rtc.io' }]);
   assert.deepEqual(await outcome(bob.session.send('sue', '/a|bob')), { value: undefined });

@@ -173,6 +173,29 @@ test('after an announce that was refused, the one before is said on the next soc
   assert.deepEqual(bob.said('announce').map(({ data }) => data.n), [1]);
 });
 
+test('data that no node takes is refused at once, by its bytes, and what was announced before stays', async () => {
+  const bob = openSession();
+  await bob.enter([], { data: { n: 1 } });
+  for (const size of [4096, 300000]) {
+    assert.equal((await outcome(bob.session.announce({ name: 'x'.repeat(size) }))).code, 'too-long');
+    assert.equal((await outcome(bob.session.request({ match: { name: 'x'.repeat(size) } }).promise)).code, 'too-long');
+  }
+  assert.equal((await outcome(bob.session.announce({ name: 'é'.repeat(2048) }))).code, 'too-long');
+  assert.deepEqual(bob.said(), []);
+  const most = 4096 - JSON.stringify({ name: '' }).length;
+  assert.equal(await outcome(bob.session.announce({ name: 'x'.repeat(most) })), 'pending');
+  assert.equal(await outcome(bob.session.request({ match: { name: 'x'.repeat(most) } }).promise), 'pending');
+  assert.deepEqual(bob.said().map(({ type }) => type), ['announce', 'request']);
+});
+
+test('data that no node takes is not announced with the first socket either', async () => {
+  const bob = openSession();
+  const announced = bob.session.announce({ name: 'x'.repeat(300000) });
+  bob.session.opened();
+  assert.deepEqual(bob.said().map(({ type }) => type), ['hello']);
+  assert.equal((await outcome(announced)).code, 'too-long');
+});
+
 test('who has left the room is not in it, whatever was on its way', async () => {
   const bob = openSession();
   const announced = bob.session.announce({});

@@ -24,7 +24,12 @@ test('it connects to the place where nodes listen, wherever the page says they a
 });
 
 test('what cannot be asked for is refused at once', async () => {
-  for (const options of [{}, { room: '' }, { room: 7 }, { room: 'a|b' }, { room: 'r', id: '' }, { room: 'r', id: 'é'.repeat(65) }]) {
+  const impossible = [
+    ...[{}, { room: '' }, { room: 7 }, { room: 'a|b' }],
+    ...[{ room: 'r', id: '' }, { room: 'r', id: 'é'.repeat(65) }],
+    ...[{ room: 'r', token: 7 }, { room: 'r', token: 'é'.repeat(2049) }],
+  ];
+  for (const options of impossible) {
     assert.throws(() => signaller('https://node.example', options), TypeError, JSON.stringify(options));
   }
   const { peer, socket } = enter();

@@ -93,7 +93,7 @@ export interface SignallerOptions {
   room: string;
   /** The id that others know this peer by; the node gives one to who names none. */
   id?: string;
-  /** Tells who this is, where a node wants to know. */
+  /** Tells who this is, where a node wants to know; 4096 bytes at most. */
   token?: string;
   /** Where a reloaded page finds who it was; `sessionStorage` unless said otherwise, `null` for nowhere. */
   storage?: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'> | null;
@@ -129,9 +129,9 @@ export interface Signaller<D = Data> extends Listening<SignallerEventMap<D>> {
   /** The others in the room, by their ids. */
   readonly members: ReadonlyMap<string, Member<D>>;
   readonly iceServers: readonly RTCIceServer[];
-  /** Enters the room, or tells it of other data. Resolves with the others. */
+  /** Enters the room, or tells it of other data, 4096 bytes at most. Resolves with the others. */
   announce(data?: D): Promise<ReadonlyMap<string, Member<D>>>;
-  /** Asks for a peer that will talk. Rejects with a `reason`. */
+  /** Asks for a peer that will talk. Rejects with a `reason`; with a `code` where more is asked for than 4096 bytes. */
   request(match: Match, options?: RequestOptions): Promise<Peer<D>>;
   /** Resolves when the receiver has it. Rejects with a `reason`. */
   send(to: string, body: unknown): Promise<void>;

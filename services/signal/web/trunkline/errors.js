@@ -31,8 +31,8 @@ export const because = (reason, peer) => new SignallingError({ reason, peer });
 
 export const notAnnounced = () => new SignallingError({ code: 'not-announced', message: 'announce first' });
 
-export const tooLong = ({ frameBytes }) =>
-  new SignallingError({ code: 'too-long', message: `a frame has at most ${frameBytes} bytes` });
+export const tooLong = (what, most) =>
+  new SignallingError({ code: 'too-long', message: `${what} has at most ${most} bytes` });
 
 /** A promise that is not kept. */
 export function rejected(error) {

@@ -2,12 +2,13 @@
 // No I/O.
 
 import { Broadcasts } from './broadcasts.js';
-import { because, deferred, tooLong } from './errors.js';
-import { isTooLong } from './frames.js';
+import { because, deferred, rejected, tooLong } from './errors.js';
+import { isLonger } from './frames.js';
 import { Inbox } from './inbox.js';
 import { Outbox } from './outbox.js';
 
 const ACK_DELAY_MS = 15;
+const MOST = Number.MAX_SAFE_INTEGER;
 
 export class Mail {
   #say; #now; #members;
@@ -27,20 +28,17 @@ export class Mail {
 
   send(to, body, limits) {
     const ends = deferred();
+    // However far the numbers go.
+    const longest = { type: 'send', to, n: MOST, first: MOST, body };
+    if (isLonger(longest, limits.frameBytes)) return rejected(tooLong('a frame', limits.frameBytes));
     const item = this.#outbox.add(to, body, ends, limits.unacknowledged);
-    if (!item) {
-      ends.reject(because('overloaded', to));
-    } else if (isTooLong(this.#outbox.frame(to, item), limits)) {
-      this.#outbox.withdraw(to, item);
-      ends.reject(tooLong(limits));
-    } else if (this.#isUp) {
-      this.#saySend(to, item);
-    }
+    if (!item) ends.reject(because('overloaded', to));
+    else if (this.#isUp) this.#saySend(to, item);
     return ends.promise;
   }
 
   broadcast(body, limits) {
-    if (isTooLong({ type: 'broadcast', n: Number.MAX_SAFE_INTEGER, body }, limits)) throw tooLong(limits);
+    if (isLonger({ type: 'broadcast', n: MOST, body }, limits.frameBytes)) throw tooLong('a frame', limits.frameBytes);
     if (!this.#broadcasts.add(body)) throw because('overloaded');
     if (this.#isUp) this.#sayBroadcasts();
   }

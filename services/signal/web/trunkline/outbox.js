@@ -37,14 +37,6 @@ export class Outbox {
     return item;
   }
 
-  /** Takes the message back that was added last. */
-  withdraw(to, item) {
-    const lane = this.#lane(to);
-    if (lane.waiting.at(-1) !== item) return;
-    lane.waiting.pop();
-    lane.next -= 1;
-  }
-
   /** The frame for a message: the lowest number still to come goes along, so that nobody waits for one that was given up. */
   frame(to, item) {
     return { type: 'send', to, n: item.n, first: this.#lane(to).waiting[0].n, body: item.body };

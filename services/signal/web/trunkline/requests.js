@@ -1,6 +1,7 @@
 // Questions for peers that will talk: our own until they are answered, and what we have answered to others. No I/O.
 
-import { because, SignallingError } from './errors.js';
+import { because, SignallingError, tooLong } from './errors.js';
+import { isLonger, MOST_DATA_BYTES } from './frames.js';
 
 // Below five seconds together: by then whoever asks knows why not, also where the node died that was to answer.
 export const DEFAULT_TIMEOUT_MS = 4000;
@@ -12,10 +13,14 @@ export class Requests {
   #own = new Map(); // id → { id, wanted, until, ends }
   #others = new Map(); // `id from` → the answer, or null while there is none
 
-  /** False where whoever asks has lost interest already. */
+  /** False where nobody is to be asked: whoever asks has lost interest already, or has asked for what cannot be. */
   ask({ id, wanted, ends, timeout = DEFAULT_TIMEOUT_MS, signal }, now) {
     if (signal?.aborted) {
       ends.reject(signal.reason);
+      return false;
+    }
+    if (wanted.match && isLonger(wanted.match, MOST_DATA_BYTES)) {
+      ends.reject(tooLong('what a request matches', MOST_DATA_BYTES));
       return false;
     }
     const until = now + Math.min(Math.max(1, timeout), LONGEST_TIMEOUT_MS);

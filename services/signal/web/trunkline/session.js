@@ -3,8 +3,8 @@
 // only what has changed is told.
 
 import { Announcement } from './announcement.js';
-import { deferred, notAnnounced, rejected, SignallingError } from './errors.js';
-import { read } from './frames.js';
+import { deferred, notAnnounced, rejected, SignallingError, tooLong } from './errors.js';
+import { isLonger, MOST_DATA_BYTES, read } from './frames.js';
 import { Mail } from './mail.js';
 import { Requests } from './requests.js';
 import { Roster } from './roster.js';
@@ -82,6 +82,7 @@ export class Session {
   // --- what the page wants ---
 
   announce(data = {}) {
+    if (isLonger(data, MOST_DATA_BYTES)) return rejected(tooLong('what is announced', MOST_DATA_BYTES));
     const ends = deferred();
     this.#announcement.want(data, ends);
     if (this.#isOpen) this.#sayAnnounce();

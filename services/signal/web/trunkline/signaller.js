@@ -3,7 +3,7 @@
 import { Connection } from './connection.js';
 import { Desk } from './desk.js';
 import { rejected, SignallingError } from './errors.js';
-import { checked, snapshot, snapshotOf } from './frames.js';
+import { checked, checkedToken, snapshot, snapshotOf } from './frames.js';
 import { IceServers } from './ice.js';
 import { clock, isHidden, Keepsake, sessionStorageOf, unique, watchPage } from './page.js';
 import { Session } from './session.js';
@@ -50,6 +50,7 @@ export class Signaller extends EventTarget {
     super();
     checked('room', room);
     if (id !== undefined) checked('id', id);
+    if (token !== undefined && token !== null) checkedToken(token);
     const target = endpoint(url);
     this.#keepsake = new Keepsake(storage, `trunkline ${target} ${room}`);
     const kept = this.#keepsake.take();

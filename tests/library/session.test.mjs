@@ -3,11 +3,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { openSession, outcome, WINDOW } from '../harness/js/session.mjs';
+import { openSession, outcome } from '../harness/js/session.mjs';
 
 const SUE = { peer: 'sue', data: { name: 'Sue' } };
 const ANN = { peer: 'ann', data: { name: 'Ann' } };
-const IN_USE = { code: 'id-in-use', message: '', temporary: true, about: 'announce' };
 
 test('the announce goes right behind the greeting', async () => {
   const bob = openSession({ token: 'secret' });
@@ -103,109 +102,6 @@ test('announces that a lost socket took along are made up for by one', async () 
   bob.welcome();
   bob.members();
   await Promise.all(both);
-});
-
-test('an announce for an id that somebody else has is refused at once', async () => {
-  const bob = openSession({ peer: 'bob' });
-  const announced = bob.session.announce({});
-  bob.session.opened();
-  bob.welcome();
-  bob.hear('error', IN_USE);
-  assert.deepEqual(await outcome(announced), { reason: undefined, code: 'id-in-use' });
-});
-
-test('an id that a lost connection of our own still has is asked for until it is free', async () => {
-  const bob = openSession({ peer: 'bob' });
-  const announced = bob.session.announce({});
-  bob.session.opened();
-  bob.welcome();
-  bob.session.lost(); // the answer with it
-  bob.session.opened();
-  bob.welcome({ session: 's2' });
-  bob.said();
-  for (let refusals = 0; refusals < 3; refusals += 1) {
-    bob.hear('error', IN_USE);
-    bob.pass(600);
-    assert.equal(bob.said('announce').length, 1);
-  }
-  bob.members();
-  assert.ok((await outcome(announced)).value);
-});
-
-test('an id that stays in use is given up when its window is over', async () => {
-  const bob = openSession({ peer: 'bob' });
-  const announced = bob.session.announce({});
-  bob.session.opened();
-  bob.welcome();
-  bob.session.lost();
-  bob.session.opened();
-  for (let passed = 0; passed < 2 * WINDOW; passed += 600) {
-    if (bob.said('announce').length > 0) bob.hear('error', IN_USE);
-    bob.pass(600);
-  }
-  assert.equal((await outcome(announced)).code, 'id-in-use');
-});
-
-test('an id that was kept for a reload, and that somebody else has by now, is exchanged for another', async () => {
-  const bob = openSession({ resume: { token: 'old', peer: 'bob' } });
-  const announced = bob.session.announce({});
-  bob.session.opened();
-  bob.hear('error', { code: 'bad-resume', message: '', temporary: false, about: 'hello' });
-  bob.welcome();
-  bob.said();
-  bob.hear('error', IN_USE);
-  bob.pass(1);
-  assert.deepEqual(bob.said('announce'), [{ type: 'announce', room: 'room', data: {} }]);
-  bob.members([], { peer: 'new' });
-  assert.ok((await outcome(announced)).value);
-  assert.equal(bob.session.peer, 'new');
-});
-
-test('after an announce that was refused, the one before is said on the next socket', async () => {
-  const bob = openSession();
-  await bob.enter([], { data: { n: 1 } });
-  const second = bob.session.announce({ n: 2 });
-  bob.hear('error', { code: 'too-long', message: '', temporary: false, about: 'announce' });
-  assert.equal((await outcome(second)).code, 'too-long');
-  bob.session.lost();
-  bob.said();
-  bob.session.opened();
-  assert.deepEqual(bob.said('announce').map(({ data }) => data.n), [1]);
-});
-
-test('data that no node takes is refused at once, by its bytes, and what was announced before stays', async () => {
-  const bob = openSession();
-  await bob.enter([], { data: { n: 1 } });
-  for (const size of [4096, 300000]) {
-    assert.equal((await outcome(bob.session.announce({ name: 'x'.repeat(size) }))).code, 'too-long');
-    assert.equal((await outcome(bob.session.request({ match: { name: 'x'.repeat(size) } }).promise)).code, 'too-long');
-  }
-  assert.equal((await outcome(bob.session.announce({ name: 'é'.repeat(2048) }))).code, 'too-long');
-  assert.deepEqual(bob.said(), []);
-  const most = 4096 - JSON.stringify({ name: '' }).length;
-  assert.equal(await outcome(bob.session.announce({ name: 'x'.repeat(most) })), 'pending');
-  assert.equal(await outcome(bob.session.request({ match: { name: 'x'.repeat(most) } }).promise), 'pending');
-  assert.deepEqual(bob.said().map(({ type }) => type), ['announce', 'request']);
-});
-
-test('data that no node takes is not announced with the first socket either', async () => {
-  const bob = openSession();
-  const announced = bob.session.announce({ name: 'x'.repeat(300000) });
-  bob.session.opened();
-  assert.deepEqual(bob.said().map(({ type }) => type), ['hello']);
-  assert.equal((await outcome(announced)).code, 'too-long');
-});
-
-test('who has left the room is not in it, whatever was on its way', async () => {
-  const bob = openSession();
-  const announced = bob.session.announce({});
-  bob.session.opened();
-  bob.welcome();
-  bob.session.leave();
-  bob.members([SUE]);
-  assert.equal((await outcome(announced)).code, 'left');
-  assert.equal(bob.session.members.size, 0);
-  assert.equal((await outcome(bob.session.send('sue', 1))).code, 'not-announced');
 });
 
 test('a request is answered by a peer or a reason', async () => {

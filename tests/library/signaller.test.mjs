@@ -154,6 +154,20 @@ test('a node that does not want it back ends it, and whatever waits', async () =
   assert.equal(sockets.length, 1);
 });
 
+test('who is put out of the room is connected and not announced, and may announce itself again', async () => {
+  const { peer, socket } = enter({ id: 'sue' });
+  const [states, errors] = [[], []];
+  peer.addEventListener('state', ({ detail: { state, code } }) => states.push([state, code]));
+  peer.addEventListener('error', ({ detail }) => errors.push([detail.code, peer.state, peer.members.size]));
+  socket.hear({ type: 'error', code: 'id-in-use', message: 'taken', temporary: true, about: 'announce' });
+  assert.deepEqual(states, [['connected', 'id-in-use']]);
+  assert.deepEqual(errors, [['id-in-use', 'connected', 0]]);
+  const announced = peer.announce({});
+  socket.hear({ type: 'members', room: 'room', peer: 'sue', resume: 'token', peers: [] });
+  assert.ok((await outcome(announced)).value);
+  assert.equal(peer.state, 'announced');
+});
+
 test('what is closed says that it leaves, and says nothing more', async () => {
   const { peer, socket } = enter();
   peer.close();

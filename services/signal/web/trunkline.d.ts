@@ -47,7 +47,7 @@ export type SignallerState = 'connecting' | 'connected' | 'announced' | 'reconne
 
 export interface StateDetail {
   readonly state: SignallerState;
-  /** Of the close that has led to it. */
+  /** Of the close that has led to it; `id-in-use` with `connected`, where another peer has got the id. */
   readonly code?: string | number;
   readonly reason?: string;
   /** In milliseconds, until the connection is tried again. */
@@ -86,6 +86,7 @@ export interface SignallerEventMap<D = Data> {
   requested: RequestedEvent<D>;
   state: CustomEvent<StateDetail>;
   iceservers: CustomEvent<{ readonly iceServers: RTCIceServer[]; readonly ttl: number }>;
+  /** Also `id-in-use` where another peer has got the id meanwhile: then this one is in no room until it announces again. */
   error: CustomEvent<SignallingError>;
 }
 
@@ -137,7 +138,7 @@ export interface Signaller<D = Data> extends Listening<SignallerEventMap<D>> {
   send(to: string, body: unknown): Promise<void>;
   /** Says something to everybody who is there. */
   broadcast(body: unknown): void;
-  /** Leaves the room, which a later `announce` enters again. */
+  /** Leaves the room, which a later `announce` enters again. Without a connection, the others are told after the window. */
   leave(): void;
   /** Leaves, and ends the connection. */
   close(): void;

@@ -43,21 +43,27 @@ export class Announcement {
   }
 
   /**
-   * The oldest is refused. Gives whose promises are broken by that, or how it is said again: 'later', where the last
-   * connection may still hold the id for us, or 'as another' at once.
+   * The oldest is refused. Gives whose promises are broken by that, and the fate of the rest: 'later', where it is said
+   * again since the last connection may still hold the id for us, 'as another' where it is said so at once, 'stays' where
+   * we are in the room, or may still come to be, and 'out' where we are in none.
    */
-  refused(now, { isInUse, canChange }) {
-    const { ends = [], isOver = false } = this.#asked.shift() ?? {};
-    if (isOver) return 'later';
-    if (isInUse && (now < this.#claim.until || canChange)) {
-      const isLater = now < this.#claim.until;
+  refused(now, { isInUse, canChange, isTemporary, isPresent }) {
+    const { announced = this.#agreed, ends = [], isOver = false } = this.#asked.shift() ?? {};
+    if (isOver) return { fate: 'later', ends: [] };
+    const isClaimed = now < this.#claim.until;
+    if (isInUse && (isClaimed || canChange)) {
       this.#waiting.unshift(...ends);
-      this.#claim.at = isLater ? now + RETRY_MS : now;
-      return isLater ? 'later' : 'as another';
+      this.#claim.at = isClaimed ? now + RETRY_MS : now;
+      return { fate: isClaimed ? 'later' : 'as another', ends: [] };
     }
+    if (this.#asked.length > 0) return { fate: 'stays', ends };
     // Not again on the next socket: what was agreed on before is.
-    if (this.#asked.length === 0) this.#wanted = this.#agreed;
-    return ends;
+    this.#wanted = this.#agreed;
+    if (isPresent && !isInUse) return { fate: 'stays', ends };
+    const isSame = announced === this.#agreed;
+    if (!this.#agreed || isInUse || (isSame && !isTemporary)) return { fate: 'out', ends };
+    this.#claim.at = isSame ? now + RETRY_MS : now;
+    return { fate: 'stays', ends };
   }
 
   /** The socket is lost. A node may have heard what it did not answer: then it keeps the id for us. */
@@ -70,7 +76,7 @@ export class Announcement {
   /** Nothing is wanted any more. Gives whose promises are not kept. */
   drop() {
     this.#wanted = this.#agreed = null;
-    this.#claim = { until: 0, at: Infinity };
+    this.#claim.at = Infinity;
     const ends = [...this.#asked.flatMap((asked) => asked.ends.splice(0)), ...this.#waiting.splice(0)];
     for (const asked of this.#asked) asked.isOver = true;
     return ends;

@@ -8,10 +8,15 @@ export const DEFAULT_TIMEOUT_MS = 4000;
 const SLACK_MS = 500;
 const LONGEST_TIMEOUT_MS = 60000; // a node takes no longer one
 const MOST_ANSWERS = 256;
+const MOST_REASON = 80; // characters, of which each may have three bytes
+
+/** Half a character is none, and a node would not understand the frame. */
+const wellFormed = (text) => text.replace(/\p{Surrogate}/gu, '\ufffd');
 
 export class Requests {
   #own = new Map(); // id → { id, wanted, until, ends }
   #others = new Map(); // `id from` → the answer, or null while there is none
+  #unsaid = []; // answers to others, for the next connection
 
   /** False where nobody is to be asked: whoever asks has lost interest already, or has asked for what cannot be. */
   ask({ id, wanted, ends, timeout = DEFAULT_TIMEOUT_MS, signal }, now) {
@@ -39,9 +44,9 @@ export class Requests {
     return { type: 'request', id, ...wanted, timeout_ms: Math.max(1, Math.ceil(until - now)) };
   }
 
-  /** Those that are not answered. */
-  open() {
-    return [...this.#own.keys()];
+  /** What is to be said on a new connection: those that are not answered, and answers that found no connection. */
+  frames(now) {
+    return [...[...this.#own.keys()].map((id) => this.frame(id, now)), ...this.#unsaid.splice(0)];
   }
 
   answered({ id, ok, peer, data, reason, message }) {
@@ -66,12 +71,26 @@ export class Requests {
     return this.#others.get(key) ?? 'wait';
   }
 
-  /** The first answer counts: false for another one. */
-  answer(frame) {
+  accept(from, id) {
+    return this.#answer({ type: 'accept', from, id });
+  }
+
+  decline(from, id, reason) {
+    const words = reason && wellFormed(String(reason).slice(0, MOST_REASON));
+    return this.#answer({ type: 'decline', from, id, reason: words });
+  }
+
+  /** The first answer counts. Gives its frame, or null for another one. */
+  #answer(frame) {
     const key = `${frame.id} ${frame.from}`;
-    if (this.#others.get(key)) return false;
+    if (this.#others.get(key)) return null;
     this.#others.set(key, frame);
-    return true;
+    return frame;
+  }
+
+  /** There is no connection for an answer. */
+  keep(frame) {
+    this.#unsaid.push(frame);
   }
 
   deadline() {
@@ -90,5 +109,6 @@ export class Requests {
   giveUp(error) {
     for (const { ends } of this.#own.values()) ends.reject(error);
     this.#own.clear();
+    this.#unsaid.length = 0;
   }
 }

@@ -10,13 +10,9 @@ import { Requests } from './requests.js';
 import { Roster } from './roster.js';
 
 const VERSION = 1;
-const MOST_REASON = 80; // characters, of which each may have three bytes
 // Until a node has said what it takes, and for how long it waits for us.
 const LIMITS = { frameBytes: 262144, unacknowledged: 256 };
 const WINDOW_MS = 8000;
-
-/** Half a character is none, and a node would not understand the frame. */
-const wellFormed = (text) => text.replace(/\p{Surrogate}/gu, '\ufffd');
 
 export class Session {
   id = null; // the session's, as the node names it
@@ -31,7 +27,6 @@ export class Session {
   #mail;
   #requests = new Requests();
   #announcement = new Announcement();
-  #unsaid = []; // answers to other peers' requests
   #isOpen = false; // there is a socket
 
   /**
@@ -75,8 +70,7 @@ export class Session {
   lost() {
     this.#announcement.lost(this.isPresent, this.#now(), this.windowMs);
     this.#isOpen = false;
-    this.isPresent = false;
-    this.#mail.down();
+    this.#absent();
   }
 
   // --- what the page wants ---
@@ -90,10 +84,12 @@ export class Session {
   }
 
   leave() {
-    if (this.isPresent || this.#announcement.isAsked) this.#say({ type: 'leave' });
-    this.#resume = null;
-    this.isPresent = false;
-    this.#mail.down();
+    if (this.isPresent || this.#announcement.isAsked) {
+      this.#say({ type: 'leave' });
+      // Where no node hears that, our place is kept for a while, for whoever has the token.
+      this.#resume = null;
+    }
+    this.#absent();
     this.giveUp(new SignallingError({ code: 'left', message: 'the room was left' }));
     this.members.clear();
   }
@@ -123,11 +119,11 @@ export class Session {
   }
 
   accept(from, id) {
-    this.#answer({ type: 'accept', from, id });
+    this.#answer(this.#requests.accept(from, id));
   }
 
   decline(from, id, reason) {
-    this.#answer({ type: 'decline', from, id, reason: reason && wellFormed(String(reason).slice(0, MOST_REASON)) });
+    this.#answer(this.#requests.decline(from, id, reason));
   }
 
   /** Nothing will come of what is under way. */
@@ -135,7 +131,6 @@ export class Session {
     for (const ends of this.#announcement.drop()) ends.reject(error);
     this.#mail.giveUp();
     this.#requests.giveUp(error);
-    this.#unsaid.length = 0;
   }
 
   // --- time ---
@@ -241,7 +236,9 @@ export class Session {
 
   #onError({ code, message, temporary = false, about }) {
     const error = new SignallingError({ code, message, temporary });
-    if (about === 'announce') return this.#onRefused(error);
+    // A node that could not read a frame may not say which.
+    const isUnclear = about === undefined && code === 'bad-field' && this.#announcement.isAsked;
+    if (about === 'announce' || isUnclear) return this.#onRefused(error);
     if (code === 'bad-resume') this.#resume = null;
     return this.#emit('error', error);
   }
@@ -249,11 +246,18 @@ export class Session {
   #onRefused(error) {
     const isInUse = error.code === 'id-in-use';
     const canChange = isInUse && !this.#isIdChosen && this.peer !== null;
-    const ends = this.#announcement.refused(this.#now(), { isInUse, canChange });
-    if (ends === 'as another') this.peer = null;
-    if (!Array.isArray(ends)) return;
+    const how = { isInUse, canChange, isTemporary: error.temporary, isPresent: this.isPresent };
+    const { fate, ends } = this.#announcement.refused(this.#now(), how);
+    if (fate === 'as another') this.peer = null;
+    if (isInUse && fate !== 'later') this.#absent();
+    if (fate === 'as another' || fate === 'later') return;
     for (const { reject } of ends) reject(error);
-    if (!this.#announcement.isWanted) this.giveUp(error);
+    // We are in no room, and do not try to be until the page says so.
+    if (fate === 'out') {
+      this.giveUp(error);
+      this.#emit('out', error);
+      this.#tell(this.#roster.replace([]));
+    }
     this.#emit('error', error);
   }
 
@@ -270,18 +274,20 @@ export class Session {
     this.#say({ type: 'announce', room: this.#room, peer: this.peer ?? undefined, data, known: known?.sums });
   }
 
+  #absent() {
+    this.isPresent = false;
+    this.#mail.down();
+  }
+
   #answer(frame) {
-    if (!this.#requests.answer(frame)) return;
-    if (this.isPresent) this.#say(frame);
-    else this.#unsaid.push(frame);
+    if (frame && this.isPresent) this.#say(frame);
+    else if (frame) this.#requests.keep(frame);
   }
 
   /** What waits for a connection, and what the last one may have lost. */
   #catchUp() {
     this.#mail.up();
-    const now = this.#now();
-    for (const id of this.#requests.open()) this.#say(this.#requests.frame(id, now));
-    for (const frame of this.#unsaid.splice(0)) this.#say(frame);
+    for (const frame of this.#requests.frames(this.#now())) this.#say(frame);
   }
 
   #forget(changes) {

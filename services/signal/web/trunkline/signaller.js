@@ -168,6 +168,7 @@ export class Signaller extends EventTarget {
     else if (type === 'iceservers') this.#ice.take(detail);
     else if (type === 'migrate') this.#connection.replace();
     else if (type === 'members') this.#announced(detail);
+    else if (type === 'out') this.#putOut(detail);
     else if (type === 'requested') this.#requested(detail);
     else if (type !== 'message' || !this.#desk.take(detail)) this.#emit(type, detail);
   }
@@ -176,6 +177,11 @@ export class Signaller extends EventTarget {
     this.#connection.settled();
     if (isHidden()) this.#keepsake.keep(this.#session.keepsake);
     this.#setState('announced', detail);
+  }
+
+  #putOut({ code, message }) {
+    this.#keepsake.forget();
+    if (this.state === 'announced') this.#setState('connected', { code, reason: message });
   }
 
   #requested(detail) {

@@ -119,6 +119,32 @@ test('verdicts on many messages to nobody make no storm', async () => {
   for (const { reason } of await Promise.all(sent.map(outcome))) assert.equal(reason, 'no-match');
 });
 
+test('who speaks to ever more peers keeps track of so many, and those who are spoken to again hear new numbers', async () => {
+  const bob = await inRoom();
+  for (const body of [1, 2]) bob.session.send('sue', body);
+  bob.hear('acked', { by: 'sue', session: 's1', n: 2 });
+  const kept = bob.session.send('ann', 'kept');
+  for (let at = 0; at < 200000; at += 1) {
+    bob.session.send(`peer ${at}`, 'x');
+    bob.hear('acked', { by: `peer ${at}`, session: 's1', n: Number.MAX_SAFE_INTEGER });
+    bob.frames.length = 0;
+  }
+  assert.ok(bob.session.deadline() > bob.time.now);
+  bob.session.send('sue', 3);
+  const [{ n, first }] = bob.said('send');
+  assert.ok(n > 2 && n === first, `${first} to ${n}`);
+  bob.hear('acked', { by: 'ann', session: 's1', n: 1 });
+  assert.deepEqual(await outcome(kept), { value: undefined });
+});
+
+test('no more peers are waited for than so many', async () => {
+  const bob = await inRoom();
+  for (let at = 0; at < 1024; at += 1) bob.session.send(`peer ${at}`, 'x');
+  assert.equal((await outcome(bob.session.send('sue', 'x'))).reason, 'overloaded');
+  bob.hear('acked', { by: 'peer 7', session: 's1', n: 1 });
+  assert.equal(await outcome(bob.session.send('sue', 'x')), 'pending');
+});
+
 test('what waits for a peer that leaves is given up, and the numbers go on', async () => {
   const bob = await inRoom();
   const sent = bob.session.send('sue', 1);

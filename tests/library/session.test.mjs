@@ -1,6 +1,7 @@
 // The browser library's session: greeting, announcing, the roster, requests. No socket, no real time.
 
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { test } from 'node:test';
 
 import { openSession, outcome } from '../harness/js/session.mjs';
@@ -135,6 +136,32 @@ test('a request that was not answered is asked again on the next socket, by the 
   bob.said();
   bob.comeBack();
   assert.deepEqual(bob.said('request'), [{ type: 'request', id, peer: 'sue', timeout_ms: 2000 }]);
+});
+
+test('so many requests wait for an answer, and no more', async () => {
+  const bob = openSession();
+  await bob.enter();
+  const [first] = Array.from({ length: 1024 }, () => bob.session.request({ peer: 'sue' }));
+  assert.equal((await outcome(bob.session.request({ peer: 'sue' }).promise)).reason, 'overloaded');
+  bob.hear('answer', { id: first.id, ok: false, reason: 'no-match' });
+  assert.equal(await outcome(bob.session.request({ peer: 'sue' }).promise), 'pending');
+});
+
+test('whatever becomes of a request, nobody listens any more whether it is taken back', async () => {
+  const bob = openSession();
+  await bob.enter();
+  for (const end of [
+    (id) => bob.hear('answer', { id, ok: true, peer: 'sue', data: {} }),
+    (id) => bob.hear('answer', { id, ok: false, reason: 'no-match' }),
+    () => bob.pass(5000),
+    () => bob.session.leave(),
+  ]) {
+    const { signal } = new AbortController();
+    const { id } = bob.session.request({ peer: 'sue' }, { signal });
+    assert.equal(getEventListeners(signal, 'abort').length, 1);
+    end(id);
+    assert.equal(getEventListeners(signal, 'abort').length, 0, `${end}`);
+  }
 });
 
 test('a request can be taken back', async () => {

@@ -8,6 +8,8 @@ const PATIENCE_MS = 5000;
 const LONGEST_PATIENCE_MS = 40000;
 // Verdicts come in swarms: what is left is said again once for all of them.
 const HOLE_MS = 100;
+/** Peers to whom something was said. Of those for whom nothing waits, who was spoken to longest ago is forgotten. */
+const MOST_LANES = 1024;
 
 /** A verdict gives a number up; other words of the node's are notices. */
 const VERDICTS = new Set(['no-match', 'gone', 'unreachable', 'overloaded', 'timeout']);
@@ -16,21 +18,37 @@ const DEPARTURES = new Set(['no-match', 'gone']);
 
 export class Outbox {
   // Peers stay in here when nothing waits for them: their numbers go on.
-  #lanes = new Map(); // peer → { next, waiting: [{ n, body, ends, said }], patience, due }
+  #lanes = new Map(); // peer → { next, waiting: [{ n, body, ends, said }], patience, due }; the one used last at the end
+  #floor = 1; // what a new lane begins with: beyond the numbers of those that were forgotten
 
-  #lane(to) {
-    let lane = this.#lanes.get(to);
-    if (!lane) {
-      lane = { next: 1, waiting: [], patience: PATIENCE_MS, due: Infinity };
-      this.#lanes.set(to, lane);
-    }
+  /** Null where too many are waited for. */
+  #use(to) {
+    const lane = this.#lanes.get(to) ?? this.#make();
+    if (!lane) return null;
+    this.#lanes.delete(to);
+    this.#lanes.set(to, lane);
     return lane;
   }
 
-  /** Keeps a message; null where `limit` of them wait for this peer. */
+  #make() {
+    if (this.#lanes.size >= MOST_LANES && !this.#forgetOne()) return null;
+    return { next: this.#floor, waiting: [], patience: PATIENCE_MS, due: Infinity };
+  }
+
+  #forgetOne() {
+    for (const [to, { next, waiting }] of this.#lanes) {
+      if (waiting.length > 0) continue;
+      // Who is spoken to again hears numbers that it has not heard yet.
+      this.#floor = Math.max(this.#floor, next);
+      return this.#lanes.delete(to);
+    }
+    return false;
+  }
+
+  /** Keeps a message; null where `limit` of them wait for this peer, or too many peers are waited for. */
   add(to, body, ends, limit) {
-    const lane = this.#lane(to);
-    if (lane.waiting.length >= limit) return null;
+    const lane = this.#use(to);
+    if (!lane || lane.waiting.length >= limit) return null;
     const item = { n: lane.next, body, ends, said: false };
     lane.next += 1;
     lane.waiting.push(item);
@@ -39,12 +57,12 @@ export class Outbox {
 
   /** The frame for a message: the lowest number still to come goes along, so that nobody waits for one that was given up. */
   frame(to, item) {
-    return { type: 'send', to, n: item.n, first: this.#lane(to).waiting[0].n, body: item.body };
+    return { type: 'send', to, n: item.n, first: this.#lanes.get(to).waiting[0].n, body: item.body };
   }
 
   /** It is on its way. */
   said(to, item, now) {
-    const lane = this.#lane(to);
+    const lane = this.#lanes.get(to);
     item.said = true;
     lane.due = Math.min(lane.due, now + lane.patience);
   }
@@ -111,6 +129,7 @@ export class Outbox {
    * cannot be said again without their having it twice.
    */
   renew() {
+    this.#floor = 1;
     for (const [to, lane] of this.#lanes) {
       const unsaid = lane.waiting.filter(({ said }) => !said);
       const said = lane.waiting.filter((item) => item.said);
@@ -122,7 +141,9 @@ export class Outbox {
 
   /** When something is to be said again, if nothing happens. */
   deadline() {
-    return Math.min(Infinity, ...[...this.#lanes.values()].map(({ due }) => due));
+    let first = Infinity;
+    for (const { due } of this.#lanes.values()) first = Math.min(first, due);
+    return first;
   }
 
   /** To whom by now. */

@@ -7,6 +7,7 @@ import { isLonger, MOST_DATA_BYTES } from './frames.js';
 export const DEFAULT_TIMEOUT_MS = 4000;
 const SLACK_MS = 500;
 const LONGEST_TIMEOUT_MS = 60000; // a node takes no longer one
+const MOST_OWN = 1024; // that are not answered
 const MOST_ANSWERS = 256;
 const MOST_REASON = 80; // characters, of which each may have three bytes
 
@@ -14,7 +15,7 @@ const MOST_REASON = 80; // characters, of which each may have three bytes
 const wellFormed = (text) => text.replace(/\p{Surrogate}/gu, '\ufffd');
 
 export class Requests {
-  #own = new Map(); // id → { id, wanted, until, ends }
+  #own = new Map(); // id → { wanted, until, ends, ignore }
   #others = new Map(); // `id from` → the answer, or null while there is none
   #unsaid = []; // answers to others, for the next connection
 
@@ -28,14 +29,23 @@ export class Requests {
       ends.reject(tooLong('what a request matches', MOST_DATA_BYTES));
       return false;
     }
+    if (this.#own.size >= MOST_OWN) {
+      ends.reject(because('overloaded'));
+      return false;
+    }
     const until = now + Math.min(Math.max(1, timeout), LONGEST_TIMEOUT_MS);
-    this.#own.set(id, { wanted, until, ends });
-    const abort = () => {
-      this.#own.delete(id);
-      ends.reject(signal.reason);
-    };
-    signal?.addEventListener('abort', abort, { once: true });
+    const abort = () => this.#take(id).ends.reject(signal.reason);
+    signal?.addEventListener('abort', abort);
+    this.#own.set(id, { wanted, until, ends, ignore: () => signal?.removeEventListener('abort', abort) });
     return true;
+  }
+
+  /** One that waits no longer, nor for being taken back. */
+  #take(id) {
+    const request = this.#own.get(id);
+    this.#own.delete(id);
+    request?.ignore();
+    return request;
   }
 
   /** The frame for one: what is left of its time goes along. */
@@ -50,9 +60,8 @@ export class Requests {
   }
 
   answered({ id, ok, peer, data, reason, message }) {
-    const request = this.#own.get(id);
+    const request = this.#take(id);
     if (!request) return;
-    this.#own.delete(id);
     if (ok) request.ends.resolve({ id: peer, data });
     else request.ends.reject(new SignallingError({ reason: reason ?? 'unreachable', message, peer }));
   }
@@ -94,21 +103,20 @@ export class Requests {
   }
 
   deadline() {
-    return Math.min(Infinity, ...[...this.#own.values()].map(({ until }) => until + SLACK_MS));
+    let first = Infinity;
+    for (const { until } of this.#own.values()) first = Math.min(first, until + SLACK_MS);
+    return first;
   }
 
   /** Ends what has waited too long: for a peer, or, where there is no connection, for a node. */
   expire(now, isConnected) {
-    for (const [id, { until, ends }] of this.#own) {
-      if (until + SLACK_MS > now) continue;
-      this.#own.delete(id);
-      ends.reject(because(isConnected ? 'timeout' : 'unreachable'));
+    for (const [id, { until }] of this.#own) {
+      if (until + SLACK_MS <= now) this.#take(id).ends.reject(because(isConnected ? 'timeout' : 'unreachable'));
     }
   }
 
   giveUp(error) {
-    for (const { ends } of this.#own.values()) ends.reject(error);
-    this.#own.clear();
+    for (const id of [...this.#own.keys()]) this.#take(id).ends.reject(error);
     this.#unsaid.length = 0;
   }
 }

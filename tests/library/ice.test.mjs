@@ -74,6 +74,40 @@ test('servers that the node does not renew are asked for before they end', async
   assert.deepEqual(told, ['first', 'fresh']);
 });
 
+test('the same node is asked, wherever its path begins, and with all that its address has', (t) => {
+  const places = [
+    ['wss://node.example/v1/connect', undefined, 'https://node.example/v1/ice'],
+    ['wss://node.example/behind/v1/connect?key=k', undefined, 'https://node.example/behind/v1/ice?key=k'],
+    ['ws://node.example/a/b/v1/connect?key=k', 't', 'http://node.example/a/b/v1/ice?key=k&token=t'],
+    ['wss://node.example/v1/connect', null, 'https://node.example/v1/ice'],
+  ];
+  for (const [url, token, expected] of places) {
+    const { ice, pass } = open(t, url, token);
+    take(ice, 'first');
+    pass(75000);
+    assert.equal(asked.at(-1), expected);
+    ice.close();
+    t.mock.timers.reset();
+  }
+});
+
+test('what is no list of servers is not taken, and asked for again', async (t) => {
+  const { ice, told, pass, settled } = open(t);
+  take(ice, 'first');
+  pass(75000);
+  const servers = [SERVER('fresh')];
+  const wrong = [null, [], {}, { ttl: 100 }, { iceServers: {}, ttl: 100 }, { iceServers: [null], ttl: 100 }, { iceServers: servers }];
+  for (const fresh of wrong) {
+    const before = asked.length;
+    answers.push({ ok: true, json: async () => fresh });
+    await settled();
+    pass(30000);
+    await settled();
+    assert.equal(asked.length, before + 1, JSON.stringify(fresh));
+    assert.deepEqual([told, ice.current], [['first'], [SERVER('first')]], JSON.stringify(fresh));
+  }
+});
+
 test('servers that the node renews are not asked for', (t) => {
   const { ice, pass } = open(t);
   for (let second = 0; second < 300; second += 60) {

@@ -34,6 +34,18 @@ test('a socket that comes back resumes the session, under the id that the node h
   ]);
 });
 
+test('the token of the greeting is good before the room has answered', () => {
+  const bob = openSession({ peer: 'bob' });
+  bob.session.announce({});
+  bob.session.opened();
+  bob.welcome({ resume: 'early' });
+  bob.session.lost();
+  bob.said();
+  bob.session.opened();
+  assert.deepEqual(bob.said('hello'), [{ type: 'hello', v: 1, resume: 'early' }]);
+  assert.deepEqual(bob.session.keepsake, { token: 'early', peer: 'bob' });
+});
+
 test('a page that was loaded anew says so, until it is in the room', async () => {
   const bob = openSession({ resume: { token: 'old', peer: 'bob' } });
   bob.session.announce({});
@@ -187,6 +199,19 @@ test('a request that comes twice is told once and answered the same twice', asyn
   assert.deepEqual(bob.said(), [no]);
   bob.hear('requested', requested);
   assert.deepEqual(bob.said(), [no]);
+});
+
+test('words of a no are as long as a node takes, and have no half characters', async () => {
+  const bob = openSession();
+  await bob.enter([SUE]);
+  const reasonOf = (words) => {
+    bob.session.decline('sue', words, words);
+    return bob.said('decline')[0].reason;
+  };
+  assert.equal(reasonOf(`${'x'.repeat(79)}\u{1f600}`), `${'x'.repeat(79)}\ufffd`);
+  assert.equal(reasonOf('\ud83d'), '\ufffd');
+  assert.equal(reasonOf('\u{1f600}'), '\u{1f600}');
+  assert.ok(new TextEncoder().encode(reasonOf('\u20ac'.repeat(300))).length <= 256);
 });
 
 test('an answer that found no socket goes with the next', async () => {

@@ -101,7 +101,7 @@ test('a request may be decided later', () => {
 
 test('who it was is kept for a reload while the page is hidden, and not while it is seen', () => {
   const storage = new FakeStorage();
-  enter({ storage });
+  const first = enter({ storage });
   assert.equal(storage.size, 0, 'a tab that is duplicated would have it');
   document.show('hidden');
   const [[key, value]] = storage;
@@ -109,6 +109,7 @@ test('who it was is kept for a reload while the page is hidden, and not while it
   document.show('visible');
   assert.equal(storage.size, 0);
 
+  first.peer.close();
   storage.setItem(key, value);
   const { peer, socket } = open({ storage });
   assert.equal(storage.size, 0, 'it is used once');
@@ -120,17 +121,70 @@ test('who it was is kept for a reload while the page is hidden, and not while it
   ]);
 });
 
+test('a page that is loaded while it is hidden keeps who it is as soon as it knows', () => {
+  const storage = new FakeStorage();
+  document.show('hidden');
+  enter({ storage });
+  assert.deepEqual([...storage.values()].map((value) => JSON.parse(value).peer), ['sue']);
+});
+
+test('two of one page and room are kept apart, and each is who it was when the page is loaded anew', () => {
+  const storage = new FakeStorage();
+  const load = () => ['ann', 'zoe'].map((peer) => {
+    const { socket, peer: it } = open({ storage });
+    it.announce();
+    socket.open();
+    const [{ peer: known }] = socket.said('announce');
+    socket.greet({ peer, resume: `token of ${peer}` });
+    return { it, known };
+  });
+  const first = load();
+  assert.deepEqual(first.map(({ known }) => known), [undefined, undefined]);
+  document.show('hidden');
+  const kept = [...storage];
+  // The page goes, and its storage stays.
+  for (const { it } of first) it.close();
+  document.show('visible');
+  for (const [key, value] of kept) storage.setItem(key, value);
+  assert.deepEqual(load().map(({ known }) => known), ['ann', 'zoe']);
+});
+
 test('what was kept for another id, or by somebody else, is of no use', () => {
   const storage = new FakeStorage();
-  enter({ storage });
+  const first = enter({ storage });
   document.show('hidden');
   const [[key, value]] = storage;
+  first.peer.close();
   for (const [kept, id] of [[value, 'other'], ['{', 'sue'], ['{"token":7}', 'sue'], ['null', 'sue']]) {
     storage.setItem(key, kept);
-    const { socket } = open({ storage, id });
+    const { peer, socket } = open({ storage, id });
     socket.open();
     assert.deepEqual(socket.said('hello'), [{ type: 'hello', v: 1 }]);
+    peer.close();
   }
+});
+
+for (const [what, wake] of [
+  ['is seen again', () => document.show('visible')],
+  ['comes back from where it was kept', () => globalThis.dispatchEvent(Object.assign(new Event('pageshow'), { persisted: true }))],
+  ['goes on after it was frozen', () => document.dispatchEvent(new Event('resume'))],
+  ['has its network again', () => globalThis.dispatchEvent(new Event('online'))],
+]) {
+  test(`a page that ${what} does not believe its socket, and does not wait for the next try`, () => {
+    const { socket } = enter();
+    wake();
+    assert.deepEqual(socket.said('ping').length, 1);
+    socket.lose();
+    assert.equal(sockets.length, 1);
+    wake();
+    assert.equal(sockets.length, 2);
+  });
+}
+
+test('a page that is loaded, and not for the first time, has nothing to wake', () => {
+  const { socket } = enter();
+  globalThis.dispatchEvent(Object.assign(new Event('pageshow'), { persisted: false }));
+  assert.deepEqual(socket.said('ping'), []);
 });
 
 test('a page that is thrown away leaves, and one that is kept does not', () => {

@@ -16,11 +16,15 @@ export class IceServers {
   #connections = new Map(); // WeakRef → its own servers
   #isClosed = false;
 
-  /** `url` is the WebSocket's: the same node is asked over HTTP where it does not speak by itself. `told` is. */
+  /**
+   * `url` is the WebSocket's, which ends in `/v1/connect`: the same node is asked over HTTP where it does not speak by
+   * itself. `told` is.
+   */
   constructor({ url, token, told }) {
-    this.#url = new URL('/v1/ice', url);
+    this.#url = new URL(url);
     this.#url.protocol = this.#url.protocol.replace(/^ws/, 'http');
-    this.#url.search = token === undefined ? '' : new URLSearchParams({ token });
+    this.#url.pathname = this.#url.pathname.replace(/connect$/, 'ice');
+    if (token !== undefined && token !== null) this.#url.searchParams.set('token', token);
     this.#told = told;
   }
 
@@ -70,11 +74,17 @@ export class IceServers {
       const answer = await fetch(this.#url, { signal: AbortSignal.timeout(PATIENCE_MS) });
       if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
       const fresh = await answer.json();
+      if (!areServers(fresh)) throw new TypeError('no list of servers'); // of a proxy's, perhaps
       if (this.current === asked) this.take(fresh);
     } catch {
       if (this.current === asked && !this.#isClosed) this.#renewIn(retry, Math.min(2 * retry, LONGEST_RETRY_MS));
     }
   }
+}
+
+function areServers(fresh) {
+  const { iceServers, ttl } = fresh ?? {};
+  return Array.isArray(iceServers) && iceServers.every((server) => server?.urls !== undefined) && typeof ttl === 'number';
 }
 
 /** A connection that has the node's servers, now and when they change, beside those that are given. */

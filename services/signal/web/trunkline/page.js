@@ -13,6 +13,7 @@ export function watchPage({ wake, show, hide, end }) {
     return wake();
   });
   listen(globalThis, 'pageshow', ({ persisted }) => persisted && (show(), wake()));
+  listen(page, 'resume', wake); // it was frozen, and nobody need see it for that
   listen(globalThis, 'online', wake);
   // A page that is kept may come back; one that is not has left, which nobody needs to find out by waiting.
   listen(globalThis, 'pagehide', ({ persisted }) => (hide(), persisted || end()));
@@ -27,10 +28,22 @@ export const isHidden = () => globalThis.document?.visibilityState === 'hidden';
  */
 export class Keepsake {
   #storage; #key;
+  #used; // the keys that somebody in this page has
 
+  /** Two that want the same key have one each: in a page that is loaded anew, the same ones if they come in the same order. */
   constructor(storage, key) {
     this.#storage = storage;
+    this.#used = usedOf(storage);
     this.#key = key;
+    // No room has a bar in its name.
+    for (let count = 2; this.#used.has(this.#key); count += 1) this.#key = `${key}|${count}`;
+    this.#used.add(this.#key);
+  }
+
+  /** Nobody wants it any more. */
+  release() {
+    this.forget();
+    this.#used.delete(this.#key);
   }
 
   keep(value) {
@@ -58,6 +71,14 @@ export class Keepsake {
       return null;
     }
   }
+}
+
+const used = new WeakMap(); // storage → keys
+
+function usedOf(storage) {
+  if (storage === null) return new Set();
+  if (!used.has(storage)) used.set(storage, new Set());
+  return used.get(storage);
 }
 
 export function sessionStorageOf(scope) {

@@ -222,7 +222,7 @@ export class Signaller extends EventTarget {
 
   #end(error) {
     this.#unwatch();
-    this.#keepsake.forget();
+    this.#keepsake.release();
     this.#connection.close();
     this.#do(() => {
       this.#session.lost();

@@ -23,10 +23,14 @@ export const LOOPBACK = '--allow-loopback-in-peer-connection';
 
 export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
-/** `env` is for an executable that starts Chromium somewhere else. */
-export function launchChromium({ executablePath = CHROMIUM, args = [LOOPBACK], env = {} } = {}) {
+/**
+ * `env` is for an executable that starts Chromium somewhere else. Pages that are left are thrown away, unless it `keepsPages`
+ * as it does for people, who may go back to them.
+ */
+export function launchChromium({ executablePath = CHROMIUM, args = [LOOPBACK], env = {}, keepsPages = false } = {}) {
   return chromium.launch({
     executablePath,
+    ignoreDefaultArgs: keepsPages ? ['--disable-back-forward-cache'] : [],
     args: [...ARGS, ...args],
     env: { ...process.env, ...env },
     timeout: 20000,

@@ -5,9 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use protocol::native::Json;
+use protocol::native::{Json, server::Reason};
 
-use crate::output::Ticket;
+use crate::{error::Failure, output::Ticket};
 
 const RETRY: Duration = Duration::from_millis(500);
 /// Beyond the window. A node that died has the ids of its peers until its lease is over and it is swept, 14 s by default.
@@ -52,20 +52,36 @@ pub(crate) enum Refusal {
     Later,
     /// It is said again at once, under another id.
     AsAnother,
-    /// These wait in vain.
-    Final(Vec<Waiter>),
+    /// These wait in vain; we are in the room, or may still come to be.
+    Stays(Vec<Waiter>),
+    /// These wait in vain, and we are in no room.
+    Out(Vec<Waiter>),
+}
+
+/// What a node does not take, and where it leaves us.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refused {
+    /// The id is another's.
+    pub(crate) is_in_use: bool,
+    /// There can be another id in its place.
+    pub(crate) can_change: bool,
+    /// It may be right later.
+    pub(crate) is_temporary: bool,
+    /// The node has told on this socket who is in the room.
+    pub(crate) is_present: bool,
 }
 
 impl Announcement {
-    /// False where too many wait already.
-    pub(crate) fn want(&mut self, data: Json, waiter: Waiter) -> bool {
+    /// # Errors
+    /// When too many wait already.
+    pub(crate) fn want(&mut self, data: Json, waiter: Waiter) -> Result<(), Failure> {
         let asked = self.asked.iter().map(|asked| asked.waiting.len().max(1));
         if asked.sum::<usize>() + self.waiting.len() >= MOST_WAITING {
-            return false;
+            return Err(Failure::because(Reason::Overloaded, None));
         }
         self.wanted = Some(data);
         self.waiting.push(waiter);
-        true
+        Ok(())
     }
 
     pub(crate) fn is_wanted(&self) -> bool {
@@ -103,16 +119,19 @@ impl Announcement {
         Some(asked.waiting)
     }
 
-    /// The oldest is refused, because the id is another's where it `is_in_use`, in place of which there `can` be one.
-    pub(crate) fn refused(&mut self, now: Instant, is_in_use: bool, can_change: bool) -> Refusal {
+    /// The oldest is refused.
+    pub(crate) fn refused(&mut self, now: Instant, refused: Refused) -> Refusal {
         let asked = self.asked.pop_front();
         if asked.as_ref().is_some_and(|asked| asked.is_over) {
             return Refusal::Later;
         }
-        let waiting = asked.map(|asked| asked.waiting).unwrap_or_default();
+        let (announced, waiting) = match asked {
+            Some(asked) => (Some(asked.announced), asked.waiting),
+            None => (self.agreed.clone(), Vec::new()),
+        };
         // The last connection may still hold the id for us.
         let is_claimed = self.claimed_until.is_some_and(|until| now < until);
-        if is_in_use && (is_claimed || can_change) {
+        if refused.is_in_use && (is_claimed || refused.can_change) {
             self.waiting.splice(..0, waiting);
             self.again_at = Some(if is_claimed { now + RETRY } else { now });
             return match is_claimed {
@@ -120,11 +139,21 @@ impl Announcement {
                 false => Refusal::AsAnother,
             };
         }
-        // Not again on the next socket: what was agreed on before is.
-        if self.asked.is_empty() {
-            self.wanted.clone_from(&self.agreed);
+        // The next answer decides.
+        if !self.asked.is_empty() {
+            return Refusal::Stays(waiting);
         }
-        Refusal::Final(waiting)
+        // Not again on the next socket: what was agreed on before is.
+        self.wanted.clone_from(&self.agreed);
+        if refused.is_present && !refused.is_in_use {
+            return Refusal::Stays(waiting);
+        }
+        let is_same = announced == self.agreed;
+        if self.agreed.is_none() || refused.is_in_use || (is_same && !refused.is_temporary) {
+            return Refusal::Out(waiting);
+        }
+        self.again_at = Some(if is_same { now + RETRY } else { now });
+        Refusal::Stays(waiting)
     }
 
     /// The socket is lost. A node may have heard what it did not answer: then it keeps the id for us.
@@ -140,8 +169,7 @@ impl Announcement {
 
     /// Nothing is wanted any more. Gives who waits in vain.
     pub(crate) fn drop_all(&mut self) -> Vec<Waiter> {
-        (self.wanted, self.agreed) = (None, None);
-        (self.claimed_until, self.again_at) = (None, None);
+        (self.wanted, self.agreed, self.again_at) = (None, None, None);
         let mut waiting = Vec::new();
         for asked in &mut self.asked {
             waiting.append(&mut asked.waiting);

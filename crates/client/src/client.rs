@@ -145,7 +145,7 @@ impl Client {
     /// Enters the room, or tells it of other data, an object. Gives the id under which it is there.
     ///
     /// # Errors
-    /// When a node refuses it, no node has answered within the client's patience, or the client leaves or ends before.
+    /// When it has more than 4096 bytes, a node refuses it, no node has answered within the client's patience, or the client leaves or ends before.
     pub async fn announce(&self, data: Json) -> Result<PeerId, Failure> {
         self.ask(|reply| Command::Announce { data, reply }).await?
     }
@@ -153,7 +153,7 @@ impl Client {
     /// Asks for a peer that will talk; gives its id and what it has announced.
     ///
     /// # Errors
-    /// When there is none, with the reason. There is one or the other within `timeout`, four seconds if none is given
+    /// When what is wanted has more than 4096 bytes, or there is none, with the reason. There is one or the other within `timeout`, four seconds if none is given
     /// and a minute at most, and half a second.
     pub async fn request(
         &self,

@@ -18,10 +18,10 @@ pub enum Failure {
     /// Nothing was announced: who is in no room can say nothing.
     #[error("announce first")]
     NotAnnounced,
-    /// The frame would have more bytes than a node takes.
-    #[error("a frame has at most {most} bytes")]
+    /// The frame, what is announced, or what a request matches it with, has more bytes than a node takes.
+    #[error("it has more than {most} bytes")]
     TooLong {
-        /// How many it takes.
+        /// How many a node takes.
         most: u64,
     },
     /// A node did not take the announce.

@@ -38,7 +38,8 @@ pub enum Event {
         /// For how long their credentials are good.
         ttl: Duration,
     },
-    /// A node says that something is wrong.
+    /// A node says that something is wrong. With the code `id-in-use` another peer has got the id: the client is in no room
+    /// until it announces itself again.
     Error {
         /// For programs.
         code: ByteString,

@@ -10,7 +10,7 @@ use bytestring::ByteString;
 use protocol::{
     PeerId, RoomId,
     native::{
-        ClientFrame, Json, MAX_REASON_BYTES, VERSION,
+        ClientFrame, Json, MAX_DATA_BYTES, MAX_REASON_BYTES, VERSION,
         client::{Accept, Announce, Decline, Hello, Wanted},
         server::{Limits, Member, Reason},
     },
@@ -174,20 +174,20 @@ impl Session {
     pub fn handle_disconnected(&mut self, now: Instant) {
         self.announcement.lost(self.is_present, now, self.window);
         self.is_open = false;
-        self.is_present = false;
-        self.mail.down();
+        self.absent();
         self.out.drop_frames();
     }
 
-    /// Enters the room, or tells it of other data, an object.
+    /// Enters the room, or tells it of other data, an object of at most 4096 bytes.
     pub fn announce(&mut self, now: Instant, data: Json) -> Ticket {
         let ticket = self.ticket();
         let until = now + self.config.patience;
-        if !self.announcement.want(data, Waiter { ticket, until }) {
-            let failure = Failure::because(Reason::Overloaded, None);
-            self.out.settle(ticket, Err(failure));
-        } else if self.is_open {
-            self.say_announce();
+        let wanted =
+            check_data(&data).and_then(|()| self.announcement.want(data, Waiter { ticket, until }));
+        match wanted {
+            Ok(()) if self.is_open => self.say_announce(),
+            Ok(()) => {}
+            Err(failure) => self.out.settle(ticket, Err(failure)),
         }
         ticket
     }
@@ -230,11 +230,13 @@ impl Session {
     pub fn request(&mut self, now: Instant, wanted: Wanted, timeout: Option<Duration>) -> Ticket {
         let ticket = self.ticket();
         let id: ByteString = format!("{:032x}-{}", self.config.seed, ticket.0).into();
-        let asked = if self.announcement.is_wanted() {
-            self.requests.ask(id.clone(), wanted, timeout, ticket, now)
-        } else {
-            Err(Failure::NotAnnounced)
+        let asked = match &wanted {
+            _ if !self.announcement.is_wanted() => Err(Failure::NotAnnounced),
+            Wanted::Match(data) => check_data(data),
+            Wanted::Peer(_) => Ok(()),
         };
+        let asked =
+            asked.and_then(|()| self.requests.ask(id.clone(), wanted, timeout, ticket, now));
         match asked {
             Ok(()) if self.is_present => self.requests.say(&id, now, &mut self.out),
             Ok(()) => {}
@@ -276,16 +278,23 @@ impl Session {
         }
     }
 
-    /// Leaves the room, in which a later announce enters again. Nothing will come of what is under way.
+    /// Leaves the room, in which a later announce enters again. Nothing will come of what is under way. Without a
+    /// connection, the others are told when the window is over.
     pub fn leave(&mut self) {
         if self.is_open && (self.is_present || self.announcement.is_asked()) {
             self.out.say(&ClientFrame::Leave);
+            // Where no node hears that, our place is kept for a while, for whoever has the token.
+            self.resume = None;
         }
-        self.resume = None;
-        self.is_present = false;
-        self.mail.down();
+        self.absent();
         self.give_up(&Failure::Left);
         self.roster.clear();
+    }
+
+    /// We are in no room for now.
+    fn absent(&mut self) {
+        self.is_present = false;
+        self.mail.down();
     }
 
     /// Nothing will come of what is under way.
@@ -344,5 +353,15 @@ impl Session {
         for change in changes {
             self.out.tell(change);
         }
+    }
+}
+
+/// Whether a node takes this as what is announced, or as what that is matched with.
+fn check_data(data: &Json) -> Result<(), Failure> {
+    match data.as_str().len() > MAX_DATA_BYTES {
+        true => Err(Failure::TooLong {
+            most: MAX_DATA_BYTES as u64,
+        }),
+        false => Ok(()),
     }
 }

@@ -13,7 +13,7 @@ use protocol::native::{
 
 use super::{Resume, Session};
 use crate::{
-    announcement::Refusal,
+    announcement::{Refusal, Refused},
     error::Failure,
     event::{Asked, Event, Said, State},
     output::Settled,
@@ -223,14 +223,24 @@ impl Session {
         temporary: bool,
     ) -> bool {
         let is_in_use = &*code == "id-in-use";
-        let can_change = is_in_use && !self.is_id_chosen && self.peer.is_some();
-        let waiting = match self.announcement.refused(now, is_in_use, can_change) {
+        let refused = Refused {
+            is_in_use,
+            can_change: is_in_use && !self.is_id_chosen && self.peer.is_some(),
+            is_temporary: temporary,
+            is_present: self.is_present,
+        };
+        let refusal = self.announcement.refused(now, refused);
+        if is_in_use && !matches!(refusal, Refusal::Later) {
+            self.absent();
+        }
+        let (waiting, is_out) = match refusal {
             Refusal::Later => return false,
             Refusal::AsAnother => {
                 self.peer = None;
                 return false;
             }
-            Refusal::Final(waiting) => waiting,
+            Refusal::Stays(waiting) => (waiting, false),
+            Refusal::Out(waiting) => (waiting, true),
         };
         let failure = Failure::Refused {
             code,
@@ -240,8 +250,11 @@ impl Session {
         for waiter in waiting {
             self.out.settle(waiter.ticket, Err(failure.clone()));
         }
-        if !self.announcement.is_wanted() {
+        // We are in no room, and do not try to be until the application says so.
+        if is_out {
             self.give_up(&failure);
+            let left = self.roster.replace(None, Vec::new());
+            self.tell(left);
         }
         true
     }

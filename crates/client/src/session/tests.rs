@@ -16,6 +16,7 @@ use crate::{Asked, Event, Output, Settled, State};
 
 mod link;
 mod messages;
+mod refused;
 mod requests;
 
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,8 +1,5 @@
 use super::*;
 
-const IN_USE: &str =
-    r#"{"type":"error","code":"id-in-use","message":"m","temporary":true,"about":"announce"}"#;
-
 fn requests(bench: &mut Bench) -> Vec<client::Request> {
     let said = bench.frames.iter().filter_map(|frame| match frame {
         ClientFrame::Request(request) => Some(request.clone()),
@@ -64,6 +61,27 @@ fn a_request_that_no_node_answers_is_settled_half_a_second_after_its_time() {
 }
 
 #[test]
+fn what_no_node_takes_as_data_is_neither_announced_nor_asked_for() {
+    let mut bob = Bench::bob();
+    let of_bytes = |bytes: usize| json(&format!(r#"{{"a":"{}"}}"#, "x".repeat(bytes - 8)));
+    for bytes in [4097, 300_000] {
+        let wanted = Wanted::Match(of_bytes(bytes));
+        for ticket in [
+            bob.session.announce(bob.now, of_bytes(bytes)),
+            bob.session.request(bob.now, wanted, None),
+        ] {
+            bob.poll();
+            let too_long = Failure::TooLong { most: 4096 };
+            assert_eq!(bob.outcome(ticket), Some(Err(too_long)));
+        }
+    }
+    assert_eq!(bob.frames, []);
+    let ticket = bob.session.announce(bob.now, of_bytes(4096));
+    bob.poll();
+    assert_eq!((bob.outcome(ticket), bob.frames.len()), (None, 1));
+}
+
+#[test]
 fn a_no_has_the_reason_and_the_words_of_who_said_it() {
     let mut bob = Bench::bob();
     let ticket = bob.session.request(bob.now, Wanted::Peer(id("sue")), None);
@@ -118,44 +136,6 @@ fn an_answer_that_is_given_while_there_is_no_connection_is_said_on_the_next_one(
 }
 
 #[test]
-fn an_id_that_another_has_is_refused_and_what_was_agreed_on_before_stays() {
-    let mut bob = Bench::new(config(Some("bob")));
-    let ticket = bob.session.announce(bob.now, json("{}"));
-    bob.connect("s1");
-    let waits = bob.send("1");
-    bob.hear(IN_USE);
-    let refused = bob.outcome(ticket).unwrap().unwrap_err();
-    assert!(
-        matches!(&refused, Failure::Refused { code, temporary: true, .. } if &**code == "id-in-use"),
-        "{refused:?}"
-    );
-    assert_eq!(bob.outcome(waits), Some(Err(refused)));
-    bob.frames.clear();
-    bob.lose();
-    bob.connect("s1");
-    assert_eq!(bob.frames.len(), 1, "hello alone: {:?}", bob.frames);
-}
-
-#[test]
-fn an_id_that_our_own_lost_connection_still_holds_is_tried_again() {
-    let mut bob = Bench::bob();
-    bob.lose();
-    bob.connect("s1");
-    bob.clear();
-    bob.hear(IN_USE);
-    bob.wait(Duration::from_millis(500));
-    let kinds: Vec<_> = bob.frames.iter().map(ClientFrame::kind).collect();
-    assert_eq!(kinds, ["announce"]);
-    bob.hear(MEMBERS);
-    assert!(bob.session.is_present());
-    assert!(
-        !bob.events
-            .iter()
-            .any(|event| matches!(event, Event::Error { .. }))
-    );
-}
-
-#[test]
 fn who_comes_after_an_earlier_client_takes_its_id_and_begins_a_session_of_its_own() {
     let mut bob = Bench::bob();
     let kept = bob.session.keepsake().unwrap();
@@ -180,24 +160,4 @@ fn who_comes_after_an_earlier_client_takes_its_id_and_begins_a_session_of_its_ow
         panic!("{:?}", bob.frames);
     };
     assert_eq!((hello.resume.as_deref(), hello.anew), (Some("t"), false));
-}
-
-#[test]
-fn an_id_that_a_node_which_died_had_taken_for_us_is_tried_until_the_cluster_has_swept_it() {
-    let mut bob = Bench::new(config(Some("bob")));
-    let ticket = bob.session.announce(bob.now, json("{}"));
-    bob.connect("s1");
-    // The node has heard the announce, and nobody has heard the node: there is no token to resume with.
-    bob.lose();
-    bob.connect("s2");
-    // Ten seconds of its lease, and four until the sweep.
-    for _ in 0..28 {
-        bob.frames.clear();
-        bob.hear(IN_USE);
-        bob.wait(Duration::from_millis(500));
-        let kinds: Vec<_> = bob.frames.iter().map(ClientFrame::kind).collect();
-        assert_eq!(kinds, ["announce"]);
-    }
-    bob.hear(MEMBERS);
-    assert_eq!(bob.outcome(ticket), Some(Ok(Settled::Announced(id("bob")))));
 }

@@ -7,7 +7,7 @@ use ::client::{
     State, Wanted, connect,
 };
 use tokio::time::{sleep, timeout};
-use trunkline_tests::{Cluster, Node, PATIENCE, free_port};
+use trunkline_tests::{Cluster, Node, PATIENCE, Proxy, free_port};
 
 fn peer(name: &str) -> PeerId {
     PeerId::new(name.to_owned()).unwrap()
@@ -73,6 +73,14 @@ fn closed(event: Event) -> Option<Option<u16>> {
         Event::State(State::Closed { code, .. }) => Some(code),
         _ => None,
     }
+}
+
+fn announced(event: Event) -> Option<()> {
+    matches!(event, Event::State(State::Announced { .. })).then_some(())
+}
+
+fn reconnecting(event: Event) -> Option<()> {
+    matches!(event, Event::State(State::Reconnecting { .. })).then_some(())
 }
 
 fn said(event: Event) -> Option<u32> {
@@ -166,6 +174,64 @@ async fn a_client_whose_place_is_taken_ends_and_all_that_it_waits_for_is_settled
     );
     let failed = bob.send(peer("sue"), json("1")).await.unwrap_err();
     assert!(matches!(failed, Failure::Closed { .. }), "{failed:?}");
+}
+
+#[tokio::test]
+async fn a_client_that_has_just_come_back_and_whose_place_is_taken_asks_for_it_once_more() {
+    let node = Node::alone();
+    let proxy = Proxy::start(node.public);
+    let urls = [format!("ws://{}", proxy.address)];
+    let (bob, mut bob_hears) = enter(&urls, options("bob")).await;
+    hear("place", &mut bob_hears, announced).await;
+    let kept = bob.keepsake().await.unwrap();
+    proxy.reset();
+    hear("return", &mut bob_hears, announced).await;
+    // To the node this may be bob's last socket as well as another client.
+    let taking = Options {
+        resume: kept,
+        ..options("bob")
+    };
+    let (_again, mut other_hears) = enter(&[url(&node)], taking).await;
+    hear("place again", &mut bob_hears, announced).await;
+    assert_eq!(
+        hear("end", &mut other_hears, closed).await,
+        Some(3502),
+        "it has lost nothing, and does not come back"
+    );
+    let (sue, _) = enter(&[url(&node)], options("sue")).await;
+    assert_eq!(sue.send(peer("bob"), json("7")).await, Ok(()));
+    assert_eq!(hear("message", &mut bob_hears, said).await, 7);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_while_it_has_no_connection_enters_again_at_once() {
+    let node = Node::alone();
+    let mut proxy = Proxy::start(node.public);
+    let urls = [format!("ws://{}", proxy.address)];
+    let (bob, mut bob_hears) = enter(&urls, options("bob")).await;
+    proxy.cut().await;
+    hear("loss", &mut bob_hears, reconnecting).await;
+    bob.leave().await.unwrap();
+    proxy.restore().await;
+    let entered = soon("place in the room", bob.announce(json("{}"))).await;
+    assert_eq!(entered, Ok(peer("bob")));
+}
+
+#[tokio::test]
+async fn what_no_node_takes_is_refused_and_costs_no_connection() {
+    let node = Node::alone();
+    let (bob, mut bob_hears) = enter(&[url(&node)], options("bob")).await;
+    hear("place", &mut bob_hears, announced).await;
+    let much = json(&format!(r#"{{"a":"{}"}}"#, "x".repeat(300_000)));
+    let most = 4096;
+    let refused = bob.announce(much.clone()).await.unwrap_err();
+    assert_eq!(refused, Failure::TooLong { most });
+    let refused = bob.request(Wanted::Match(much), None).await.unwrap_err();
+    assert_eq!(refused, Failure::TooLong { most });
+    bob.announce(json("{}")).await.unwrap();
+    let next = hear("event", &mut bob_hears, Some).await;
+    let is_announced = matches!(next, Event::State(State::Announced { .. }));
+    assert!(is_announced, "{next:?}");
 }
 
 #[tokio::test]

@@ -12,6 +12,11 @@ const FIRST_DELAY: Duration = Duration::from_millis(100);
 const IN_WINDOW: Duration = Duration::from_secs(1);
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
 
+/// How long after a loss its own last socket may still be what a node takes for the newer one.
+const FRESH: Duration = Duration::from_secs(10);
+/// Two clients that put each other out do so no more often.
+const REPEAT: Duration = Duration::from_secs(60);
+
 /// What is to be done now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -33,6 +38,8 @@ pub struct Dialer {
     /// Tries since the loss.
     attempt: u32,
     lost_at: Option<Instant>,
+    returned_at: Option<Instant>,
+    repeated_at: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +62,8 @@ impl Dialer {
             stage: Stage::Waiting { until: now },
             attempt: 0,
             lost_at: None,
+            returned_at: None,
+            repeated_at: None,
         }
     }
 
@@ -71,9 +80,23 @@ impl Dialer {
     }
 
     /// What we came for has been had: the next loss is a new one.
-    pub fn settled(&mut self) {
+    pub fn settled(&mut self, now: Instant) {
         self.attempt = 0;
-        self.lost_at = None;
+        if self.lost_at.take().is_some() {
+            self.returned_at = Some(now);
+        }
+    }
+
+    /// Another socket has taken our place, with our token. Whether it may have been our own last one, so that once more
+    /// decides: this one has taken the place of one that was lost just now, for the first time in a while.
+    pub fn superseded(&mut self, now: Instant) -> bool {
+        let is_within = |at: Option<Instant>, time| at.is_some_and(|at| now - at < time);
+        let is_fresh = is_within(self.lost_at.or(self.returned_at), FRESH);
+        let is_own = is_fresh && !is_within(self.repeated_at, REPEAT);
+        if is_own {
+            self.repeated_at = Some(now);
+        }
+        is_own
     }
 
     /// The socket is lost, or was not to be had. Gives in how long there is another try: with full jitter, so that those

@@ -208,7 +208,7 @@ impl Driver {
                 self.dialer.heard(now);
                 self.session.handle_frame(now, &text);
                 if self.session.is_present() {
-                    self.dialer.settled();
+                    self.dialer.settled(now);
                 }
             }
             Happened::Lives => self.dialer.heard(now),
@@ -240,7 +240,8 @@ impl Driver {
         let now = Instant::now();
         self.link = Link::None;
         self.session.handle_disconnected(now);
-        if loss.is_final() {
+        let is_own = loss.is_superseded() && self.dialer.superseded(now);
+        if loss.is_final() && !is_own {
             self.end(loss.code, loss.reason);
             return;
         }

@@ -23,6 +23,9 @@ const FAREWELL_PATIENCE: Duration = Duration::from_secs(1);
 /// Longest message of a node's: a whole room is in one.
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
+/// Another connection has come with the same token.
+const SUPERSEDED: u16 = 3502;
+
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 type Opening = Pin<Box<dyn Future<Output = Result<Socket, tungstenite::Error>> + Send>>;
 
@@ -61,6 +64,11 @@ impl Loss {
     /// Whether the node has said not to come back.
     pub(super) fn is_final(&self) -> bool {
         self.code.is_some_and(|code| (3500..4000).contains(&code))
+    }
+
+    /// Whether another socket speaks for the peer now.
+    pub(super) fn is_superseded(&self) -> bool {
+        self.code == Some(SUPERSEDED)
     }
 }
 

@@ -44,9 +44,30 @@ fn a_loss_after_a_return_is_a_new_one() {
     for _ in 0..10 {
         dialer.lost(now, WINDOW, 1.0);
     }
-    dialer.settled();
+    dialer.settled(now);
     let later = now + Duration::from_secs(3600);
     assert_eq!(dialer.lost(later, WINDOW, 1.0), Duration::from_millis(100));
+}
+
+#[test]
+fn one_that_was_superseded_just_after_it_has_returned_comes_back_once() {
+    let second = Duration::from_secs(1);
+    let (mut dialer, start) = dialer(1);
+    dialer.settled(start);
+    assert!(!dialer.superseded(start), "it has lost nothing");
+    let mut now = start;
+    for is_repeated in [true, false] {
+        dialer.lost(now, WINDOW, 1.0);
+        now += second;
+        dialer.settled(now);
+        now += second;
+        assert_eq!(dialer.superseded(now), is_repeated);
+    }
+    // Long after that it may be its own last one again.
+    now += REPEAT;
+    assert!(!dialer.superseded(now), "it has returned long ago");
+    dialer.lost(now, WINDOW, 1.0);
+    assert!(dialer.superseded(now + second));
 }
 
 #[test]

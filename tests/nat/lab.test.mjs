@@ -218,7 +218,7 @@ function running(argument) {
 
 test('a lab that is killed takes every process in it along', LIMIT, async (t) => {
   const { own } = scope(t);
-  const { TRUNKLINE_TEST_NAMESPACE: _, ...env } = process.env;
+  const { TEST_NAMESPACE: _, ...env } = process.env;
   const look = own(
     spawn(fileURLToPath(new URL('run', import.meta.url)), ['look', 'symmetric', 'symmetric'], {
       env: { ...env, SHELL: '/bin/sh' },

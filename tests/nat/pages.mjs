@@ -11,7 +11,7 @@ export async function launchBoth(own, args = []) {
   const launch = (side) =>
     launchChromium({
       executablePath: fileURLToPath(new URL('chromium', import.meta.url)),
-      env: { TRUNKLINE_TEST_CHROMIUM: CHROMIUM, TRUNKLINE_TEST_HOST: SIDES[side].host },
+      env: { TEST_CHROMIUM: CHROMIUM, TEST_HOST: SIDES[side].host },
       args,
     });
   const [a, b] = await Promise.all([launch('a'), launch('b')]);

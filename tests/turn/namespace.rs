@@ -4,7 +4,7 @@
 use std::{env, fs, os::unix::fs::MetadataExt, process::Command};
 
 /// Set where the test runs inside.
-const INSIDE: &str = "TRUNKLINE_TEST_NAMESPACE";
+const INSIDE: &str = "TEST_NAMESPACE";
 
 /// Runs the test of this name once more, alone, in a namespace that `ip` has set up as `setup` says, and returns
 /// `false`; in there it returns `true`. Loopback is up.

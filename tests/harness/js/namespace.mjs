@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 
-const INSIDE = 'TRUNKLINE_TEST_NAMESPACE';
+const INSIDE = 'TEST_NAMESPACE';
 
 /** Whether this process runs in the namespace that `runInside` made. */
 export const isInside = () => INSIDE in process.env;

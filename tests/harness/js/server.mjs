@@ -9,7 +9,7 @@ import { bounded } from './bounded.mjs';
 import { Journal } from './journal.mjs';
 
 const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url));
-const BINARY = resolve(process.env.TRUNKLINE_BIN ?? `${REPOSITORY}/target/release/trunkline`);
+const BINARY = resolve(process.env.TEST_BINARY ?? `${REPOSITORY}/target/release/trunkline`);
 
 const ANSI = /\u001b\[[0-9;]*m/g;
 const LISTENING = /\blistening\b.*\bname="?([\w-]+)"?.*\baddress="?([^\s"]+)"?/;
@@ -33,7 +33,7 @@ const DEFAULTS = { signal: [], dev: [], turn: ['--drain-window', '0s'] };
  */
 export async function startServer({ command = 'signal', port = 0, listen = {}, args = [] } = {}) {
   if (!existsSync(BINARY)) {
-    throw new Error(`no server at ${BINARY}: build it with \`cargo build --release\`, or set TRUNKLINE_BIN`);
+    throw new Error(`no server at ${BINARY}: build it with \`cargo build --release\`, or set TEST_BINARY`);
   }
   const log = new Journal('server');
   const onLoopback = (name) => `127.0.0.1:${name === 'public' ? port : 0}`;

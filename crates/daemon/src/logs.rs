@@ -24,7 +24,8 @@ pub struct LogArgs {
         global = true,
         env = "TRUNKLINE_LOG",
         default_value = "info",
-        value_name = "FILTER"
+        value_name = "FILTER",
+        value_parser = checked
     )]
     pub log: String,
 
@@ -52,12 +53,10 @@ pub enum LogFormat {
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// A word that is no level: taken as a module's name, it would silence everything else.
-    #[error(
-        "--log: `{0}` is not a level; write error, warn, info, debug, trace or off, or MODULE=LEVEL"
-    )]
+    #[error("`{0}` is not a level; write error, warn, info, debug, trace or off, or MODULE=LEVEL")]
     Level(String),
     /// A filter that cannot be read.
-    #[error("--log: {0}")]
+    #[error(transparent)]
     Filter(#[from] ParseError),
 }
 
@@ -65,7 +64,12 @@ pub enum LogError {
 const ASKED_FOR: &str = "dimpl";
 
 /// What is logged, which is nothing of a library that is to be asked for by name.
-fn filter(log: &str) -> Result<EnvFilter, ParseError> {
+fn filter(log: &str) -> Result<EnvFilter, LogError> {
+    let is_level = |word: &str| word.contains(['=', '[']) || word.parse::<LevelFilter>().is_ok();
+    let mut words = log.split(',').map(str::trim);
+    if let Some(word) = words.find(|word| !is_level(word)) {
+        return Err(LogError::Level(word.to_owned()));
+    }
     let filter = EnvFilter::builder().parse(log)?;
     if log.contains(ASKED_FOR) {
         return Ok(filter);
@@ -73,20 +77,15 @@ fn filter(log: &str) -> Result<EnvFilter, ParseError> {
     Ok(filter.add_directive(format!("{ASKED_FOR}=off").parse()?))
 }
 
+fn checked(log: &str) -> Result<String, LogError> {
+    filter(log).map(|_| log.to_owned())
+}
+
 /// Starts logging; a second call in one process does nothing.
 ///
 /// # Errors
 /// When the filter cannot be read.
 pub fn init(args: &LogArgs) -> Result<(), LogError> {
-    let is_level = |word: &str| word.contains(['=', '[']) || word.parse::<LevelFilter>().is_ok();
-    if let Some(word) = args
-        .log
-        .split(',')
-        .map(str::trim)
-        .find(|word| !is_level(word))
-    {
-        return Err(LogError::Level(word.to_owned()));
-    }
     let filter = filter(&args.log)?;
     let registry = tracing_subscriber::registry().with(filter);
     let started = match args.log_format {
@@ -133,7 +132,7 @@ mod tests {
                 log_format: LogFormat::Text,
             };
             let error = init(&args).unwrap_err().to_string();
-            assert!(error.starts_with("--log: "), "{error}");
+            assert!(error.contains("is not a level"), "{error}");
         }
     }
 }

@@ -32,6 +32,7 @@ const SOURCES: &[Source] = &[
     source!("close/3502"),
     source!("close/3503"),
     source!("close/README"),
+    source!("configuration"),
     source!("protocol"),
     source!("tutorial"),
 ];

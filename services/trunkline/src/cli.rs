@@ -1,15 +1,14 @@
-use std::{
-    ffi::OsString,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-};
+//! The commands and their options. What they are said to be here is the one source: `--help`, the file, what
+//! `trunkline config` prints and the reference page are all made from it.
 
-use clap::{
-    ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
-    builder::FalseyValueParser, parser::ValueSource,
-};
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Arg, ArgAction, Args, CommandFactory, Parser, Subcommand};
 use daemon::logs::LogArgs;
 use signal::{IceArgs, MintArgs, SignalArgs};
 use turn_server::{OperationArgs, TurnArgs};
+
+use crate::secret_files;
 
 /// Where `dev` serves: this machine alone.
 const DEV_LISTEN: &str = "127.0.0.1:8080,[::1]:8080";
@@ -20,15 +19,14 @@ const DEV_TURN_LISTEN: &str = "127.0.0.1:3478,[::1]:3478";
 /// In `dev` a user is an address, and every tab of a machine is one user.
 const DEV_TURN_USER_QUOTA: &str = "256";
 
-/// Where `dev --open` serves and relays, on every address.
-const PORT: u16 = 8080;
-const TURN_PORT: u16 = 3478;
-
 /// WebRTC signalling with STUN and TURN built in: peers announce themselves in rooms, find each other and connect,
 /// through the relay where no direct path exists.
 ///
 /// Without a command, `dev` runs: everything in one process, for this machine alone. Its options are those of
 /// `trunkline dev --help`; each command has its own.
+///
+/// A flag comes before its TRUNKLINE_* variable, that before the file of --config, and that before the default.
+/// `trunkline config` prints what has come of it, `trunkline config --example` every option, to begin a file with.
 #[derive(Debug, Parser)]
 #[command(
     name = "trunkline",
@@ -40,18 +38,55 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 
+    /// A TOML file of options, by the names of their flags: suspend-window = "8s". A table [dev], [signal] or [turn] is for
+    /// that command alone, what stands above for each that has such an option
+    #[arg(
+        long,
+        global = true,
+        env = "TRUNKLINE_CONFIG",
+        value_name = "FILE",
+        help_heading = "Configuration"
+    )]
+    pub(crate) config: Option<PathBuf>,
+
     #[command(flatten, next_help_heading = "Logs")]
     pub(crate) logs: LogArgs,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    #[command(flatten)]
+    Run(Run),
+    Config(ConfigArgs),
+}
+
+/// What a process does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Run {
     /// Run everything in one process on this machine: signalling, a relay, and a demo page at http://localhost:8080
     Dev(DevArgs),
     /// Run a signalling node that others can reach
     Signal(SignalCommandArgs),
     /// Run a STUN and TURN server
     Turn(TurnCommandArgs),
+}
+
+/// Print the options that a command would run with, as a file: what each is for, its value, and where that comes from
+///
+/// Without a command it is `dev`. Secrets are not shown. With --config it says what is wrong with a file, and exits with 64
+/// then, with 0 if it is good.
+#[derive(Args, Debug)]
+pub(crate) struct ConfigArgs {
+    /// Print every option at its default, commented out, to begin a file with; without a command, those of all
+    #[arg(long, global = true)]
+    pub(crate) example: bool,
+
+    /// Print the page about all options that is served at /docs/configuration, in Markdown
+    #[arg(long, conflicts_with = "example")]
+    pub(crate) reference: bool,
+
+    #[command(subcommand)]
+    pub(crate) of: Option<Run>,
 }
 
 #[derive(Args, Debug)]
@@ -68,12 +103,6 @@ pub(crate) struct SignalCommandArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct TurnCommandArgs {
-    #[command(flatten)]
-    pub(crate) turn: TurnArgs,
-
-    #[command(flatten)]
-    pub(crate) operation: OperationArgs,
-
     /// Where /metrics, /healthz, /readyz and /admin are served, for operators alone
     #[arg(
         long,
@@ -84,12 +113,18 @@ pub(crate) struct TurnCommandArgs {
         default_value = "127.0.0.1:8082"
     )]
     pub(crate) admin_listen: Vec<SocketAddr>,
+
+    #[command(flatten)]
+    pub(crate) turn: TurnArgs,
+
+    #[command(flatten)]
+    pub(crate) operation: OperationArgs,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct DevArgs {
     /// Let the whole network connect, without authentication: listen on every address, unless --listen says where
-    #[arg(long, env = "TRUNKLINE_OPEN", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "TRUNKLINE_OPEN")]
     pub(crate) open: bool,
 
     #[command(flatten)]
@@ -102,165 +137,44 @@ pub(crate) struct DevArgs {
     pub(crate) turn: TurnArgs,
 }
 
-/// Reads the command line; `dev` is put in where no command stands.
-pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
-    let command = Cli::command().mut_subcommand("dev", |dev| {
-        dev.mut_arg("listen", |listen| listen.default_value(DEV_LISTEN))
-            .mut_arg("turn_listen", |listen| {
-                listen.default_value(DEV_TURN_LISTEN)
-            })
-            .mut_arg("turn_user_quota", |quota| {
-                quota.default_value(DEV_TURN_USER_QUOTA)
-            })
+/// The command line, complete.
+pub(crate) fn definition() -> clap::Command {
+    Cli::command().mut_subcommands(|command| match command.get_name() {
+        "config" => command.mut_subcommands(completed),
+        _ => completed(command),
+    })
+}
+
+/// What the definitions that commands share cannot say: defaults of `dev`, files of secrets, and that a flag that is true
+/// in a file can be given as false.
+fn completed(command: clap::Command) -> clap::Command {
+    let is_dev = command.get_name() == "dev";
+    let command = command.mut_args(|arg| match arg.get_id().as_str() {
+        "listen" if is_dev => arg.default_value(DEV_LISTEN),
+        "turn_listen" if is_dev => arg.default_value(DEV_TURN_LISTEN),
+        "turn_user_quota" if is_dev => arg.default_value(DEV_TURN_USER_QUOTA),
+        _ if matches!(arg.get_action(), ArgAction::SetTrue) => switch(arg),
+        _ => arg,
     });
-    if !names_a_command(&command, &arguments) {
-        arguments.insert(arguments.len().min(1), "dev".into());
-    }
-    let matches = command.clone().try_get_matches_from(arguments)?;
-    let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.with_cmd(&command))?;
-    if let Some((_, matches)) = matches.subcommand() {
-        cli.command.listen_where_possible(matches);
-    }
-    Ok(cli)
+    secret_files::define(command.next_help_heading(None))
 }
 
-/// Whether a command stands somewhere, or a question about the program as a whole comes first.
-fn names_a_command(command: &clap::Command, arguments: &[OsString]) -> bool {
-    let words = || arguments.iter().skip(1).filter_map(|word| word.to_str());
-    let Some(first) = words().next() else {
-        return false;
-    };
-    matches!(first, "help" | "-h" | "--help" | "-V" | "--version")
-        // A word that is no option is a command that does not exist: clap says so.
-        || !first.starts_with('-')
-        || words().any(|word| command.find_subcommand(word).is_some())
+fn switch(arg: Arg) -> Arg {
+    arg.action(ArgAction::Set)
+        .num_args(0..=1)
+        .require_equals(true)
+        .value_name("BOOLEAN")
+        .value_parser(truth)
+        .default_missing_value("true")
+        .default_value("false")
+        .hide_default_value(true)
 }
 
-impl Command {
-    /// A default names both families; a host without IPv6 still works.
-    fn listen_where_possible(&mut self, matches: &ArgMatches) {
-        let is_default =
-            |option: &str| matches.value_source(option) == Some(ValueSource::DefaultValue);
-        match self {
-            Self::Dev(dev) => {
-                let open = dev.open;
-                if is_default("listen") {
-                    settle(&mut dev.signal.listen, open.then_some(PORT));
-                }
-                if is_default("turn_listen") {
-                    settle(&mut dev.turn.turn_listen, open.then_some(TURN_PORT));
-                }
-            }
-            Self::Signal(args) if is_default("listen") => settle(&mut args.signal.listen, None),
-            Self::Turn(args) if is_default("turn_listen") => {
-                settle(&mut args.turn.turn_listen, None);
-            }
-            Self::Signal(_) | Self::Turn(_) => {}
-        }
-    }
-}
-
-/// Replaces default addresses by those that are open to the network, if asked to, and leaves out IPv6 where this
-/// host has none.
-fn settle(addresses: &mut Vec<SocketAddr>, open: Option<u16>) {
-    if let Some(port) = open {
-        *addresses = vec![
-            (Ipv4Addr::UNSPECIFIED, port).into(),
-            (Ipv6Addr::UNSPECIFIED, port).into(),
-        ];
-    }
-    if !daemon::listen::has_ipv6_loopback() {
-        addresses.retain(SocketAddr::is_ipv4);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(line: &str) -> Result<Cli, clap::Error> {
-        parse(line.split(' ').map(OsString::from))
-    }
-
-    fn listens(line: &str) -> Vec<String> {
-        let signal = match read(line).unwrap().command {
-            Command::Dev(dev) => dev.signal,
-            Command::Signal(args) => args.signal,
-            Command::Turn(_) => panic!("no signalling node: {line}"),
-        };
-        signal.listen.iter().map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn without_a_command_dev_runs_for_this_machine_alone() {
-        for line in ["trunkline", "trunkline dev", "trunkline --ping-interval 5s"] {
-            assert!(matches!(read(line).unwrap().command, Command::Dev(_)));
-            assert_eq!(listens(line)[0], "127.0.0.1:8080");
-            assert!(
-                !listens(line)
-                    .iter()
-                    .any(|address| address.starts_with("0."))
-            );
-        }
-    }
-
-    #[test]
-    fn a_node_and_an_open_dev_listen_on_every_address() {
-        for line in [
-            "trunkline signal",
-            "trunkline dev --open",
-            "trunkline --open",
-        ] {
-            assert_eq!(listens(line)[0], "0.0.0.0:8080");
-        }
-    }
-
-    #[test]
-    fn what_is_named_is_taken_as_it_is() {
-        assert_eq!(listens("trunkline --listen [::1]:9"), ["[::1]:9"]);
-    }
-
-    #[test]
-    fn a_command_may_follow_options_of_the_whole_program() {
-        let cli = read("trunkline --log debug signal").unwrap();
-        assert!(matches!(cli.command, Command::Signal(_)));
-        assert_eq!(cli.logs.log, "debug");
-        assert_eq!(
-            read("trunkline signal --log debug").unwrap().logs.log,
-            "debug"
-        );
-    }
-
-    #[test]
-    fn an_address_that_is_named_is_not_opened() {
-        assert_eq!(
-            listens("trunkline --open --listen 127.0.0.1:9"),
-            ["127.0.0.1:9"]
-        );
-    }
-
-    #[test]
-    fn an_unknown_command_or_option_is_an_error() {
-        for line in ["trunkline sgnal", "trunkline dev --lisen x", "trunkline -x"] {
-            assert!(read(line).unwrap_err().use_stderr(), "{line}");
-        }
-    }
-
-    #[test]
-    fn in_dev_one_user_is_a_machine_with_all_its_tabs() {
-        let Command::Dev(dev) = read("trunkline").unwrap().command else {
-            panic!("dev");
-        };
-        assert_eq!(dev.turn.turn_user_quota, 256);
-        let Command::Turn(args) = read("trunkline turn").unwrap().command else {
-            panic!("turn");
-        };
-        assert_eq!(args.turn.turn_user_quota, 12);
-    }
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+/// An empty variable, as compose files make of one that is not set, is false.
+fn truth(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "" | "false" | "no" | "off" | "0" => Ok(false),
+        _ => Err("must be true or false".to_owned()),
     }
 }

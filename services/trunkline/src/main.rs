@@ -2,38 +2,72 @@
 
 mod banner;
 mod cli;
+mod effective;
+mod environment;
+mod example;
+mod file;
+mod layers;
+mod listeners;
+mod nearest;
+mod options;
+mod reference;
 mod run;
+mod secret_files;
+mod subcommand;
+mod toml_text;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use layers::{Task, Wrong};
 
 fn main() -> ExitCode {
-    let cli = match cli::parse(std::env::args_os()) {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Where even this cannot be printed, nobody is left to tell.
-            let _ = error.print();
-            // Help and versions are answers, not errors.
-            return match error.use_stderr() {
-                true => ExitCode::from(daemon::EXIT_USAGE),
-                false => ExitCode::SUCCESS,
-            };
+    match layers::read(std::env::args_os(), std::env::vars_os()) {
+        Err(wrong) => refuse(&wrong),
+        Ok(Task::Print(text)) => {
+            // Who reads no further, as `head`, has what they want.
+            let _ = io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
         }
-    };
-    if let Err(error) = daemon::logs::init(&cli.logs) {
-        banner::complain(&error);
-        return ExitCode::from(daemon::EXIT_USAGE);
-    }
-    daemon::descriptors::raise_limit();
-    match run::run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            banner::complain(&format!("{error:#}"));
-            match is_usage(&error) {
-                true => ExitCode::from(daemon::EXIT_USAGE),
-                false => ExitCode::FAILURE,
+        Ok(Task::Run(run, logs)) => {
+            if let Err(error) = daemon::logs::init(&logs) {
+                banner::complain(&format!("--log: {error}"));
+                return ExitCode::from(daemon::EXIT_USAGE);
+            }
+            daemon::descriptors::raise_limit();
+            match run::run(*run) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    banner::complain(&format!("{error:#}"));
+                    match is_usage(&error) {
+                        true => ExitCode::from(daemon::EXIT_USAGE),
+                        false => ExitCode::FAILURE,
+                    }
+                }
             }
         }
     }
+}
+
+fn refuse(wrong: &Wrong) -> ExitCode {
+    match wrong {
+        Wrong::CommandLine(error) => {
+            // Where even this cannot be printed, nobody is left to tell.
+            let _ = error.print();
+            // Help and versions are answers, not errors.
+            if !error.use_stderr() {
+                return ExitCode::SUCCESS;
+            }
+        }
+        Wrong::Settings(complaints) => {
+            for complaint in complaints {
+                banner::complain(complaint);
+            }
+        }
+    }
+    ExitCode::from(daemon::EXIT_USAGE)
 }
 
 /// Whether an option says what cannot be, and not the system.

@@ -6,11 +6,11 @@ use turn_server::{Infrastructure, Turn};
 
 use crate::{
     banner,
-    cli::{Cli, Command, DevArgs},
+    cli::{DevArgs, Run},
 };
 
 /// Runs the command until it ends or a signal ends it.
-pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
+pub(crate) fn run(command: Run) -> anyhow::Result<()> {
     // One thread: what a second one costs each message is more than the work it would take over. The relay has its own.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -18,9 +18,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         .context("no runtime")?;
     runtime.block_on(async {
         let shutdown = shutdown::on_signals().context("signals cannot be caught")?;
-        match cli.command {
-            Command::Dev(dev) => run_dev(dev, shutdown).await,
-            Command::Signal(args) => {
+        match command {
+            Run::Dev(dev) => run_dev(dev, shutdown).await,
+            Run::Signal(args) => {
                 let servers = IceServers::of_node(&args.ice, &args.mint, &args.signal.redis)?;
                 let mut signal = Signal::open(&args.signal)?;
                 tracing::warn!(
@@ -32,7 +32,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
                 signal.name_servers(servers);
                 Ok(signal.run(shutdown).await?)
             }
-            Command::Turn(args) => {
+            Run::Turn(args) => {
                 let (turn, operation) = (&args.turn, &args.operation);
                 Ok(turn_server::run_alone(turn, operation, &args.admin_listen, shutdown).await?)
             }

@@ -1,7 +1,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use backplane::redis::UrlError;
-use clap::{Args, builder::FalseyValueParser};
+use clap::Args;
 use daemon::reload::FileError;
 
 use crate::{RedisArgs, config::between};
@@ -77,11 +77,7 @@ pub struct MintArgs {
     pub turn_secret_file: Option<PathBuf>,
 
     /// Hand out credentials for relays though there is no authentication: whoever asks may relay
-    #[arg(
-        long,
-        env = "TRUNKLINE_INSECURE_OPEN_TURN",
-        value_parser = FalseyValueParser::new()
-    )]
+    #[arg(long, env = "TRUNKLINE_INSECURE_OPEN_TURN")]
     pub insecure_open_turn: bool,
 }
 

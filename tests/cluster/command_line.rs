@@ -52,6 +52,15 @@ impl Running {
         }
     }
 
+    /// Standard output of a process that has nothing to complain of.
+    async fn answer(mut self) -> String {
+        let mut text = String::new();
+        let mut out = self.0.stdout.take().unwrap();
+        out.read_to_string(&mut text).unwrap();
+        assert_eq!(self.ended().await.code(), Some(0), "{text}");
+        text
+    }
+
     async fn complaint(mut self) -> (Option<i32>, String) {
         let code = self.ended().await.code();
         let mut text = String::new();
@@ -306,6 +315,30 @@ async fn a_wrong_option_is_named_and_exits_with_64() {
 }
 
 #[tokio::test]
+async fn a_file_serves_dev_where_it_says_and_where_it_says_nothing_on_the_families_that_there_are()
+{
+    let name = format!("trunkline-command-line-{}.toml", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let text = "suspend-window = \"2s\"\n[dev]\nadmin-listen = [\"127.0.0.1:0\"]\n\
+                turn-listen = [\"127.0.0.1:0\", \"[::1]:0\"]\n[turn]\nturn-listen = [\"192.0.2.1:1\"]\n";
+    std::fs::write(&path, text).unwrap();
+    let file = path.to_str().unwrap();
+    let mut dev = Running::start(&["--config", file, "--listen", "127.0.0.1:0"]);
+    let banner = dev.read_until("Ctrl-C");
+    assert_eq!(addresses(&banner, "ws://").len(), 1, "{banner}");
+    assert_eq!(relays(&banner).len(), 2, "{banner}");
+    // What is a default stays one with a file that says something else.
+    let settled = Running::start(&["config", "--config", file]).answer().await;
+    let line = settled.lines().find(|line| line.starts_with("listen = "));
+    let expected = match daemon::listen::has_ipv6_loopback() {
+        true => "listen = [\"127.0.0.1:8080\", \"[::1]:8080\"] # default",
+        false => "listen = [\"127.0.0.1:8080\"] # default",
+    };
+    assert_eq!(line, Some(expected), "{settled}");
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[tokio::test]
 async fn an_address_in_use_is_named_and_exits_with_1() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -322,7 +355,14 @@ async fn help_teaches() {
     for (arguments, words) in [
         (
             &["--help"][..],
-            &["dev", "signal", "trunkline dev --help"][..],
+            &[
+                "dev",
+                "signal",
+                "trunkline dev --help",
+                "--config",
+                "TRUNKLINE_CONFIG",
+                "trunkline config --example",
+            ][..],
         ),
         (
             &["dev", "--help"],
@@ -330,18 +370,11 @@ async fn help_teaches() {
         ),
         (
             &["signal", "--help"],
-            &["0.0.0.0:8080", "--suspend-window", "8s"],
+            &["0.0.0.0:8080", "--suspend-window", "8s", "--config"],
         ),
+        (&["config", "--help"], &["--example", "--reference", "turn"]),
     ] {
-        let mut help = Running::start(arguments);
-        assert_eq!(help.ended().await.code(), Some(0));
-        let mut text = String::new();
-        help.0
-            .stdout
-            .as_mut()
-            .unwrap()
-            .read_to_string(&mut text)
-            .unwrap();
+        let text = Running::start(arguments).answer().await;
         for word in words {
             assert!(text.contains(word), "{arguments:?} lacks {word}: {text}");
         }

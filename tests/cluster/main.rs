@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
 mod command_line;
+mod config;
 mod http;
 mod one_node;
 mod redis;

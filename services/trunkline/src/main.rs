@@ -1,4 +1,16 @@
 //! The command line: parses, composes the services, nothing else.
+//!
+//! ```text
+//!  flags, TRUNKLINE_* variables, file, defaults ──► layers ──► run                            the services
+//!                                                         └──► effective, example, reference  what is printed
+//! ```
+//!
+//! - `cli` defines commands and options, with those of the services; `options` reads from that what files and pages need;
+//! - `layers` finds out where each value comes from, and reads all as if it had been flags: `subcommand` says for which
+//!   command, `file` what a file says, `environment` which variables stand for nothing, `secret_files` what stands in
+//!   files of its own, `listeners` what a default means on this host;
+//! - `toml_text` writes what is read again, `nearest` guesses what was meant;
+//! - `banner` is for who starts `dev` by hand.
 
 mod banner;
 mod cli;

@@ -36,7 +36,6 @@ pub(crate) enum Wrong {
 }
 
 /// Where the value of an option comes from.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Origin {
     Default,
     File { name: String, line: usize },

@@ -1,23 +1,19 @@
 //! The addresses that a default names: both families, on a host without IPv6 one; with `dev --open` every address.
 
-use clap::{ArgMatches, parser::ValueSource};
+use clap::ArgMatches;
 
 /// Options with such defaults, and where `dev --open` serves and relays.
 const OPTIONS: [(&str, u16); 2] = [("listen", 8080), ("turn_listen", 3478)];
 
-/// The defaults that are in force here, of those options for which nobody says anything.
+/// The defaults that are in force here. Where somebody says something else, that comes before them as before others.
 pub(crate) fn defaults(matches: &ArgMatches) -> Vec<(&'static str, Vec<String>)> {
     let is_open = matches!(matches.try_get_one("open"), Ok(Some(true)));
-    let default = |id: &str| match matches.try_get_raw(id) {
-        Ok(Some(values)) if matches.value_source(id) == Some(ValueSource::DefaultValue) => {
-            Some(values.map(|value| value.to_string_lossy().into_owned()))
-        }
-        Ok(_) | Err(_) => None,
-    };
     let has_ipv6 = daemon::listen::has_ipv6_loopback();
     let found = OPTIONS.into_iter().filter_map(|(id, port)| {
-        let default = default(id)?.collect();
-        Some((id, settled(default, is_open.then_some(port), has_ipv6)))
+        let values = matches.try_get_raw(id).ok().flatten()?;
+        let values = values.map(|value| value.to_string_lossy().into_owned());
+        let open = is_open.then_some(port);
+        Some((id, settled(values.collect(), open, has_ipv6)))
     });
     found.collect()
 }

@@ -30,6 +30,13 @@ fn secrets_are_not_shown_but_where_they_come_from_is() {
     ] {
         assert!(text.lines().any(|it| it == line), "{line} is not in {text}");
     }
+    // Nor is it part of the file that is printed, which names the file of it already.
+    let secrets = Written::new("redis://a\n");
+    let text = printed(&format!("config turn --redis-file {}", secrets.path()));
+    assert!(!text.contains("redis://a\""), "{text}");
+    let file = Written::new(&text);
+    let again = printed(&format!("config turn --config {}", file.path()));
+    assert!(again.contains("# redis = \"…\" # from the file of redis-file, not shown"));
     let text = printed("config turn --redis redis://a");
     let is_shown = text.contains("\nredis = \"redis://a\" # --redis\n");
     assert!(is_shown, "{text}");

@@ -1,8 +1,15 @@
 //! The file of `--config`, the environment, and what `trunkline config` says of them.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, process::Command};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
 
-use trunkline_tests::binary;
+use trunkline_tests::{PATIENCE, binary};
 
 /// A file that goes with the test.
 struct File(PathBuf);
@@ -33,14 +40,24 @@ struct Said {
     err: String,
 }
 
-/// Runs it to its end, with no variables but these.
+/// Runs it to its end, with no variables but these. What it says fits into a pipe.
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Said {
-    let output = Command::new(binary())
+    let mut child = Command::new(binary())
         .args(arguments)
         .env_clear()
         .envs(variables.iter().copied())
-        .output()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap();
+    let end = Instant::now() + PATIENCE;
+    while child.try_wait().unwrap().is_none() && Instant::now() < end {
+        thread::sleep(Duration::from_millis(2));
+    }
+    // One that serves, where it should have complained, would go on.
+    let _ = child.kill();
+    let output = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Said {
         code: output.status.code(),

@@ -323,3 +323,13 @@ fn what_is_no_url_of_a_node_is_refused_at_once() {
     let refused = connect(none, options("bob")).unwrap_err();
     assert!(matches!(refused, ConnectError::NoUrl), "{refused:?}");
 }
+
+#[test]
+fn a_token_that_no_node_would_read_is_refused_at_once() {
+    let tokened = Options {
+        token: Some("x".repeat(4097).into()),
+        ..options("bob")
+    };
+    let refused = connect(["ws://127.0.0.1:1"], tokened).unwrap_err();
+    assert!(matches!(refused, ConnectError::Token), "{refused:?}");
+}

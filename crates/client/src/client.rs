@@ -11,7 +11,7 @@ use bytestring::ByteString;
 use http::Uri;
 use protocol::{
     PeerId, RoomId,
-    native::{Json, client::Wanted, server::Member},
+    native::{Json, MAX_TOKEN_BYTES, client::Wanted, server::Member},
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -83,12 +83,14 @@ impl Events {
 }
 
 /// Makes a client, which connects at once, to one of these nodes: `ws://host:port`, with or without the path. When the
-/// connection is lost it goes to the next one, again and again, until it is closed.
+/// connection is lost it goes to the next one, again and again, until it is closed or a node says not to come back. To one
+/// that has just come back, and is told that another connection has its place, that is said twice: the other one may have
+/// been its own last.
 ///
 /// It is driven by a task of the tokio runtime in which this is called.
 ///
 /// # Errors
-/// When there is no URL or one is none, or there are no random numbers.
+/// When there is no URL or one is none, a token is longer than 4096 bytes, or there are no random numbers.
 pub fn connect<U: AsRef<str>>(
     urls: impl IntoIterator<Item = U>,
     options: Options,
@@ -97,6 +99,12 @@ pub fn connect<U: AsRef<str>>(
     let urls: Vec<Uri> = urls.collect::<Result<_, _>>()?;
     if urls.is_empty() {
         return Err(ConnectError::NoUrl);
+    }
+    let kept = options.resume.as_ref().map(|kept| &kept.token);
+    let mut tokens = options.token.iter().chain(kept);
+    // A node would not understand the greeting, again and again.
+    if tokens.any(|token| token.len() > MAX_TOKEN_BYTES) {
+        return Err(ConnectError::Token);
     }
     let mut random = [0; 24];
     getrandom::fill(&mut random).map_err(ConnectError::Random)?;
@@ -150,7 +158,8 @@ impl Client {
         self.ask(|reply| Command::Announce { data, reply }).await?
     }
 
-    /// Asks for a peer that will talk; gives its id and what it has announced.
+    /// Asks for a peer that will talk; gives its id and what it has announced. Where the connection was lost meanwhile, the
+    /// first that this peer says may be told before.
     ///
     /// # Errors
     /// When what is wanted has more than 4096 bytes, or there is none, with the reason. There is one or the other within `timeout`, four seconds if none is given

@@ -95,6 +95,9 @@ pub enum ConnectError {
         /// What was given.
         url: String,
     },
+    /// A token is longer than nodes take.
+    #[error("a token has at most 4096 bytes")]
+    Token,
     /// No random numbers can be had.
     #[error("no random numbers: {0}")]
     Random(getrandom::Error),

@@ -62,6 +62,7 @@ const PAGES: &[Page] = &[
     page!("/trunkline/connection.js", "trunkline/connection.js"),
     page!("/trunkline/couple.js", "trunkline/couple.js"),
     page!("/trunkline/desk.js", "trunkline/desk.js"),
+    page!("/trunkline/early.js", "trunkline/early.js"),
     page!("/trunkline/errors.js", "trunkline/errors.js"),
     page!("/trunkline/frames.js", "trunkline/frames.js"),
     page!("/trunkline/ice.js", "trunkline/ice.js"),

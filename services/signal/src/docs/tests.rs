@@ -9,7 +9,7 @@ use protocol::{MAX_PEER_ID_BYTES, MAX_ROOM_ID_BYTES, native as dialect};
 use switchboard::{MAX_REQUESTS, REQUEST_PATIENCE};
 
 use super::*;
-use crate::{CloseCode, frames, native, outbox};
+use crate::{CloseCode, frames, meaning, native, outbox};
 
 fn served() -> BTreeMap<String, String> {
     pages().collect()

@@ -325,10 +325,11 @@ impl Switchboard {
         let Some(handover) = member.release(room, peer, effects) else {
             return;
         };
+        // It may wait for the peer where that is: a next move is followed too.
+        member.addressed |= matches!(member.holder, Holder::Remote(_));
         for message in handover.held.release(effects) {
             let node = member.tell(message.clone(), effects);
             if let (Told::At(node), ServerMessage::Message { from, payload }) = (node, message) {
-                member.addressed = true;
                 effects.cluster(ClusterCommand::Send {
                     node,
                     room: room.clone(),

@@ -69,8 +69,23 @@ impl Switchboard {
         member.is_some_and(|member| !member.may_be_claimed(attributes))
     }
 
-    /// The id is another's: the connection has not announced itself, or not under this id, if that was another's already
-    /// when it was let in.
+    /// The cluster has the id as another's. Whoever is in the room here all the same is so until the rosters are compared,
+    /// which tells who is the owner.
+    pub(crate) fn join_refused(&mut self, connection: ConnectionId, room: &RoomId, now: Instant) {
+        let joining = self.connections.get(&connection);
+        let seat = joining.and_then(|connection| connection.joining());
+        let member = seat.and_then(|(seat, _)| self.member(&seat.room, &seat.peer));
+        match member {
+            Some(member) if member.is_held_by(connection) => {
+                let fence = member.fence;
+                self.enter(connection, fence, now);
+                self.assert_now(room);
+            }
+            Some(_) | None => self.refuse(connection, now),
+        }
+    }
+
+    /// The id is another's: the connection has not announced itself. If it has done so again since, that is another question.
     pub(crate) fn refuse(&mut self, connection: ConnectionId, now: Instant) {
         let (seat, held, closed) = match self.connections.remove(&connection) {
             Some(Connection::Joining {
@@ -93,10 +108,6 @@ impl Switchboard {
             return;
         }
         self.connections.insert(connection, Connection::waiting());
-        let member = self.member(&seat.room, &seat.peer);
-        if member.is_some_and(|member| member.is_held_by(connection)) {
-            self.leave(connection, &seat, now);
-        }
         let peer = seat.peer;
         let message = ServerMessage::IdInUse { peer };
         self.effects.deliver(connection, message);

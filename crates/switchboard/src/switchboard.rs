@@ -271,7 +271,7 @@ impl Switchboard {
                 self.join_failed(connection, &room, now);
             }
             ClusterEvent::JoinRefused { connection, room } => {
-                self.refuse(connection, now);
+                self.join_refused(connection, &room, now);
                 self.settle(&room, now);
             }
             ClusterEvent::Changed(change) => self.changed(change, now),

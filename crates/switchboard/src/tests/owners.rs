@@ -95,6 +95,51 @@ fn what_was_announced_behind_a_refused_announcement_is_answered_too() {
     );
 }
 
+#[test]
+fn who_tells_of_other_data_while_the_cluster_has_its_id_as_another_s_stays_until_that_is_compared()
+{
+    for is_owner in [true, false] {
+        let mut board = Board::with_natives(&[(1, "bob"), (2, "sue")]);
+        board.answers = false;
+        board.announce_native(1, "bob", "{}");
+        board.asked.clear();
+        board.event(ClusterEvent::JoinRefused {
+            connection: ConnectionId(1),
+            room: room("r"),
+        });
+        board.assert_told(1, &["members, of those that are away,"]);
+        board.assert_told(2, &["updated bob"]);
+        let [ClusterCommand::Assert { members, .. }] = &board.asked[..] else {
+            panic!("{:?}", board.asked);
+        };
+        assert!(
+            members
+                .iter()
+                .any(|(id, fence, _)| *id == peer("bob") && *fence == 1)
+        );
+        let (owner, at, fence) = match is_owner {
+            true => ("owner", "here", 9),
+            false => ("other", "there", 8),
+        };
+        let bob = RosterEntry {
+            attributes: announcement(owner, "{}"),
+            ..entry("bob", at, fence)
+        };
+        let sue = RosterEntry {
+            attributes: announcement("owner", "{}"),
+            ..entry("sue", "here", 2)
+        };
+        board.event(ClusterEvent::Asserted {
+            room: room("r"),
+            epoch: 1,
+            version: 9,
+            roster: vec![bob, sue],
+        });
+        let told: &[&str] = if is_owner { &[] } else { &["in use bob"] };
+        board.assert_told(1, told);
+    }
+}
+
 /// Bob is here, and connection 2, eve's, has sue's id, since the cluster could not be asked.
 fn with_an_impostor() -> Board {
     let mut board = Board::with_natives(&[(1, "bob")]);
@@ -184,36 +229,28 @@ fn an_id_is_given_back_also_by_who_is_announcing_itself_under_it_again() {
 }
 
 #[test]
-fn who_is_refused_an_id_is_not_in_the_room_under_it_since_before() {
+fn who_is_refused_an_id_that_it_has_gives_it_back_once_and_is_here_under_another() {
     let mut board = with_an_impostor();
     board.announce_of("eve", 2, "sue", r#"{"mood":"busy"}"#);
     board.refused(2);
+    board.assert_told(2, &["members, of those that are away,"]);
+    board.compared(&[("owner", "bob")]);
     board.assert_told(2, &["in use sue"]);
-    board.assert_told(1, &["left sue Left"]);
-    board.forget_told();
+    board.assert_told(1, &["updated sue", "updated sue"]);
     board.announce_of("eve", 2, "eve", "{}");
     board.event(ClusterEvent::Joined {
         connection: ConnectionId(2),
         room: room("r"),
         fence: 50,
         epoch: 1,
-        version: 8,
+        version: 10,
         roster: None,
     });
-    board.pass(SECOND);
-    board.compared(&[("owner", "bob"), ("eve", "eve")]);
-    board.assert_told(1, &["joined eve", "joined sue"]);
-    board.assert_told(2, &["members bob", "joined sue"]);
+    board.assert_told(2, &["members bob sue"]);
     board.forget_told();
-    board.say(2, "bob", said("bob", 1));
-    assert_eq!(board.told[&1].len(), 1);
     board.disconnect(2);
     board.pass(Config::default().suspend_window);
-    assert!(
-        board.told[&1].contains(&"left eve Expired".to_owned()),
-        "{:?}",
-        board.told[&1]
-    );
+    board.assert_told(1, &["suspended eve", "left eve Expired"]);
 }
 
 #[test]

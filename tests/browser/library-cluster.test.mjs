@@ -80,7 +80,7 @@ test('two at two nodes call each other', LIMIT, async (t) => {
 });
 
 for (const when of ['before she answers', 'right after her answer']) {
-  test(`a call to one whose node is killed ${when} succeeds, or says within 5 s why not`, LIMIT, async (t) => {
+  test(`a call to one whose node is killed ${when} succeeds within 5 s`, LIMIT, async (t) => {
     const { bob, sue, killSecond } = await startApart(t, when.replaceAll(' ', '-'), { answers: 'later' });
     const calledAt = Date.now();
     await call(bob, { name: 'Sue' });
@@ -95,9 +95,10 @@ for (const when of ['before she answers', 'right after her answer']) {
     const isVerdict = ({ coupling }) => coupling === 'active' || coupling === 'failed';
     const { coupling, reason, at } = await bob.journal.until('a verdict', isVerdict, { within: 2 * PROMISED });
     t.diagnostic(`${coupling} ${reason ?? ''} after ${at - calledAt} ms`);
-    assert.ok(at - calledAt <= PROMISED, `${coupling} ${reason ?? ''} after ${at - calledAt} ms`);
-    assert.ok(coupling === 'active' || reason, 'with a reason');
-    if (coupling === 'active') await assertTalk(bob, sue, 'hello');
+    // Another node is there: nothing is in the way of the call.
+    assert.equal(coupling, 'active', reason);
+    assert.ok(at - calledAt <= PROMISED, `active after ${at - calledAt} ms`);
+    await assertTalk(bob, sue, 'hello');
     assert.deepEqual(told(bob, 'left'), []);
   });
 }

@@ -3,7 +3,7 @@
 //!
 //! - `SIMULATION_SEEDS=1000000 cargo test --release --test simulation` runs more seeds;
 //! - `SIMULATION_SEED=42` runs one, and prints all that happened if it fails; `SIMULATION_DIRECTORY=1` with a directory
-//!   beside the rooms;
+//!   beside the rooms, `SIMULATION_NATIVES=1` with native peers;
 //! - `SIMULATION_FIRST=50001` begins there;
 //! - `seeds.txt` has seeds that have failed once; they are always run.
 
@@ -12,6 +12,7 @@
 mod clients;
 mod directory;
 mod faults;
+mod natives;
 mod network;
 mod node;
 mod oracle;

@@ -1,4 +1,7 @@
-//! One node: the switchboard and the partition as the process has them, and a clock of its own.
+//! One node: the switchboard and the partition as the process has them, what it has of native clients, and a clock of its
+//! own.
+
+mod desk;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -7,7 +10,7 @@ use std::{
 };
 
 use backplane::{
-    Event, NodeId,
+    Event, Health, NodeId,
     partition::{self, Channel, Partition, Published, Reply, Request, RequestId},
 };
 use bytes::Bytes;
@@ -15,6 +18,9 @@ use bytestring::ByteString;
 use protocol::{ClientMessage, ServerMessage};
 use signal::cluster;
 use switchboard::{Config, ConnectionId, Listing, Output, Switchboard};
+
+pub(crate) use desk::NativeDefect;
+use desk::{Desk, Heard};
 
 /// The world's time in microseconds.
 pub(crate) type Time = u64;
@@ -24,6 +30,17 @@ pub(crate) const MILLISECOND: Time = 1_000;
 
 /// Instants cannot be made from nothing; only differences to this one matter.
 static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// What a right clock shows.
+pub(crate) fn instant(at: Time) -> Instant {
+    *BEGINNING + Duration::from_micros(at)
+}
+
+/// The first time at which a right clock shows at least this.
+pub(crate) fn time(instant: Instant) -> Time {
+    let since = instant.saturating_duration_since(*BEGINNING).as_nanos();
+    u64::try_from(since.div_ceil(1_000)).unwrap()
+}
 
 /// What happens to a node.
 #[derive(Clone, Debug)]
@@ -39,6 +56,9 @@ pub(crate) enum Input {
     Disconnected(u64),
     Opened(ConnectionId),
     Frame(ConnectionId, ClientMessage),
+    /// The same of a native client, as it writes it.
+    OpenedNative(ConnectionId),
+    NativeFrame(ConnectionId, ByteString),
     Lost(ConnectionId),
     /// A timer may be due.
     Wake,
@@ -52,6 +72,10 @@ pub(crate) enum Effect {
     Unsubscribe(Vec<Channel>),
     Reconnect,
     Tell(ConnectionId, ServerMessage),
+    /// To a native client: its socket is open, this is written to it, it is closed.
+    Accept(ConnectionId),
+    Write(ConnectionId, ByteString),
+    Close(ConnectionId),
 }
 
 /// A clock that is wrong by a constant, and runs too fast or too slow.
@@ -80,10 +104,18 @@ impl Clock {
     }
 }
 
+/// What is wrong with a node, on purpose.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Planted {
+    pub(crate) blind_to_epochs: bool,
+    pub(crate) native: Option<NativeDefect>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) switchboard: Switchboard,
     partition: Partition,
+    desk: Desk,
     clock: Clock,
     /// The link as the node knows it.
     pub(crate) generation: u64,
@@ -104,12 +136,15 @@ impl Node {
         ahead: Time,
         rate: Time,
         seed: u64,
-        blind_to_epochs: bool,
+        planted: Planted,
     ) -> Self {
         let name = format!("n{number}");
+        let window = timing.0.suspend_window.as_millis();
+        let window = u64::try_from(window).unwrap();
         let id = switchboard::NodeId(name.clone().into());
         let name = NodeId(name.into());
         Self {
+            desk: Desk::new(name.0.clone(), window, planted.native),
             switchboard: Switchboard::new(id, timing.0.clone(), seed),
             partition: Partition::new(name, timing.1.clone(), seed),
             clock: Clock { ahead, rate },
@@ -118,7 +153,7 @@ impl Node {
             frozen: false,
             inbox: VecDeque::new(),
             wake_at: None,
-            epochs: blind_to_epochs.then(BTreeMap::new),
+            epochs: planted.blind_to_epochs.then(BTreeMap::new),
         }
     }
 
@@ -162,9 +197,29 @@ impl Node {
             Input::Frame(connection, message) => {
                 self.switchboard.handle_message(connection, &message, now);
             }
-            Input::Lost(connection) => self.switchboard.handle_disconnect(connection, now),
+            Input::OpenedNative(connection) => {
+                self.desk.open(connection);
+                let listing = Listing::Members;
+                self.switchboard.handle_connect(connection, listing);
+                return vec![Effect::Accept(connection)];
+            }
+            Input::NativeFrame(connection, text) => {
+                self.look_at_health();
+                match self.desk.hear(connection, &text) {
+                    Heard::Answer(text) => return vec![Effect::Write(connection, text)],
+                    Heard::Message(message) => {
+                        self.switchboard.handle_message(connection, &message, now);
+                    }
+                    Heard::Nothing => {}
+                }
+            }
+            Input::Lost(connection) => {
+                self.desk.close(connection);
+                self.switchboard.handle_disconnect(connection, now);
+            }
             Input::Wake => {
                 self.wake_at = None;
+                self.look_at_health();
                 self.switchboard.handle_timeout(now);
                 self.partition.handle_timeout(now);
             }
@@ -172,16 +227,45 @@ impl Node {
         self.drain(now)
     }
 
+    /// What is answered may depend on it.
+    fn look_at_health(&mut self) {
+        let is_reachable = self.partition.health() != Health::Degraded;
+        self.switchboard.handle_reachable(is_reachable);
+    }
+
+    /// Who alone may have the ids of a native client.
+    pub(crate) fn owner(&self, connection: ConnectionId) -> Option<ByteString> {
+        self.desk.owner(connection)
+    }
+
+    fn tell(
+        &mut self,
+        connection: ConnectionId,
+        message: &ServerMessage,
+        effects: &mut Vec<Effect>,
+    ) {
+        effects.push(Effect::Tell(connection, message.clone()));
+        if !self.desk.has(connection) {
+            return;
+        }
+        if *message == ServerMessage::Superseded {
+            effects.push(Effect::Close(connection));
+            return;
+        }
+        let frames = self.desk.write(connection, message).into_iter();
+        effects.extend(frames.map(|text| Effect::Write(connection, text)));
+    }
+
     fn drain(&mut self, now: Instant) -> Vec<Effect> {
         let mut effects = Vec::new();
         loop {
             if let Some(output) = self.switchboard.poll_output() {
                 match output {
-                    Output::Deliver { to, message } => effects.extend(
-                        to.as_slice()
-                            .iter()
-                            .map(|connection| Effect::Tell(*connection, message.clone())),
-                    ),
+                    Output::Deliver { to, message } => {
+                        for connection in to.as_slice() {
+                            self.tell(*connection, &message, &mut effects);
+                        }
+                    }
                     Output::Cluster(command) => {
                         self.partition
                             .handle_command(cluster::command(command), now);

@@ -45,6 +45,7 @@
 //! 10. *A peer that leaves and comes back*: with its stay, a conversation has ended. What it said before may reach a
 //!     peer that has moved meanwhile after what it says now; one that has stayed where it was hears all in order.
 
+mod hindrance;
 mod leases;
 mod messages;
 mod quiet;
@@ -98,6 +99,10 @@ pub(crate) struct Oracle {
     ails: Vec<Vec<(Time, Time)>>,
     /// When the store was back without its last writes, and when it had gone.
     rollbacks: Vec<(Time, Time)>,
+    /// When each node began, and had contact for the first time.
+    births: Vec<(Time, Time)>,
+    /// When the store lost something that it held.
+    losses: Vec<Time>,
     /// When each node stood still.
     freezes: Vec<Vec<(Time, Time)>>,
     violation: Option<String>,
@@ -196,6 +201,8 @@ impl Oracle {
             troubles: Vec::new(),
             ails: Vec::new(),
             rollbacks: Vec::new(),
+            losses: Vec::new(),
+            births: Vec::new(),
             freezes: Vec::new(),
             violation: None,
         }

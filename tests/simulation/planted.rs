@@ -4,6 +4,7 @@ use backplane::store::Defect;
 
 use crate::{
     faults::Mixture,
+    node::NativeDefect,
     world::{Plan, run},
 };
 
@@ -14,6 +15,7 @@ const SEEDS: u64 = 300;
 fn find(plan: Plan) {
     let clean = Plan {
         mixture: plan.mixture,
+        natives: plan.natives,
         ..Plan::default()
     };
     for seed in 1..=SEEDS {
@@ -73,4 +75,49 @@ fn rosters_that_are_compared_across_epochs_are_found() {
         blind_to_epochs: true,
         ..Plan::default()
     });
+}
+
+/// The same of what is wrong with the nodes' dealings with native peers.
+fn find_native(mixture: Mixture, defect: NativeDefect) {
+    find(Plan {
+        mixture: Some(mixture),
+        natives: true,
+        native_defect: Some(defect),
+        ..Plan::default()
+    });
+}
+
+#[test]
+fn acknowledgements_that_are_lost_are_found() {
+    find_native(Mixture::None, NativeDefect::LosesAcks);
+}
+
+#[test]
+fn a_message_that_is_told_twice_is_found() {
+    find_native(Mixture::None, NativeDefect::WritesTwice);
+}
+
+#[test]
+fn a_request_that_is_forgotten_when_a_peer_has_gone_is_found() {
+    find_native(Mixture::Anything, NativeDefect::ForgetsRequests);
+}
+
+#[test]
+fn a_yes_that_nobody_has_said_is_found() {
+    find_native(Mixture::None, NativeDefect::MakesUpAnswers);
+}
+
+#[test]
+fn an_id_that_anybody_gets_is_found() {
+    find_native(Mixture::None, NativeDefect::GuardsNothing);
+}
+
+#[test]
+fn a_return_that_is_not_told_is_found() {
+    find_native(Mixture::None, NativeDefect::HidesReturns);
+}
+
+#[test]
+fn a_departure_of_who_may_return_is_found() {
+    find_native(Mixture::None, NativeDefect::HurriesDepartures);
 }

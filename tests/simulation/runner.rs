@@ -12,6 +12,9 @@ use crate::world::{Outcome, Plan, run};
 /// Seeds that are run when nothing else is said.
 const SEEDS: u64 = 5_000;
 
+/// The same, with native peers.
+const NATIVE_SEEDS: u64 = 800;
+
 fn number(name: &str) -> Option<u64> {
     env::var(name).ok().map(|text| text.parse().unwrap())
 }
@@ -37,6 +40,7 @@ fn explain(seed: u64) -> Outcome {
     let plan = Plan {
         traced: true,
         directory: number("SIMULATION_DIRECTORY").is_some(),
+        natives: number("SIMULATION_NATIVES").is_some(),
         ..Plan::default()
     };
     run(seed, plan)
@@ -53,13 +57,13 @@ fn try_all(seeds: impl Iterator<Item = u64>, plan: Plan) {
         happenings += outcome.happenings;
         if let Some(violation) = outcome.violation {
             println!("seed {seed} fails: {violation}");
-            let directory = if plan.directory {
-                "SIMULATION_DIRECTORY=1 "
-            } else {
-                ""
+            let beside = match (plan.directory, plan.natives) {
+                (true, _) => "SIMULATION_DIRECTORY=1 ",
+                (false, true) => "SIMULATION_NATIVES=1 ",
+                (false, false) => "",
             };
             println!(
-                "  {directory}SIMULATION_SEED={seed} cargo test --release -p trunkline-tests --test simulation one_seed"
+                "  {beside}SIMULATION_SEED={seed} cargo test --release -p trunkline-tests --test simulation one_seed"
             );
             keep(seed, &violation);
             failed.push(seed);
@@ -85,6 +89,17 @@ fn whoever_is_in_a_directory_is_found_and_whoever_is_not_is_nowhere() {
     let count = number("SIMULATION_SEEDS").unwrap_or(SEEDS / 5);
     let plan = Plan {
         directory: true,
+        ..Plan::default()
+    };
+    try_all(first..first + count, plan);
+}
+
+#[test]
+fn what_native_peers_say_and_ask_comes_to_something_and_their_ids_are_theirs() {
+    let first = number("SIMULATION_FIRST").unwrap_or(1);
+    let count = number("SIMULATION_SEEDS").unwrap_or(NATIVE_SEEDS);
+    let plan = Plan {
+        natives: true,
         ..Plan::default()
     };
     try_all(first..first + count, plan);

@@ -17,8 +17,9 @@ use crate::{
     clients::{Client, room_id, words},
     directory::Directory,
     faults::{Data, Fault, Mixture},
+    natives::{Natives, Turn},
     network::{Delays, Lane, Link, Server, Swallower, ToStore},
-    node::{Effect, Input, MILLISECOND, Node, SECOND, Time},
+    node::{Effect, Input, MILLISECOND, NativeDefect, Node, Planted, SECOND, Time},
     oracle::{Oracle, Truth, clock, person},
     random::Random,
 };
@@ -37,6 +38,9 @@ pub(crate) struct Plan {
     pub(crate) traced: bool,
     /// Whether there is a directory beside the rooms.
     pub(crate) directory: bool,
+    /// Whether there are native peers beside the others.
+    pub(crate) natives: bool,
+    pub(crate) native_defect: Option<NativeDefect>,
 }
 
 /// How a run went.
@@ -55,6 +59,7 @@ pub(crate) enum Happening {
     Connect(usize),
     Act(usize),
     Dwell(usize),
+    Native(Turn),
     Fault(Fault),
     Thaw(usize),
     ThawStore,
@@ -74,6 +79,7 @@ pub(crate) struct World {
     pub(crate) clients: Vec<Client>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) directory: Option<Directory>,
+    pub(crate) natives: Option<Natives>,
     links: Vec<Link>,
     pub(crate) server: Server,
     swallower: Swallower,
@@ -178,6 +184,7 @@ impl World {
             clients,
             nodes: Vec::new(),
             directory: plan.directory.then(Directory::new),
+            natives: plan.natives.then(|| Natives::new(seed, window, transit)),
             links: Vec::new(),
             server,
             swallower: Swallower::default(),
@@ -226,6 +233,7 @@ impl World {
             self.clients[client].away_until = Time::MAX;
         }
         self.close_directory();
+        self.close_natives();
         self.run_until(self.now + self.window + 2 * SECOND + 8 * self.delays.most);
         self.check_emptiness();
     }
@@ -251,6 +259,7 @@ impl World {
             }
         }
         self.plan_directory(start, active);
+        self.plan_natives(start, active);
         self.run_until(active);
         if is_of_store {
             // Whoever is away does not come back for now.
@@ -265,14 +274,27 @@ impl World {
         }
         self.settle();
         self.check_quiet();
+        self.check_natives();
         self.probe();
         self.probe_directory();
+        self.probe_natives();
+        self.look_at_suspended();
         self.run_until(self.now + 3 * SECOND + 8 * self.delays.most);
         self.check_quiet();
         self.check_directory();
+        self.check_natives();
         let killed = std::mem::take(&mut self.killed);
         self.oracle.check_messages(&killed, self.now);
         self.killed = killed;
+    }
+
+    /// Where there are native peers, one loses its connection, and all others know.
+    fn look_at_suspended(&mut self) {
+        if let Some(lost) = self.lose_one_native() {
+            self.run_until(self.now + SECOND);
+            self.check_suspended(lost);
+            self.run_until(self.now + SECOND);
+        }
     }
 
     /// Until a lease and four seconds have passed in which nothing happened, but at most for some minutes.
@@ -283,6 +305,7 @@ impl World {
             let away = self.clients.iter().map(|client| client.away_until);
             let away = away.max().unwrap_or(0);
             let quiet = begin.max(self.quiet_from).max(self.last_act).max(away);
+            let quiet = quiet.max(self.natives_busy());
             let until = quiet + self.lease + 4 * SECOND + 8 * self.delays.most;
             if until <= self.now {
                 return;
@@ -301,11 +324,15 @@ impl World {
         let ahead = self.random.between(100 * SECOND, 110 * SECOND);
         let rate = self.random.between(999_900, 1_000_100);
         let seed = self.random.next();
-        let blind = self.plan.blind_to_epochs;
-        let node = Node::new(number, &self.timing, ahead, rate, seed, blind);
+        let planted = Planted {
+            blind_to_epochs: self.plan.blind_to_epochs,
+            native: self.plan.native_defect,
+        };
+        let node = Node::new(number, &self.timing, ahead, rate, seed, planted);
         self.nodes.push(node);
         self.links.push(Link::default());
         self.oracle.add_node();
+        self.oracle.is_born(self.now);
         self.at(self.now + MILLISECOND, Happening::Connect(number));
     }
 
@@ -352,6 +379,7 @@ impl World {
             Happening::Connect(node) => self.connect_link(node),
             Happening::Act(client) => self.act(client),
             Happening::Dwell(dweller) => self.dwell(dweller),
+            Happening::Native(turn) => self.native(turn),
             Happening::Fault(fault) => self.fail(fault),
             Happening::Thaw(node) => self.thaw(node),
             Happening::ThawStore => self.thaw_store(),

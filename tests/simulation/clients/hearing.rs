@@ -14,7 +14,9 @@ impl World {
         let at = self.now;
         self.hash_message(connection, message);
         self.note(|| format!("n{node} tells {connection}: {message:?}"));
-        if self.told_in_directory(connection, message) {
+        if self.told_in_directory(connection, message)
+            || self.told_native(node, connection, message)
+        {
             return;
         }
         let Some(client) = self.owners.get(&connection).copied() else {
@@ -66,6 +68,8 @@ impl World {
             self.oracle.messages.stays.end(client, self.now);
             self.drop_socket(client);
             self.clients[client].place = None;
+            // The store has it where its connection before was: it moves, wherever it comes back.
+            self.clients[client].last_node = Some(usize::MAX);
         }
     }
 

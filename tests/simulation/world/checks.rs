@@ -55,7 +55,7 @@ impl World {
         }
         let mut entered: Truth = Truth::new();
         let rosters = self.server.store.rosters().into_iter();
-        for (room, members) in rosters.filter(|(room, _)| !room.contains('|')) {
+        for (room, members) in rosters.filter(|(room, _)| room.starts_with('r')) {
             for (member, node) in members {
                 let seat = (room[1..].parse().unwrap(), member[1..].parse().unwrap());
                 let node = node.0[1..].parse().unwrap();

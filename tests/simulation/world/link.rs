@@ -45,6 +45,11 @@ impl World {
                     self.reconnect(node);
                 }
                 Effect::Tell(connection, message) => self.tell(node, connection.0, &message),
+                Effect::Accept(connection) => self.carry_to_native(connection.0, Turn::Opened),
+                Effect::Write(connection, text) => {
+                    self.carry_to_native(connection.0, |connection| Turn::Down(connection, text));
+                }
+                Effect::Close(connection) => self.carry_to_native(connection.0, Turn::Closed),
             }
         }
     }
@@ -99,6 +104,7 @@ impl World {
         let at = link.arrival(Lane::Replies, self.now, self.delays, &mut self.random);
         self.note(|| format!("n{node} is connected"));
         self.later(at, node, connected);
+        self.oracle.has_contact(node, at);
         self.quiet_from = self.quiet_from.max(self.now);
         if self.now > SECOND {
             self.oracle.trouble(node, self.now, at + 2 * SECOND);

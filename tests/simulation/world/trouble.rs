@@ -30,6 +30,7 @@ impl World {
             Fault::Outage { data, lasting } => self.end_store(data, lasting),
             Fault::Flush => {
                 self.server.store.flush();
+                self.oracle.forgot(self.now);
                 self.oracle.wire.forget_leases();
                 self.oracle.leases.flushed(self.now);
                 self.trouble(None, self.now + 3 * SECOND);
@@ -89,6 +90,7 @@ impl World {
                 self.oracle.trouble(node, now, Time::MAX);
                 self.quiet_from = self.quiet_from.max(now + lasting);
                 self.lose_node(node);
+                self.lose_natives(node);
                 self.at(now + lasting, Happening::NewNode);
             }
             Fault::FreezeStore { .. } | Fault::Outage { .. } | Fault::Flush => {}
@@ -151,6 +153,9 @@ impl World {
 
     pub(super) fn store_back(&mut self, data: Data) {
         self.note(|| "the store is back".to_owned());
+        if data != Data::Kept {
+            self.oracle.forgot(self.now);
+        }
         match data {
             Data::Kept => {}
             Data::Empty => self.server.store.flush(),

@@ -21,7 +21,7 @@ impl Natives {
         state.dialer.heard(now);
         state.session.handle_frame(now, text);
         if state.session.is_present() {
-            state.dialer.settled();
+            state.dialer.settled(now);
             state.present_since.get_or_insert(world.now);
         } else {
             state.present_since = None;

@@ -144,8 +144,8 @@ struct View {
     room: usize,
     node: usize,
     connection: u64,
-    /// The connection before, in which the peer is taken to hear until the node knows of the new one.
-    previous: Option<u64>,
+    /// Those before, in the last of which the peer is taken to hear until the node knows of the new one.
+    previous: Vec<u64>,
     since: Option<Time>,
     /// Whether it was told what happened while the client was away.
     replayed: bool,
@@ -297,7 +297,7 @@ impl Oracle {
         keep: bool,
     ) {
         if keep && let Some(view) = self.views.get_mut(&client) {
-            view.previous = Some(view.connection);
+            view.previous.push(view.connection);
             view.connection = connection;
             return;
         }
@@ -305,7 +305,7 @@ impl Oracle {
             room,
             node,
             connection,
-            previous: None,
+            previous: Vec::new(),
             since: None,
             replayed: false,
             peers: BTreeMap::new(),

@@ -8,7 +8,7 @@ impl Oracle {
         let Some(view) = self.views.get_mut(&who.client) else {
             return;
         };
-        if view.connection != connection && view.previous != Some(connection) {
+        if view.connection != connection && !view.previous.contains(&connection) {
             if let ServerMessage::Message { payload, .. } = message {
                 self.messages.received_by_none(who.client, payload.text());
             }

@@ -110,7 +110,8 @@ pub enum Request {
     /// difference. Answered by [`Reply::Asserted`], or by [`Reply::NoLease`] as for a join.
     ///
     /// The node's members that are not listed leave first. Then, for each listed member:
-    /// - held by the node with the same data, and a claim that is not 0: stays;
+    /// - held by the node with the same data: stays, unless the claim is 0;
+    ///   where the claim is above that of the roster, which has lost it then, it enters with the claim's fence;
     /// - held by another node with data of an [`owner`](crate::owner()) that this data does not name: stays with the
     ///   other, unless this data has an owner too, whose claim was made before the store's life began, and that of the
     ///   roster after. Then the roster had been lost, and has got another member meanwhile: it enters with a new fence;

@@ -197,11 +197,13 @@ impl<'a> Step<'a> {
         }
         for (member, claim, data) in members {
             let fence = match self.entry(room, &member) {
-                // Whoever came again unseen has a later claim, of which the others must hear.
-                Some(entry) if entry.node == node && entry.data == data && claim != 0 => continue,
-                Some(entry) if entry.node != node && self.stays(entry, claim, &data) => continue,
+                Some(entry) if self.stays(entry, &node, claim, &data) => continue,
                 None if claim != 0 => claim,
-                Some(entry) if entry.node != node && entry.fence < claim => claim,
+                Some(entry)
+                    if entry.fence < claim && (entry.node != node || entry.data == data) =>
+                {
+                    claim
+                }
                 Some(_) | None => self.new_fence(room, &member, floor),
             };
             let node = node.clone();
@@ -219,8 +221,12 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// Whether an entry of another node outlasts the claim that is asserted with this data.
-    fn stays(&self, entry: &Entry, claim: u64, data: &Bytes) -> bool {
+    /// Whether an entry outlasts the claim that a node asserts with this data.
+    fn stays(&self, entry: &Entry, node: &NodeId, claim: u64, data: &Bytes) -> bool {
+        if entry.node == *node {
+            // Whoever came again unseen has a later claim, of which the others must hear.
+            return entry.data == data && claim != 0 && claim <= entry.fence;
+        }
         let is_anothers = !may_take(&entry.data, data);
         if claim == 0 {
             return is_anothers;

@@ -22,13 +22,13 @@ for i = 8, #ARGV, 3 do
     local stays
     if node == ARGV[1] then
       -- Whoever came again unseen has a later claim, of which the others must hear.
-      stays = known == data and claimed ~= 0
+      stays = known == data and claimed ~= 0 and claimed <= stored
     elseif claimed == 0 then
       stays = is_anothers
     else
       stays = stored > claimed and not (is_anothers and is_lost and owner(data) ~= '')
     end
-    if node ~= ARGV[1] and claimed ~= 0 and stored < claimed then
+    if claimed ~= 0 and stored < claimed and (node ~= ARGV[1] or known == data) then
       fence = claimed
     elseif not stays then
       fence = math.max(now_us(), tonumber(ARGV[5]) + 1, stored + 1)

@@ -280,10 +280,19 @@ async fn of_an_assert_what_is_not_listed_leaves_first() {
 async fn of_an_assert_what_is_as_it_was_stays() {
     let mut client = with_nodes(&["a"]).await;
     let (fence, ..) = client.join("a", "r", "bob", 0).await.unwrap();
-    for claim in [1, fence, fence + 1] {
+    for claim in [1, fence] {
         let (roster, told) = asserted(&mut client, "a", &[("bob", claim, "\0d")]).await;
         assert_eq!((roster, told), (vec![("bob@a".into(), fence)], vec![]));
     }
+}
+
+#[tokio::test]
+async fn of_an_assert_a_later_claim_of_the_same_node_is_the_one_that_the_roster_has_lost() {
+    let mut client = with_nodes(&["a"]).await;
+    let (fence, ..) = client.join("a", "r", "bob", 0).await.unwrap();
+    let (roster, told) = asserted(&mut client, "a", &[("bob", fence + 1, "\0d")]).await;
+    assert_eq!(roster, [("bob@a".into(), fence + 1)]);
+    assert_eq!(told, [r"2 joined bob@a \x00d"]);
 }
 
 #[tokio::test]

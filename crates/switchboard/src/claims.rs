@@ -118,8 +118,14 @@ impl Switchboard {
 
     /// The same, where the cluster has granted it the id: it is given back.
     pub(crate) fn refuse_granted(&mut self, connection: ConnectionId, fence: Fence, now: Instant) {
-        if let Some(Connection::Joining { seat, .. }) = self.connections.get(&connection) {
-            let (room, peer) = (seat.room.clone(), seat.peer.clone());
+        let joining = self.connections.get(&connection);
+        let seat = joining.and_then(|connection| connection.joining());
+        let seat = seat.map(|(seat, _)| (seat.room.clone(), seat.peer.clone()));
+        // An owner of this node's gets it back by the assert that follows, and is not told to have left.
+        if let Some((room, peer)) = seat
+            && let Some(member) = self.member(&room, &peer)
+            && matches!(member.holder, Holder::Remote(_))
+        {
             self.effects.cluster(ClusterCommand::Leave {
                 room,
                 peer,

@@ -352,8 +352,8 @@ impl Switchboard {
             let is_away = matches!(member.holder, Holder::Suspended { .. });
             let is_later = is_away || entry.fence > member.fence;
             if !member.unseen || member.attributes == entry.attributes && is_later {
-                member.fence = entry.fence;
-                if mem::take(&mut member.unseen) {
+                let is_new = mem::replace(&mut member.fence, entry.fence) != entry.fence;
+                if mem::take(&mut member.unseen) || is_new {
                     self.tell_of_suspension(room, &entry.peer);
                 }
             }

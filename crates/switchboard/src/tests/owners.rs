@@ -1,6 +1,6 @@
 //! Ids of native clients are their owners'.
 
-use protocol::native::client::Wanted;
+use protocol::{Form, native::client::Wanted};
 
 use super::*;
 use crate::tests::{
@@ -302,4 +302,51 @@ fn an_id_that_the_cluster_has_lost_is_not_given_away_by_a_node_that_knows_its_ow
     board.assert_told(1, &[]);
     let is_withdrawn = |command: &ClusterCommand| matches!(command, ClusterCommand::Leave { peer, .. } if peer.as_str() == "sue");
     assert!(board.asked.iter().any(is_withdrawn), "{:?}", board.asked);
+}
+
+#[test]
+fn an_id_that_the_cluster_has_lost_is_its_owner_s_who_is_away_here_and_nobody_is_told_that_it_left()
+{
+    let mut board = Board::with_natives(&[(1, "bob"), (2, "sue")]);
+    board.has_remote(3, "ann", 7);
+    board.disconnect(2);
+    board.forget_told();
+    board.asked.clear();
+    board.connect_native(3);
+    board.answers = false;
+    board.announce_of("eve", 3, "sue", "{}");
+    board.event(ClusterEvent::Joined {
+        connection: ConnectionId(3),
+        room: room("r"),
+        fence: 50,
+        epoch: 1,
+        version: 4,
+        roster: None,
+    });
+    board.assert_told(3, &["in use sue"]);
+    assert!(matches!(
+        &board.asked[..],
+        [ClusterCommand::Join { .. }, ClusterCommand::Assert { .. }]
+    ));
+    board.asked.clear();
+    let here = |id, fence| RosterEntry {
+        attributes: announcement("owner", &format!(r#"{{"name":"{id}"}}"#)),
+        ..entry(id, "here", fence)
+    };
+    let ann = RosterEntry {
+        attributes: announcement("other", r#"{"name":"ann"}"#),
+        ..entry("ann", "there", 7)
+    };
+    board.event(ClusterEvent::Asserted {
+        room: room("r"),
+        epoch: 1,
+        version: 5,
+        roster: vec![here("bob", 1), here("sue", 51), ann],
+    });
+    // Who took the other for her learns that she is away.
+    let [ClusterCommand::Broadcast { from, payload, .. }] = &board.asked[..] else {
+        panic!("{:?}", board.asked);
+    };
+    assert_eq!((from, payload.form()), (&peer("sue"), Form::Suspension));
+    board.assert_told(1, &[]);
 }

@@ -5,15 +5,14 @@ import { after, before, test } from 'node:test';
 
 import { eventually, letPass } from '../harness/js/bounded.mjs';
 import { launchChromium } from '../harness/js/chromium.mjs';
-import { assertTalk, call, serveLibrary, told, untilState, untilTold } from '../harness/js/library.mjs';
+import { assertTalk, serveLibrary, told, untilTold } from '../harness/js/library.mjs';
 import { scope } from '../harness/js/scope.mjs';
+import { assertRelayedApart, callAndWait, openApart } from './calls.mjs';
 import { addressOf, compose, configured, containers, down, logs, nodes, up } from './compose.mjs';
-import { docker, makeImages, startEngine } from './engine.mjs';
-import { openRelayed, path } from './pages.mjs';
+import { docker, execute, makeImages, startEngine } from './engine.mjs';
 
 const LIMIT = { timeout: 90000 };
 const URL_OF_ALL = 'http://localhost:8080';
-const RELAYS = [3478, 3479];
 const LEASE = 10000;
 
 let engine;
@@ -50,46 +49,10 @@ async function relayed(at) {
   return Number(/^trunkline_turn_relayed_packets_total\{to="peer"\} (\d+)/m.exec(text)[1]);
 }
 
-/** Bob and Sue in a room, each at a node and with a relay of its own. */
-async function openApart(own, room) {
-  const open = (name, id, at) =>
-    openRelayed(own, browser, site, URL_OF_ALL, { name, room, id, port: RELAYS[at], answers: 'yes' });
-  const bob = await open('Bob', 'bob', 0);
-  for (let attempt = 0; attempt < 10; attempt += 1) {
-    const sue = await open('Sue', `sue-${attempt}`, 1);
-    if (sue.node() !== bob.node()) return { bob, sue };
-    await sue.page.evaluate(() => peer.close());
-    await untilTold(bob, 'left', ({ id }) => id === sue.id);
-  }
-  throw new Error('ten connections through the load balancer led to the node of the first');
-}
-
-/** `from` calls `to`, until both can talk. */
-async function callAndWait(t, from, to) {
-  const started = Date.now();
-  await call(from, { name: to.name });
-  for (const member of [from, to]) {
-    await untilState(member, 'active');
-    await member.journal.until('an open channel', ({ channel }) => channel === 'open', { within: 10000 });
-  }
-  t.diagnostic(`a call took ${Date.now() - started} ms`);
-  await assertTalk(from, to, 'hello');
-}
-
-async function assertRelayedApart(bob, sue) {
-  for (const [member, port] of [[bob, RELAYS[0]], [sue, RELAYS[1]]]) {
-    const { types, relay } = await path(member);
-    assert.equal(types[0], 'relay', member.name);
-    // One's packets may be seen to come from another's relayed address before that is told.
-    assert.ok(['relay', 'prflx'].includes(types[1]), `${member.name}: ${types[1]}`);
-    assert.match(relay, new RegExp(`^turn:127\\.0\\.0\\.1:${port}\\?`), member.name);
-  }
-}
-
 test('a call between two nodes and through two relays outlives one of the nodes', LIMIT, async (t) => {
   const { own } = scope(t);
   const before = [await relayed(0), await relayed(1)];
-  const { bob, sue } = await openApart(own, 'apart');
+  const { bob, sue } = await openApart(own, browser, site, 'apart');
   await callAndWait(t, bob, sue);
   await assertRelayedApart(bob, sue);
   for (const at of [0, 1]) assert.ok((await relayed(at)) > before[at], `relay ${at + 1} has sent nothing to peers`);
@@ -149,9 +112,24 @@ test('a new TURN secret is taken by nodes and relays as they run, and calls with
   assert.equal(await secrets(), '1');
   await compose(['run', '--rm', '--no-TTY', 'secrets', 'rotate']);
   await eventually('relays to have two secrets', secrets, (count) => count === '2', { within: 20000, every: 500 });
-  const { bob, sue } = await openApart(own, 'rotated');
+  const { bob, sue } = await openApart(own, browser, site, 'rotated');
   await callAndWait(t, sue, bob);
   await assertRelayedApart(bob, sue);
+});
+
+test('relays that tell another address of this machine carry calls there', LIMIT, async (t) => {
+  const { own } = scope(t);
+  await execute('ip', ['address', 'add', '198.51.100.7/32', 'dev', 'lo']);
+  const env = { TRUNKLINE_BIND: '0.0.0.0', TRUNKLINE_EXTERNAL_IP: '198.51.100.7' };
+  // They would wait for those that they relay.
+  await compose(['kill', 'turn-1', 'turn-2']);
+  await compose(['up', '--detach', '--no-build', '--pull', 'never', '--no-deps', '--wait', 'relay-network', 'turn-1', 'turn-2'], { env });
+  const told = () => json(`${URL_OF_ALL}/v1/ice`).then(({ iceServers }) => iceServers.flatMap(({ urls }) => urls));
+  const isOther = (urls) => urls.length === 4 && urls.every((url) => url.includes('198.51.100.7'));
+  await eventually('both relays to be told by the other address', told, isOther, { within: 20000 });
+  const { bob, sue } = await openApart(own, browser, site, 'elsewhere');
+  await callAndWait(t, bob, sue);
+  await assertRelayedApart(bob, sue, '198.51.100.7');
 });
 
 test('no container runs as root, writes to its image, or has more rights than a process needs', LIMIT, async () => {
@@ -181,4 +159,14 @@ test('no secret is in what a container is started with, and each is long', LIMIT
   const [grafana] = await containers('grafana');
   const password = await docker('exec', grafana.Id, 'bash', '-c', 'echo "$(< /run/grafana-secrets/admin-password)"');
   assert.ok(password.trim().length >= 43);
+});
+
+test('the image by itself is healthy while its process answers, and not without one', LIMIT, async (t) => {
+  const { own } = scope(t);
+  const id = (await docker('run', '--detach', '--health-interval', '1s', 'trunkline', 'turn', '--turn-secret', 's')).trim();
+  own(id, () => docker('rm', '--force', id));
+  const health = async () => (await docker('inspect', '--format', '{{.State.Health.Status}}', id)).trim();
+  await eventually('the container to be healthy', health, (status) => status === 'healthy', { within: 20000 });
+  await assert.rejects(docker('run', '--rm', '--entrypoint', 'health', 'trunkline', 'healthz'), /not at any port of: 8081 8082/);
+  assert.match(await docker('run', '--rm', 'trunkline', '--version'), /^trunkline /);
 });

@@ -49,6 +49,14 @@ async function relayed(at) {
   return Number(/^trunkline_turn_relayed_packets_total\{to="peer"\} (\d+)/m.exec(text)[1]);
 }
 
+/** The load balancer has an answer to each of so many, one after the other, whichever node each is meant for. */
+async function assertServed(count) {
+  for (let asked = 0; asked < count; asked += 1) {
+    const { status } = await fetch(`${URL_OF_ALL}/v1/ice`, { signal: AbortSignal.timeout(5000) });
+    assert.equal(status, 200, `request ${asked + 1} after a node was killed`);
+  }
+}
+
 test('a call between two nodes and through two relays outlives one of the nodes', LIMIT, async (t) => {
   const { own } = scope(t);
   const before = [await relayed(0), await relayed(1)];
@@ -62,6 +70,7 @@ test('a call between two nodes and through two relays outlives one of the nodes'
   const lost = sue.node();
   const killed = (await nodes()).get(lost);
   await docker('kill', '--signal', 'KILL', killed.Id);
+  await assertServed(30);
   await assertTalk(bob, sue, 'with a node less');
   await untilTold(sue, 'state', ({ state }) => state === 'announced', { from, within: 15000 });
   assert.notEqual(sue.node(), lost);

@@ -10,17 +10,16 @@ use backplane::{
     partition::{Config as PartitionConfig, Request},
     store::{Defect, Delivery},
 };
-use protocol::ServerMessage;
 use switchboard::Config;
 
 use crate::{
-    clients::{Client, room_id, words},
+    clients::{Client, room_id},
     directory::Directory,
     faults::{Data, Fault, Mixture},
     natives::{Natives, Turn},
     network::{Delays, Lane, Link, Server, Swallower, ToStore},
     node::{Effect, Input, MILLISECOND, NativeDefect, Node, Planted, SECOND, Time},
-    oracle::{Oracle, Truth, clock, person},
+    oracle::{Oracle, Truth, person},
     random::Random,
 };
 
@@ -388,33 +387,9 @@ impl World {
             Happening::Drop(client, connection) => self.start_again(client, connection),
         }
     }
-
-    // What was seen.
-
-    /// Makes the hash another one.
-    fn stir(&mut self, word: u64) {
-        self.hash = (self.hash ^ word)
-            .wrapping_mul(0x0000_0100_0000_01B3)
-            .rotate_left(23);
-    }
-
-    pub(crate) fn hash_message(&mut self, connection: u64, message: &ServerMessage) {
-        let (kind, peer, text) = words(message);
-        self.stir(connection);
-        self.stir(u64::from(kind));
-        for byte in peer.bytes().chain(text.bytes()) {
-            self.stir(u64::from(byte));
-        }
-    }
-
-    pub(crate) fn note(&mut self, what: impl FnOnce() -> String) {
-        if self.plan.traced {
-            self.trace
-                .push_back(format!("{} {}", clock(self.now), what()));
-        }
-    }
 }
 
 mod checks;
 mod link;
+mod seen;
 mod trouble;

@@ -2,7 +2,7 @@
 
 import { execFile, spawn } from 'node:child_process';
 import { copyFile, mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -38,7 +38,11 @@ export async function startEngine() {
   const wrote = [];
   const child = spawn(
     'dockerd',
-    ['--data-root', `${WORK}/data`, '--exec-root', '/run/docker', '--pidfile', '/run/docker.pid', '--host', SOCKET],
+    [
+      ...['--data-root', `${WORK}/data`, '--exec-root', '/run/docker', '--pidfile', '/run/docker.pid', '--host', SOCKET],
+      // By which they are found when this process could not end its containers.
+      ...['--cgroup-parent', `/${basename(WORK)}`],
+    ],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => wrote.push(`${chunk}`));

@@ -10,7 +10,7 @@ import { bounded, eventually } from '../harness/js/bounded.mjs';
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const HERE = fileURLToPath(new URL('.', import.meta.url));
-const WORK = process.env.TRUNKLINE_TEST_WORK;
+const WORK = process.env.TEST_WORK;
 if (WORK === undefined) throw new Error('run it by tests/deploy/run, which gives it a network of its own');
 
 // Debian's has BuildKit built in; others may come first.

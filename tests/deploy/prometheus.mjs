@@ -8,7 +8,7 @@ import { bounded, eventually } from '../harness/js/bounded.mjs';
 import { lastingPort } from '../harness/js/ports.mjs';
 import { ROOT } from './engine.mjs';
 
-const WORK = process.env.TRUNKLINE_TEST_WORK;
+const WORK = process.env.TEST_WORK;
 
 /** `jobs` has the targets of each: `{ signal: ['127.0.0.1:1'] }`. */
 export async function startPrometheus(jobs) {

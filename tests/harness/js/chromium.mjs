@@ -33,7 +33,7 @@ export function launchChromium({ executablePath = CHROMIUM, args = [LOOPBACK], e
     ignoreDefaultArgs: keepsPages ? ['--disable-back-forward-cache'] : [],
     args: [...ARGS, ...args],
     env: { ...process.env, ...env },
-    timeout: 20000,
+    timeout: 60000,
   });
 }
 

@@ -30,14 +30,29 @@ async fn has_to_give_back(thief: &mut NativePeer) {
     assert_eq!(told, (&json!("id-in-use"), &json!("announce")));
 }
 
+/// An owner and somebody who talks to her, both at this node.
+async fn sue_and_bob(node: &Process) -> (NativePeer, NativePeer) {
+    let (mut sue, _) = NativePeer::join(node.public, "r", "sue").await;
+    let (bob, _) = NativePeer::join(node.public, "r", "bob").await;
+    assert_eq!(kind(&sue.next_json().await), "joined");
+    (sue, bob)
+}
+
+/// What is said to the owner comes to her, and neither of the two was told anything else.
+async fn has_noticed_nothing(sue: &mut NativePeer, bob: &mut NativePeer) {
+    bob.send("sue", 1, json!("secret")).await;
+    assert_eq!(sue.message().await.body.as_str(), r#""secret""#);
+    for peer in [sue, bob] {
+        peer.assert_silent().await;
+    }
+}
+
 #[tokio::test]
 async fn an_id_that_is_taken_while_redis_stands_still_is_given_back_and_its_owner_notices_nothing()
 {
     let mut redis = Redis::start();
     let (one, other) = processes(&redis).await;
-    let (mut sue, _) = NativePeer::join(one.public, "r", "sue").await;
-    let (mut bob, _) = NativePeer::join(one.public, "r", "bob").await;
-    assert_eq!(kind(&sue.next_json().await), "joined");
+    let (mut sue, mut bob) = sue_and_bob(&one).await;
     let mut eve = NativePeer::hello(other.public, json!({})).await;
     redis.freeze();
     eve.announce("r", "sue").await;
@@ -45,11 +60,8 @@ async fn an_id_that_is_taken_while_redis_stands_still_is_given_back_and_its_owne
     assert_eq!(eve.members().await.peers, []);
     redis.thaw();
     has_to_give_back(&mut eve).await;
-    bob.send("sue", 1, json!("secret")).await;
-    assert_eq!(sue.message().await.body.as_str(), r#""secret""#);
-    for peer in [&mut sue, &mut bob, &mut eve] {
-        peer.assert_silent().await;
-    }
+    has_noticed_nothing(&mut sue, &mut bob).await;
+    eve.assert_silent().await;
 }
 
 #[tokio::test]
@@ -93,9 +105,7 @@ async fn who_has_to_give_an_id_back_while_it_announces_itself_again_is_in_the_ro
 async fn an_id_that_redis_lost_and_another_got_goes_back_to_its_owner_who_notices_nothing() {
     let mut redis = Redis::start();
     let (one, other) = processes(&redis).await;
-    let (mut sue, _) = NativePeer::join(one.public, "r", "sue").await;
-    let (mut bob, _) = NativePeer::join(one.public, "r", "bob").await;
-    assert_eq!(kind(&sue.next_json().await), "joined");
+    let (mut sue, mut bob) = sue_and_bob(&one).await;
     let mut eve = NativePeer::hello(other.public, json!({})).await;
     // Sue's node says nothing of her until another has her id, and Redis believes it.
     one.freeze();
@@ -114,11 +124,7 @@ async fn an_id_that_redis_lost_and_another_got_goes_back_to_its_owner_who_notice
     );
     one.thaw();
     has_to_give_back(&mut eve).await;
-    bob.send("sue", 1, json!("secret")).await;
-    assert_eq!(sue.message().await.body.as_str(), r#""secret""#);
-    for peer in [&mut sue, &mut bob] {
-        peer.assert_silent().await;
-    }
+    has_noticed_nothing(&mut sue, &mut bob).await;
     let found = eve.enter("r", "eve").await;
     let mut found: Vec<_> = found
         .peers

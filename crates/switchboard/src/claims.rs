@@ -56,13 +56,20 @@ pub(crate) fn put_out(
 }
 
 impl Switchboard {
+    /// The seat that a connection is about to take, and with which announcement.
+    pub(crate) fn joining(&self, connection: ConnectionId) -> Option<(&Seat, &Payload)> {
+        match self.connections.get(&connection)? {
+            Connection::Joining {
+                seat, attributes, ..
+            } => Some((seat, attributes)),
+            Connection::Member(_) | Connection::Waiting { .. } | Connection::Muted { .. } => None,
+        }
+    }
+
     /// Whether the id that a connection is about to take is another owner's, as far as this node knows. The cluster looks
     /// itself, where it can be asked.
     pub(crate) fn is_anothers(&self, connection: ConnectionId) -> bool {
-        let Some(Connection::Joining {
-            seat, attributes, ..
-        }) = self.connections.get(&connection)
-        else {
+        let Some((seat, attributes)) = self.joining(connection) else {
             return false;
         };
         let member = self.member(&seat.room, &seat.peer);
@@ -72,9 +79,8 @@ impl Switchboard {
     /// The cluster has the id as another's. Whoever is in the room here all the same is so until the rosters are compared,
     /// which tells who is the owner.
     pub(crate) fn join_refused(&mut self, connection: ConnectionId, room: &RoomId, now: Instant) {
-        let joining = self.connections.get(&connection);
-        let seat = joining.and_then(|connection| connection.joining());
-        let member = seat.and_then(|(seat, _)| self.member(&seat.room, &seat.peer));
+        let joining = self.joining(connection);
+        let member = joining.and_then(|(seat, _)| self.member(&seat.room, &seat.peer));
         match member {
             Some(member) if member.is_held_by(connection) => {
                 let fence = member.fence;
@@ -118,9 +124,8 @@ impl Switchboard {
 
     /// The same, where the cluster has granted it the id: it is given back.
     pub(crate) fn refuse_granted(&mut self, connection: ConnectionId, fence: Fence, now: Instant) {
-        let joining = self.connections.get(&connection);
-        let seat = joining.and_then(|connection| connection.joining());
-        let seat = seat.map(|(seat, _)| (seat.room.clone(), seat.peer.clone()));
+        let joining = self.joining(connection);
+        let seat = joining.map(|(seat, _)| (seat.room.clone(), seat.peer.clone()));
         // An owner of this node's gets it back by the assert that follows, and is not told to have left.
         if let Some((room, peer)) = seat
             && let Some(member) = self.member(&room, &peer)

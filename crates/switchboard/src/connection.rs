@@ -68,16 +68,6 @@ impl Connection {
     pub(crate) fn speaks_for(&self, seat: &Seat) -> bool {
         matches!(self, Self::Member(own) if own == seat)
     }
-
-    /// The seat that it is about to take, and with which announcement.
-    pub(crate) fn joining(&self) -> Option<(&Seat, &Payload)> {
-        match self {
-            Self::Joining {
-                seat, attributes, ..
-            } => Some((seat, attributes)),
-            Self::Member(_) | Self::Waiting { .. } | Self::Muted { .. } => None,
-        }
-    }
 }
 
 /// A client's frames that cannot be handled yet, in order, bounded.

@@ -127,7 +127,7 @@ impl Switchboard {
 
     /// The seat that a connection is about to take, unless its peer is at this node already and hears all news.
     pub(crate) fn new_seat(&self, connection: ConnectionId) -> Option<Seat> {
-        let (seat, attributes) = self.connections.get(&connection)?.joining()?;
+        let (seat, attributes) = self.joining(connection)?;
         let member = self.rooms.get(&seat.room)?.members.get(&seat.peer);
         let hears = member.is_some_and(|member| !matches!(member.holder, Holder::Remote(_)));
         // Who is told who is there knows of them all.

@@ -39,8 +39,7 @@ impl Switchboard {
             && let Some(state) = self.rooms.get(room)
             && matches!(state.roster, RosterState::Unknown { .. })
         {
-            let joining = self.connections.get(&connection);
-            let joining = joining.and_then(|connection| connection.joining());
+            let joining = self.joining(connection);
             let entering = joining.map(|(seat, _)| seat.peer.clone());
             early = self.compare(room, (epoch, version), roster, entering, now);
         }

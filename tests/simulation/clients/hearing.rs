@@ -51,7 +51,7 @@ impl World {
                 | ServerMessage::Suspended { .. }
                 | ServerMessage::Left { .. }
                 | ServerMessage::Message { .. }
-                // Of native clients, which are not simulated.
+                // Of native clients, which have rooms of their own.
                 | ServerMessage::Members { .. }
                 | ServerMessage::IdInUse { .. }
                 | ServerMessage::Answer { .. } => {}

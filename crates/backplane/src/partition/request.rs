@@ -110,12 +110,13 @@ pub enum Request {
     /// difference. Answered by [`Reply::Asserted`], or by [`Reply::NoLease`] as for a join.
     ///
     /// The node's members that are not listed leave first. Then, for each listed member:
-    /// - held by the node with the same data: stays, unless the claim is 0;
-    ///   where the claim is above that of the roster, which has lost it then, it enters with the claim's fence;
+    /// - held by the node with the same data: stays, unless the claim is 0, or above the roster's, which has lost it
+    ///   then: it enters with the claim's fence;
     /// - held by another node with data of an [`owner`](crate::owner()) that this data does not name: stays with the
-    ///   other, unless this data has an owner too, whose claim was made before the store's life began, and that of the
-    ///   roster after. Then the roster had been lost, and has got another member meanwhile: it enters with a new fence;
-    /// - held by another node, with a fence above that of the claim, which is not 0: stays with the other;
+    ///   other where the claim is 0;
+    /// - held by another node, with a fence above that of the claim, which is not 0: stays with the other, unless owners
+    ///   differ as above, this data has one too, and the claim was made before the store's life began and the roster's
+    ///   after. Then the roster had been lost, and has got another member meanwhile: it enters with a new fence;
     /// - not in the roster, or held by another node with a lower fence: enters with the claim's fence, or with a
     ///   new one when that is 0;
     /// - else (its data changed, it came again unseen, or it took the id over unseen): enters with a new fence.
